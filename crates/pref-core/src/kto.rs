@@ -1,0 +1,95 @@
+//! KTO: single answers, desirable or not. In: their log-probs and those of mismatched answers.
+//! Out: a loss.
+
+use burn::tensor::{Tensor, activation::sigmoid, backend::Backend};
+
+use crate::batch::Side;
+use crate::error::BatchError;
+
+/// `λ_D (1 − σ(β(R − z)))` for a desirable answer, `λ_U (1 − σ(β(z − R)))` for another, with
+/// `R = Σ d_t` and `z = max(0, mean of R over mismatched answers)` without gradient
+/// (KTO, Ethayarajh et al. 2024, eq. 7 and 8).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Kto {
+    /// Scale `β` of the rewards, `> 0`.
+    pub beta: f64,
+    /// `λ_D ≥ 0`.
+    pub desirable_weight: f64,
+    /// `λ_U ≥ 0`.
+    pub undesirable_weight: f64,
+}
+
+/// A batch of single answers.
+#[derive(Clone, Debug)]
+pub struct UnpairedBatch<B: Backend> {
+    /// The answers, `[examples, tokens]`, with reference.
+    pub answers: Side<B>,
+    /// 1 where the answer is desirable, else 0, `[examples]`.
+    pub desirable: Tensor<B, 1>,
+    /// Each answer under another prompt of the batch, `[examples, tokens]`, with reference. Its
+    /// gradient is never taken, so it can come from a pass without a graph.
+    pub mismatched: Side<B>,
+}
+
+/// KTO's loss and its KL estimate.
+#[derive(Clone, Debug)]
+pub struct KtoOutput<B: Backend> {
+    /// Mean over the examples, `[1]`.
+    pub loss: Tensor<B, 1>,
+    /// Loss of each example, `[examples]`.
+    pub per_example: Tensor<B, 1>,
+    /// `β R` of each example, `[examples]`, detached.
+    pub rewards: Tensor<B, 1>,
+    /// `z`, nats, `[1]`, detached.
+    pub kl: Tensor<B, 1>,
+}
+
+impl Kto {
+    /// The loss of a batch, nothing copied from the device.
+    ///
+    /// # Errors
+    /// [`BatchError::Missing`] without reference log-probs, [`BatchError::NoMismatch`] for a batch
+    /// of one, whose only completion matches its prompt.
+    ///
+    /// # Panics
+    /// If `desirable` does not have one entry an answer.
+    pub fn loss<B: Backend>(&self, batch: &UnpairedBatch<B>) -> Result<KtoOutput<B>, BatchError> {
+        let [n] = batch.desirable.dims();
+        assert_eq!(
+            batch.answers.policy.dims()[0],
+            n,
+            "`desirable` must have one entry an answer"
+        );
+        if n < 2 || batch.mismatched.policy.dims()[0] == 0 {
+            return Err(BatchError::NoMismatch { n });
+        }
+        let reward = log_ratio(&batch.answers, "the answers")?;
+        let mismatched = log_ratio(&batch.mismatched, "the mismatched answers")?;
+        let kl = mismatched.detach().mean().clamp_min(0.0);
+
+        let advantage = (reward.clone() - kl.clone()) * self.beta;
+        let desirable = batch.desirable.clone();
+        let undesirable = desirable.clone().neg() + 1.0;
+        let per_example = sigmoid(-advantage.clone()) * desirable * self.desirable_weight
+            + sigmoid(advantage) * undesirable * self.undesirable_weight;
+        Ok(KtoOutput {
+            loss: per_example.clone().mean(),
+            per_example,
+            rewards: reward.detach() * self.beta,
+            kl,
+        })
+    }
+}
+
+/// `R = Σ d_t`, `[examples]`.
+fn log_ratio<B: Backend>(side: &Side<B>, name: &'static str) -> Result<Tensor<B, 1>, BatchError> {
+    let reference = side.reference.clone().ok_or(BatchError::Missing {
+        user: "kto",
+        input: "reference log-probs",
+        side: name,
+        remedy: "score the answers with the reference model",
+    })?;
+    let [n, _] = side.policy.dims();
+    let ratio = side.masked(side.policy.clone() - reference.detach());
+    Ok(ratio.sum_dim(1).reshape([n]))
+}
