@@ -1,0 +1,189 @@
+//! Commands that are one cargo command each: arguments in, a running cargo out.
+//!
+//! The child takes this process's place where the system allows it, and so does `pref` with
+//! cargo's: signals, exit code, terminal and working folder are then those of `pref` itself, and
+//! Ctrl-C reaches it with nothing in between.
+
+use std::ffi::{OsStr, OsString};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+
+use crate::workspace;
+
+/// Backends that are not compiled in unless asked for; each is a feature of `pref-cli`.
+const OPTIONAL_BACKENDS: [&str; 3] = ["cuda", "ndarray", "wgpu"];
+
+/// What turns on the second CPU backend for a build of the whole workspace.
+pub(crate) const BOTH_CPU_BACKENDS: &str = "pref-cli/ndarray";
+
+/// Builds `pref` in release with the backend that `arguments` name, and runs it.
+pub(crate) fn pref(subcommand: Option<&str>, arguments: &[OsString]) -> Result<ExitCode> {
+    let mut command = workspace::cargo();
+    command
+        .args(["run", "--release", "--package", "pref-cli", "--bin", "pref"])
+        .arg("--manifest-path")
+        .arg(workspace::root()?.join("Cargo.toml"));
+    for feature in backends(arguments) {
+        command.args(["--features", feature]);
+    }
+    command.arg("--").args(subcommand).args(arguments);
+    become_child(command)
+}
+
+/// Runs the tests of the workspace, or of the packages that `arguments` name.
+pub(crate) fn test(arguments: &[OsString]) -> Result<ExitCode> {
+    let mut command = workspace::cargo();
+    command
+        .current_dir(workspace::root()?)
+        .args(test_arguments(arguments));
+    become_child(command)
+}
+
+/// Runs the benchmarks of the workspace.
+pub(crate) fn bench(arguments: &[OsString]) -> Result<ExitCode> {
+    let mut command = workspace::cargo();
+    command
+        .current_dir(workspace::root()?)
+        // Bench targets alone: a library's unit tests would be given criterion's flags.
+        .args(["bench", "--workspace", "--bench", "*"])
+        .args(["--features", BOTH_CPU_BACKENDS])
+        .args(arguments);
+    become_child(command)
+}
+
+/// The arguments of `cargo test` for the whole workspace on both CPU backends, doc tests
+/// included; packages named with `-p` are tested alone.
+pub(crate) fn test_arguments(arguments: &[OsString]) -> Vec<OsString> {
+    let packages = packages(arguments);
+    let mut all: Vec<OsString> = vec!["test".into()];
+    if packages.is_empty() {
+        all.push("--workspace".into());
+    }
+    // Cargo refuses a feature of a package that it does not build.
+    if packages.is_empty() || packages.iter().any(|package| package == "pref-cli") {
+        all.extend(["--features".into(), BOTH_CPU_BACKENDS.into()]);
+    }
+    all.extend(arguments.iter().cloned());
+    all
+}
+
+/// Values of `-p NAME`, `-pNAME`, `--package NAME` and `--package=NAME` before any `--`.
+fn packages(arguments: &[OsString]) -> Vec<String> {
+    let words = words_before_separator(arguments);
+    let mut found = Vec::new();
+    for (i, word) in words.iter().enumerate() {
+        if word == "-p" || word == "--package" {
+            found.extend(words.get(i + 1).cloned());
+        } else if let Some(name) = word.strip_prefix("--package=") {
+            found.push(name.to_owned());
+        } else if let Some(name) = word.strip_prefix("-p").filter(|_| !word.starts_with("--")) {
+            found.push(name.to_owned());
+        }
+    }
+    found
+}
+
+/// Features for the devices that `--device X` and `--device=X` name. A name that is no backend
+/// of `pref` adds none: `pref` refuses it with a better message.
+fn backends(arguments: &[OsString]) -> Vec<&'static str> {
+    let words = words_before_separator(arguments);
+    let mut features = Vec::new();
+    for (i, word) in words.iter().enumerate() {
+        let device = match word.strip_prefix("--device") {
+            Some("") => words.get(i + 1).map(String::as_str),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        };
+        let backend = device.and_then(|device| device.split(':').next());
+        let known = OPTIONAL_BACKENDS
+            .into_iter()
+            .find(|name| Some(*name) == backend);
+        features.extend(known.filter(|name| !features.contains(name)));
+    }
+    features
+}
+
+fn words_before_separator(arguments: &[OsString]) -> Vec<String> {
+    arguments
+        .iter()
+        .take_while(|argument| *argument != OsStr::new("--"))
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect()
+}
+
+#[cfg(unix)]
+fn become_child(mut command: Command) -> Result<ExitCode> {
+    use std::os::unix::process::CommandExt;
+    // Returns only where the program could not be started.
+    let error = command.exec();
+    Err(error).with_context(|| format!("{}", command.get_program().display()))
+}
+
+#[cfg(not(unix))]
+fn become_child(mut command: Command) -> Result<ExitCode> {
+    let status = command
+        .status()
+        .with_context(|| format!("{}", command.get_program().display()))?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(ExitCode::from(code.unwrap_or(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split_whitespace().map(OsString::from).collect()
+    }
+
+    #[track_caller]
+    fn check_backends(line: &str, expected: &[&str]) {
+        assert_eq!(backends(&words(line)), expected, "{line}");
+    }
+
+    #[track_caller]
+    fn check_test(line: &str, expected: &str) {
+        assert_eq!(test_arguments(&words(line)), words(expected), "{line}");
+    }
+
+    #[test]
+    fn a_device_compiles_its_backend_in() {
+        check_backends("--data pairs.jsonl --device cuda:1", &["cuda"]);
+        check_backends("--device=ndarray --resume", &["ndarray"]);
+        check_backends("--device cuda:0 --device cuda:1", &["cuda"]);
+    }
+
+    #[test]
+    fn the_default_and_unknown_devices_add_no_feature() {
+        check_backends("", &[]);
+        check_backends("--device flex", &[]);
+        check_backends("--device tpu", &[]);
+        check_backends("--device", &[]);
+        check_backends("--devices cuda", &[]);
+        check_backends("-- --device cuda", &[]);
+    }
+
+    #[test]
+    fn the_tests_of_the_workspace_use_both_cpu_backends() {
+        check_test("", "test --workspace --features pref-cli/ndarray");
+        check_test(
+            "ranked -- --nocapture",
+            "test --workspace --features pref-cli/ndarray ranked -- --nocapture",
+        );
+    }
+
+    #[test]
+    fn a_named_package_is_tested_alone() {
+        check_test("-p pref-core", "test -p pref-core");
+        check_test(
+            "--package=pref-data --doc",
+            "test --package=pref-data --doc",
+        );
+        check_test("-ppref-cli", "test --features pref-cli/ndarray -ppref-cli");
+        check_test(
+            "-- -p pref-core",
+            "test --workspace --features pref-cli/ndarray -- -p pref-core",
+        );
+    }
+}
