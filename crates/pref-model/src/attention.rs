@@ -1,0 +1,207 @@
+//! Grouped-query attention with rotary positions, a causal mask and an optional window.
+//! In: hidden states of new tokens, and the keys and values before them. Out: hidden states.
+
+use burn::module::Module;
+use burn::tensor::{Tensor, TensorData, activation::softmax, backend::Backend};
+
+use crate::config::{Config, LayerKind, Rope};
+use crate::layers::{Linear, Norm};
+
+/// What is added to the score of a token that must not be seen.
+const UNSEEN: f32 = -1e9;
+
+#[derive(Module, Debug)]
+pub(crate) struct Attention<B: Backend> {
+    pub(crate) q_proj: Linear<B>,
+    pub(crate) k_proj: Linear<B>,
+    pub(crate) v_proj: Linear<B>,
+    pub(crate) o_proj: Linear<B>,
+    pub(crate) q_norm: Option<Norm<B>>,
+    pub(crate) k_norm: Option<Norm<B>>,
+}
+
+/// Keys and values of the tokens so far, `[rows, kv_heads, tokens, head_dim]`.
+#[derive(Clone, Debug)]
+pub(crate) struct KeysValues<B: Backend> {
+    keys: Tensor<B, 4>,
+    values: Tensor<B, 4>,
+}
+
+/// What the layers of one forward pass share: rotary tables and masks, one of each kind.
+#[derive(Debug)]
+pub(crate) struct Positions<B: Backend> {
+    kinds: Vec<(LayerKind, Rotary<B>, Option<Tensor<B, 4>>)>,
+    rows: usize,
+    tokens: usize,
+}
+
+/// `cos` and `sin` of every position's angles, `[1, 1, tokens, head_dim / 2]`.
+#[derive(Clone, Debug)]
+struct Rotary<B: Backend> {
+    cos: Tensor<B, 4>,
+    sin: Tensor<B, 4>,
+}
+
+impl<B: Backend> Positions<B> {
+    /// For `tokens` new tokens after `before` others.
+    pub(crate) fn new(
+        config: &Config,
+        rows: usize,
+        tokens: usize,
+        before: usize,
+        device: &B::Device,
+    ) -> Self {
+        let mut kinds: Vec<(LayerKind, Rotary<B>, Option<Tensor<B, 4>>)> = Vec::new();
+        for kind in &config.layers {
+            if kinds.iter().all(|(known, ..)| known != kind) {
+                let rotary = Rotary::new(&kind.rope, config.head_dim, tokens, before, device);
+                let mask = mask(kind.window, config, tokens, before, device);
+                kinds.push((kind.clone(), rotary, mask));
+            }
+        }
+        Self {
+            kinds,
+            rows,
+            tokens,
+        }
+    }
+
+    fn of(&self, kind: &LayerKind) -> (&Rotary<B>, Option<&Tensor<B, 4>>) {
+        let found = self.kinds.iter().find(|(known, ..)| known == kind);
+        let (_, rotary, mask) = found.expect("every layer's kind was added by `new`");
+        (rotary, mask.as_ref())
+    }
+}
+
+impl<B: Backend> Rotary<B> {
+    fn new(rope: &Rope, head_dim: usize, tokens: usize, before: usize, device: &B::Device) -> Self {
+        let frequencies = rope.frequencies(head_dim);
+        let table = |f: fn(f64) -> f64| {
+            let values: Vec<f32> = (before..before + tokens)
+                .flat_map(|position| {
+                    let angle = move |frequency: &f64| f(position as f64 * frequency) as f32;
+                    frequencies.iter().map(angle)
+                })
+                .collect();
+            let shape = [1, 1, tokens, head_dim / 2];
+            Tensor::from_data(TensorData::new(values, shape), device)
+        };
+        Self {
+            cos: table(f64::cos),
+            sin: table(f64::sin),
+        }
+    }
+
+    /// Rotates `[rows, heads, tokens, head_dim]`: channel `i` with channel `i + head_dim/2`.
+    fn rotate(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        let half = x.dims()[3] / 2;
+        let a = x.clone().narrow(3, 0, half);
+        let b = x.narrow(3, half, half);
+        let (cos, sin) = (&self.cos, &self.sin);
+        let turned_a = a.clone() * cos.clone() - b.clone() * sin.clone();
+        let turned_b = b * cos.clone() + a * sin.clone();
+        Tensor::cat(vec![turned_a, turned_b], 3)
+    }
+}
+
+/// What is added to the scores, `[1, 1, group · tokens, before + tokens]`; nothing where every
+/// token is seen.
+fn mask<B: Backend>(
+    window: Option<usize>,
+    config: &Config,
+    tokens: usize,
+    before: usize,
+    device: &B::Device,
+) -> Option<Tensor<B, 4>> {
+    let total = before + tokens;
+    if tokens == 1 && window.is_none_or(|window| total <= window) {
+        return None;
+    }
+    let group = config.n_heads / config.n_kv_heads;
+    let sees = |i: usize, j: usize| j <= i && window.is_none_or(|window| j + window > i);
+    let one_head: Vec<f32> = (before..total)
+        .flat_map(|i| (0..total).map(move |j| (i, j)))
+        .map(|(i, j)| if sees(i, j) { 0.0 } else { UNSEEN })
+        .collect();
+    let shape = [1, 1, group * tokens, total];
+    Some(Tensor::from_data(
+        TensorData::new(one_head.repeat(group), shape),
+        device,
+    ))
+}
+
+impl<B: Backend> Attention<B> {
+    /// `[rows · tokens, hidden]` to the same, the cache extended by the new tokens.
+    pub(crate) fn forward(
+        &self,
+        x: Tensor<B, 2>,
+        config: &Config,
+        kind: &LayerKind,
+        positions: &Positions<B>,
+        cache: Option<&mut Option<KeysValues<B>>>,
+    ) -> Tensor<B, 2> {
+        let (rotary, mask) = positions.of(kind);
+        let Positions { rows, tokens, .. } = *positions;
+        let (heads, kv_heads, head_dim) = (config.n_heads, config.n_kv_heads, config.head_dim);
+        // [rows · tokens, heads · head_dim] → [rows, heads, tokens, head_dim]
+        let split = |x: Tensor<B, 2>, heads: usize, norm: Option<&Norm<B>>| {
+            let x = x.reshape([rows, tokens, heads, head_dim]);
+            let x = match norm {
+                Some(norm) => norm.forward(x, config),
+                None => x,
+            };
+            x.swap_dims(1, 2)
+        };
+        let queries = split(self.q_proj.forward(x.clone()), heads, self.q_norm.as_ref());
+        let keys = split(
+            self.k_proj.forward(x.clone()),
+            kv_heads,
+            self.k_norm.as_ref(),
+        );
+        let values = split(self.v_proj.forward(x), kv_heads, None);
+        let queries = rotary.rotate(queries) * config.attention_scale;
+        let (keys, values) = extend(cache, rotary.rotate(keys), values);
+
+        // the heads of a group share keys and values: they become more rows of one product
+        let group = heads / kv_heads;
+        let total = keys.dims()[2];
+        let queries = queries.reshape([rows, kv_heads, group * tokens, head_dim]);
+        let mut scores = queries.matmul(keys.swap_dims(2, 3)); // [rows, kv_heads, group · tokens, total]
+        if let Some(cap) = config.attention_softcap {
+            scores = (scores / cap).tanh() * cap;
+        }
+        if let Some(mask) = mask {
+            scores = scores + mask.clone();
+        }
+        debug_assert_eq!(scores.dims(), [rows, kv_heads, group * tokens, total]);
+        let seen = softmax(scores, 3).matmul(values);
+        let seen = seen
+            .reshape([rows, heads, tokens, head_dim])
+            .swap_dims(1, 2)
+            .reshape([rows * tokens, heads * head_dim]);
+        self.o_proj.forward(seen)
+    }
+}
+
+/// All keys and values, those of the cache first.
+fn extend<B: Backend>(
+    cache: Option<&mut Option<KeysValues<B>>>,
+    keys: Tensor<B, 4>,
+    values: Tensor<B, 4>,
+) -> (Tensor<B, 4>, Tensor<B, 4>) {
+    let Some(slot) = cache else {
+        return (keys, values);
+    };
+    let (keys, values) = match slot.take() {
+        Some(old) => (
+            Tensor::cat(vec![old.keys, keys], 2),
+            Tensor::cat(vec![old.values, values], 2),
+        ),
+        None => (keys, values),
+    };
+    *slot = Some(KeysValues {
+        keys: keys.clone(),
+        values: values.clone(),
+    });
+    (keys, values)
+}

@@ -1,0 +1,106 @@
+//! The six tiny decoders beside the reference implementation: log-probs of every token, the last
+//! position's logits, and a greedy continuation through the key-value cache.
+
+use std::path::{Path, PathBuf};
+
+use burn::backend::{Autodiff, Flex, NdArray};
+use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
+use pref_model::{Decoder, GenerateOptions, generate, response_log_probs};
+use serde::Deserialize;
+
+/// Error of a log-prob allowed, nats.
+const BAR: f32 = 2e-4;
+const MODELS: [&str; 6] = [
+    "llama",
+    "llama3-scaled",
+    "mistral",
+    "qwen2",
+    "qwen3",
+    "gemma3",
+];
+
+#[derive(Deserialize)]
+struct Expected {
+    cases: Vec<Case>,
+    greedy: Greedy,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    input_ids: Vec<i32>,
+    log_probs: Vec<f32>,
+    last_logits: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct Greedy {
+    prompt: Vec<u32>,
+    continuation: Vec<u32>,
+}
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../fixtures/models"
+    ))
+    .join(name)
+}
+
+fn row<B: Backend>(ids: &[i32]) -> Tensor<B, 2, Int> {
+    let data = TensorData::new(ids.to_vec(), [1, ids.len()]);
+    Tensor::from_data(data, &B::Device::default())
+}
+
+#[track_caller]
+fn near(what: &str, found: &[f32], expected: &[f32]) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let error = found
+        .iter()
+        .zip(expected)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max);
+    assert!(error <= BAR, "{what}: off by {error}");
+}
+
+#[track_caller]
+fn check<B: Backend>() {
+    for name in MODELS {
+        let device = B::Device::default();
+        let text = std::fs::read_to_string(folder(name).join("expected.json")).unwrap();
+        let expected: Expected = serde_json::from_str(&text).unwrap();
+        let model = Decoder::<B>::load(&folder(name), &device).unwrap();
+        for case in &expected.cases {
+            let tokens = row::<B>(&case.input_ids);
+            let found = response_log_probs(&model, tokens.clone(), &[1..case.input_ids.len()]);
+            let found: Vec<f32> = found.into_data().iter().collect();
+            near(&format!("{name} log-probs"), &found, &case.log_probs);
+
+            let hidden = model.hidden(tokens);
+            let last = hidden.narrow(1, case.input_ids.len() - 1, 1);
+            let logits = model.logits(last.reshape([1, -1]));
+            let logits: Vec<f32> = logits.into_data().iter().collect();
+            near(&format!("{name} logits"), &logits, &case.last_logits);
+        }
+        let options = GenerateOptions {
+            max_new_tokens: expected.greedy.continuation.len(),
+            ..GenerateOptions::default()
+        };
+        let found = generate(&model, &expected.greedy.prompt, &options).unwrap();
+        assert_eq!(found, expected.greedy.continuation, "{name} greedy");
+    }
+}
+
+#[test]
+fn six_models_on_flex() {
+    check::<Flex>();
+}
+
+#[test]
+fn six_models_on_ndarray() {
+    check::<NdArray>();
+}
+
+#[test]
+fn six_models_under_autodiff() {
+    check::<Autodiff<Flex>>();
+}
