@@ -45,9 +45,8 @@ pub(crate) fn bench(arguments: &[OsString]) -> Result<ExitCode> {
     let mut command = workspace::cargo();
     command
         .current_dir(workspace::root()?)
-        // Bench targets alone: a library's unit tests would be given criterion's flags.
-        .args(["bench", "--workspace", "--bench", "*"])
-        .args(["--features", BOTH_CPU_BACKENDS])
+        // Bench targets alone: the library's test harness would not know criterion's flags.
+        .args(["bench", "--package", "pref-benches", "--bench", "*"])
         .args(arguments);
     become_child(command)
 }

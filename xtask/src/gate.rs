@@ -91,13 +91,6 @@ fn steps(crates: &[String]) -> Vec<Step> {
     let alone = crates
         .iter()
         .map(|name| words(&["check", "--package", name], &[]));
-    let package = [
-        "package",
-        "--workspace",
-        "--exclude",
-        "xtask",
-        "--no-verify",
-    ];
     vec![
         Step::cargo("format", vec![words(&["fmt", "--all", "--check"], &[])]),
         Step {
@@ -127,11 +120,19 @@ fn steps(crates: &[String]) -> Vec<Step> {
                 &[],
             )],
         ),
-        Step::cargo(
-            "packages",
-            vec![words(&package, &[&["--allow-dirty", "--quiet"]])],
-        ),
+        Step::cargo("packages", vec![pack(crates)]),
     ]
+}
+
+/// Packs the crates together, so that each finds the others where none is published yet. What is
+/// in them was compiled by the steps before.
+fn pack(crates: &[String]) -> Vec<OsString> {
+    let options = ["package", "--no-verify", "--allow-dirty", "--quiet"];
+    let mut call = words(&options, &[]);
+    for name in crates {
+        call.extend(["--package".into(), name.into()]);
+    }
+    call
 }
 
 impl Step {
