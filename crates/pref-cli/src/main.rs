@@ -1,1 +1,54 @@
-fn main() {}
+//! The `pref` command. In: arguments and files. Out: results on stdout, logs and progress on
+//! stderr, and an exit code: 0 done, 1 failed or a value is off, 2 wrong usage, 130 interrupted.
+
+mod commands;
+mod device;
+mod input;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Preference fine-tuning of language models: from pairs to a trained model.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Train(commands::train::Args),
+    Loss(commands::loss::Args),
+    Logprobs(commands::logprobs::Args),
+    Generate(commands::generate::Args),
+    Objectives(commands::objectives::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Train(args) => commands::train::run(args),
+        Command::Loss(args) => commands::loss::run(&args),
+        Command::Logprobs(args) => commands::logprobs::run(&args),
+        Command::Generate(args) => commands::generate::run(&args),
+        Command::Objectives(args) => commands::objectives::run(&args),
+    };
+    match result {
+        Ok(code) => code,
+        // whoever reads the output has had enough of it
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            progress::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<std::io::Error>();
+        io.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}

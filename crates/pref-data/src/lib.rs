@@ -1,1 +1,42 @@
-//! Under construction.
+//! Preference data: pairs in, exact tokens and batches out.
+//!
+//! A row of a file becomes a [`Pair`] of text, then a [`TokenPair`] of ids, then a row of a
+//! [`Batch`] of plain arrays. Each stage is a function; nothing here knows a tensor library or the
+//! network.
+//!
+//! ```
+//! use pref_data::{Batch, TokenizeOptions, Tokenizer, arithmetic_pairs, tokenize, write_fresh_tokenizer};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let pairs = arithmetic_pairs(20, 0);
+//! let texts: Vec<String> = pairs.iter().map(|pair| format!("{pair:?}")).collect();
+//! write_fresh_tokenizer(folder.path(), &texts, 300)?;
+//!
+//! let tokenizer = Tokenizer::from_folder(folder.path())?;
+//! let tokenized = tokenize(&pairs, &tokenizer, &TokenizeOptions::default())?;
+//! let first: Vec<_> = tokenized.pairs.iter().take(4).collect();
+//! let batch = Batch::from_pairs(&first, 0);
+//! assert_eq!(batch.rows, 8); // four chosen answers, then four rejected ones
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod arithmetic;
+mod batch;
+mod fresh_tokenizer;
+mod pair;
+mod read;
+mod sampler;
+mod template;
+mod tokenize;
+mod tokenizer;
+
+pub use arithmetic::arithmetic_pairs;
+pub use batch::{Batch, length_sorted_batches};
+pub use fresh_tokenizer::{FRESH_EOS_ID, FRESH_PAD_ID, write_fresh_tokenizer};
+pub use pair::{Message, Pair, Text};
+pub use read::{ReadError, read_pairs};
+pub use sampler::{Order, Sampler, hold_out};
+pub use tokenize::{
+    TokenPair, TokenizeError, TokenizeOptions, TokenizeReport, Tokenized, Truncation, tokenize,
+};
+pub use tokenizer::{Tokenizer, TokenizerError};

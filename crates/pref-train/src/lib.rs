@@ -1,1 +1,52 @@
-//! Under construction.
+//! Preference training: from a plan to a better model on disk.
+//!
+//! A [`Plan`] says what is trained, on which pairs, with which objective, and how; [`train`] runs
+//! it. The run's folder holds `plan.toml` with every default spelled out, `metrics.jsonl` with
+//! TRL's names, `checkpoints/` that a killed run resumes from to the same bytes, and `model/`, a
+//! folder in Hugging Face's layout.
+//!
+//! ```no_run
+//! use std::sync::atomic::AtomicBool;
+//! use burn::backend::{Autodiff, Flex};
+//! use pref_train::{Plan, Settings, Silent, train};
+//!
+//! let mut settings = Settings::default();
+//! settings.put("model.path", "models/llama")?;
+//! settings.put("data.train", "pairs.jsonl")?;
+//! settings.put("output.folder", "runs/first")?;
+//! settings.set("objective.method=adpo")?;
+//! settings.set("train.learning-rate=5e-7")?;
+//! let plan = Plan::from_settings(settings)?;
+//!
+//! let never = AtomicBool::new(false);
+//! let outcome = train::<Autodiff<Flex>>(&plan, false, &Default::default(), &mut Silent, &never)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod batch;
+mod checkpoint;
+mod durable;
+mod error;
+mod metrics;
+mod optimizer;
+mod parameters;
+mod plan;
+mod reference;
+mod run;
+mod schedule;
+mod tracker;
+mod trainer;
+
+pub use batch::PairLogProbs;
+pub use error::TrainError;
+pub use metrics::{EvalRecord, PairMeans, PairSums, Record, StepRecord};
+pub use optimizer::AdamW;
+pub use parameters::NamedGradients;
+pub use plan::{
+    DataPlan, ModelPlan, OutputPlan, Plan, PlanError, ReferenceKind, ScheduleKind, Settings,
+    TrainPlan, WeightFormat,
+};
+pub use reference::compute_log_probs;
+pub use run::{Outcome, train};
+pub use schedule::Schedule;
+pub use tracker::{Silent, Tracker};

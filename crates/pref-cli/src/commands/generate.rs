@@ -1,0 +1,100 @@
+//! `pref generate`: continues prompts. In: JSON Lines. Out: one JSON line a row, with the new
+//! tokens and their text.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use burn::tensor::backend::AutodiffBackend;
+use pref_data::Tokenizer;
+use pref_model::{Decoder, GenerateOptions, generate};
+use serde_json::json;
+
+use crate::device::{DeviceArgs, Task};
+use crate::input::{InputArgs, read_rows};
+
+/// Continue prompts with a model
+///
+/// Prints `line`, `output_ids` (the new tokens) and, where the model has a tokenizer, `text`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    input: InputArgs,
+    /// The most tokens to add
+    #[arg(long, default_value_t = 128, value_name = "N")]
+    max_new_tokens: usize,
+    /// 0 takes the likeliest token; above, samples at that temperature
+    #[arg(long, default_value_t = 0.0, value_name = "T")]
+    temperature: f64,
+    /// Sample among the likeliest tokens that hold this much probability
+    #[arg(long, default_value_t = 1.0, value_name = "P")]
+    top_p: f64,
+    /// Sample among this many likeliest tokens; 0 is all
+    #[arg(long, default_value_t = 0, value_name = "K")]
+    top_k: usize,
+    /// Seed of the sampling; row n is sampled with seed + n
+    #[arg(long, default_value_t = 0, value_name = "SEED")]
+    seed: u64,
+    /// Do not stop at the end-of-sequence token
+    #[arg(long)]
+    ignore_eos: bool,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    args.device.device.run(Continue { args })
+}
+
+struct Continue<'a> {
+    args: &'a Args,
+}
+
+impl Task for Continue<'_> {
+    type Output = ExitCode;
+
+    fn run<B: AutodiffBackend>(self, device: &B::Device) -> Result<ExitCode> {
+        let Args {
+            input,
+            max_new_tokens,
+            temperature,
+            top_p,
+            top_k,
+            seed,
+            ignore_eos,
+            ..
+        } = self.args;
+        let model = Decoder::<B::InnerBackend>::load(&input.model, device)?;
+        let rows = read_rows(input, model.config().vocab_size())?;
+        let has_tokenizer = input.model.join("tokenizer.json").is_file();
+        let tokenizer = has_tokenizer
+            .then(|| Tokenizer::from_folder(&input.model))
+            .transpose()?;
+        let mut stop_ids = model.config().eos_token_ids().to_vec();
+        if let Some(eos) = tokenizer.as_ref().and_then(Tokenizer::eos_id) {
+            stop_ids.push(eos);
+        }
+        if *ignore_eos {
+            stop_ids.clear();
+        }
+        let mut stdout = std::io::stdout().lock();
+        for (n, row) in rows.iter().enumerate() {
+            let options = GenerateOptions {
+                max_new_tokens: *max_new_tokens,
+                temperature: *temperature,
+                top_p: *top_p,
+                top_k: *top_k,
+                seed: seed.wrapping_add(n as u64),
+                stop_ids: stop_ids.clone(),
+            };
+            let output = generate(&model, &row.ids, &options)
+                .with_context(|| format!("{}:{}", input.input.display(), row.line))?;
+            let mut line = json!({"line": row.line, "output_ids": output});
+            if let Some(tokenizer) = &tokenizer {
+                line["text"] = json!(tokenizer.decode(&output, true)?);
+            }
+            writeln!(stdout, "{line}")?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,225 @@
+//! `pref train`: runs a plan. In: a plan file, flags, `--set` pairs; with none of them the
+//! embedded recipe. Out: the run's folder, and on stdout how it ended.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+use burn::tensor::backend::AutodiffBackend;
+use pref_train::{Outcome, PairMeans, Plan, Settings, Tracker};
+use serde_json::json;
+
+use super::recipe;
+use crate::device::{DeviceArgs, Task};
+use crate::progress::{self, Progress};
+
+/// Exit code of a run that was interrupted and can be resumed.
+const INTERRUPTED: u8 = 130;
+
+/// Train a model on preference pairs; without arguments, run the embedded recipe
+///
+/// Settings come from --config, then the flags below, then --set; later ones win. TRL's names are
+/// accepted: --set per_device_train_batch_size=4.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Plan: a TOML file with the sections model, data, objective, train, output
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Pairs: JSON Lines with `prompt`, `chosen`, `rejected`
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// Evaluation pairs
+    #[arg(long, value_name = "FILE")]
+    eval: Option<PathBuf>,
+    /// Model to start from: a folder in Hugging Face's layout
+    #[arg(long, value_name = "FOLDER")]
+    model: Option<PathBuf>,
+    /// Folder of the run
+    #[arg(long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+    /// Method, such as dpo, adpo, simpo; `pref objectives` lists them
+    #[arg(long, value_name = "NAME")]
+    objective: Option<String>,
+    /// Any setting, such as train.learning-rate=5e-7 or objective.beta=0.1
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Go on from the newest checkpoint in the run's folder
+    #[arg(long)]
+    resume: bool,
+    /// Print the checked plan as TOML and stop
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the result as one JSON line
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+pub(crate) fn run(args: Args) -> Result<ExitCode> {
+    let stop = stop_on_signal()?;
+    if args.is_recipe() {
+        return args.device.device.run(recipe::Recipe {
+            folder: args.output.clone(),
+            resume: args.resume,
+            json: args.json,
+            stop: &stop,
+        });
+    }
+    let plan = args.plan()?;
+    if args.dry_run {
+        write!(std::io::stdout(), "{}", plan.to_toml())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let outcome = args.device.device.run(Training {
+        plan: &plan,
+        resume: args.resume,
+        tracker: &mut Progress::new(),
+        stop: &stop,
+    })?;
+    report(&outcome, args.json)
+}
+
+impl Args {
+    /// Whether nothing says what to train on.
+    fn is_recipe(&self) -> bool {
+        self.config.is_none()
+            && self.data.is_none()
+            && self.eval.is_none()
+            && self.model.is_none()
+            && self.objective.is_none()
+            && self.set.is_empty()
+            && !self.dry_run
+    }
+
+    fn plan(&self) -> Result<Plan> {
+        let mut settings = match &self.config {
+            Some(path) => Settings::from_file(path)?,
+            None => Settings::default(),
+        };
+        let mut put = |key: &str, value: &Option<PathBuf>| -> Result<()> {
+            if let Some(path) = value {
+                let text = path.to_str().with_context(|| {
+                    format!("{}: a path in a plan must be UTF-8", path.display())
+                })?;
+                settings.put(key, text)?;
+            }
+            Ok(())
+        };
+        put("data.train", &self.data)?;
+        put("data.eval", &self.eval)?;
+        put("model.path", &self.model)?;
+        put("output.folder", &self.output)?;
+        if let Some(method) = &self.objective {
+            settings.put("objective.method", method.as_str())?;
+        }
+        for pair in &self.set {
+            settings.set(pair)?;
+        }
+        Ok(Plan::from_settings(settings)?)
+    }
+}
+
+/// A plan on a backend.
+pub(crate) struct Training<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) resume: bool,
+    pub(crate) tracker: &'a mut dyn Tracker,
+    pub(crate) stop: &'a AtomicBool,
+}
+
+impl Task for Training<'_> {
+    type Output = Outcome;
+
+    fn run<B: AutodiffBackend>(self, device: &B::Device) -> Result<Outcome> {
+        let Training {
+            plan,
+            resume,
+            tracker,
+            stop,
+        } = self;
+        Ok(pref_train::train::<B>(plan, resume, device, tracker, stop)?)
+    }
+}
+
+/// The first Ctrl-C or termination asks the run to stop after its step; the second ends it.
+fn stop_on_signal() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::SeqCst) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+        progress::note("stopping after this step; once more to stop at once");
+    })
+    .context("cannot listen for Ctrl-C")?;
+    Ok(stop)
+}
+
+/// Says how a run ended, on stdout.
+pub(crate) fn report(outcome: &Outcome, json: bool) -> Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    match outcome {
+        Outcome::Finished {
+            model,
+            steps,
+            before,
+            after,
+        } => {
+            if json {
+                let line = json!({
+                    "model": model, "steps": steps, "before": before, "after": after,
+                });
+                writeln!(out, "{line}")?;
+            } else {
+                if let (Some(before), Some(after)) = (before, after) {
+                    write_table(&mut out, before, after)?;
+                }
+                writeln!(out, "{steps} steps, model in {}", model.display())?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Interrupted { step, checkpoint } => {
+            if json {
+                let line = json!({"interrupted": true, "step": step, "checkpoint": checkpoint});
+                writeln!(out, "{line}")?;
+            } else {
+                writeln!(
+                    out,
+                    "stopped after step {step}, kept in {}; continue with --resume",
+                    checkpoint.display()
+                )?;
+            }
+            Ok(ExitCode::from(INTERRUPTED))
+        }
+    }
+}
+
+fn write_table(out: &mut impl Write, before: &PairMeans, after: &PairMeans) -> Result<()> {
+    writeln!(
+        out,
+        "{:<22} {:>10} {:>10}",
+        "held-out pairs", "before", "after"
+    )?;
+    for (name, before, after) in [
+        ("loss", before.loss, after.loss),
+        ("reward accuracy", before.accuracies, after.accuracies),
+        ("reward margin", before.margins, after.margins),
+        (
+            "log-prob of chosen",
+            before.chosen_logps,
+            after.chosen_logps,
+        ),
+        (
+            "log-prob of rejected",
+            before.rejected_logps,
+            after.rejected_logps,
+        ),
+    ] {
+        writeln!(out, "{name:<22} {before:>10.4} {after:>10.4}")?;
+    }
+    Ok(())
+}

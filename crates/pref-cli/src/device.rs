@@ -1,0 +1,151 @@
+//! Which backend computes. In: `--device`. Out: one call of a [`Task`] with that backend: the only
+//! place where backends are told apart.
+
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::Result;
+use burn::tensor::backend::AutodiffBackend;
+
+/// `flex`, `ndarray`, `cuda`, `cuda:N`, `wgpu`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Device {
+    Flex,
+    NdArray,
+    Cuda(usize),
+    Wgpu,
+}
+
+/// Work that runs on any backend.
+pub(crate) trait Task {
+    type Output;
+
+    fn run<B: AutodiffBackend>(self, device: &B::Device) -> Result<Self::Output>;
+}
+
+#[derive(clap::Args)]
+pub(crate) struct DeviceArgs {
+    /// Where to compute: flex (CPU), ndarray (CPU), cuda:N, wgpu
+    #[arg(long, default_value_t = Device::Flex, value_name = "DEVICE")]
+    pub(crate) device: Device,
+}
+
+impl FromStr for Device {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, index) = match text.split_once(':') {
+            Some((name, index)) => (name, Some(index)),
+            None => (text, None),
+        };
+        match (name, index) {
+            ("flex" | "cpu", None) => Ok(Device::Flex),
+            ("ndarray", None) => Ok(Device::NdArray),
+            ("wgpu", None) => Ok(Device::Wgpu),
+            ("cuda", None) => Ok(Device::Cuda(0)),
+            ("cuda", Some(index)) => index
+                .parse()
+                .map(Device::Cuda)
+                .map_err(|_| format!("`{index}` is no device number; write cuda:0, cuda:1, …")),
+            _ => Err("known devices are flex, ndarray, cuda:N and wgpu".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Device::Flex => f.write_str("flex"),
+            Device::NdArray => f.write_str("ndarray"),
+            Device::Cuda(index) => write!(f, "cuda:{index}"),
+            Device::Wgpu => f.write_str("wgpu"),
+        }
+    }
+}
+
+impl Device {
+    /// Runs the task on this device.
+    pub(crate) fn run<T: Task>(self, task: T) -> Result<T::Output> {
+        match self {
+            #[cfg(feature = "flex")]
+            Device::Flex => {
+                task.run::<burn::backend::Autodiff<burn::backend::Flex>>(&Default::default())
+            }
+            #[cfg(feature = "ndarray")]
+            Device::NdArray => {
+                task.run::<burn::backend::Autodiff<burn::backend::NdArray>>(&Default::default())
+            }
+            #[cfg(feature = "cuda")]
+            Device::Cuda(index) => {
+                type B = burn::backend::Autodiff<burn::backend::Cuda>;
+                let device = burn::backend::cuda::CudaDevice::new(index);
+                probe::<B>(&device, self)?;
+                task.run::<B>(&device)
+            }
+            #[cfg(feature = "wgpu")]
+            Device::Wgpu => {
+                type B = burn::backend::Autodiff<burn::backend::Wgpu>;
+                let device = burn::backend::wgpu::WgpuDevice::default();
+                probe::<B>(&device, self)?;
+                task.run::<B>(&device)
+            }
+            #[cfg(not(all(
+                feature = "flex",
+                feature = "ndarray",
+                feature = "cuda",
+                feature = "wgpu"
+            )))]
+            other => Err(other.not_compiled_in()),
+        }
+    }
+
+    #[cfg(not(all(
+        feature = "flex",
+        feature = "ndarray",
+        feature = "cuda",
+        feature = "wgpu"
+    )))]
+    fn not_compiled_in(self) -> anyhow::Error {
+        let feature = match self {
+            Device::Flex => "flex",
+            Device::NdArray => "ndarray",
+            Device::Cuda(_) => "cuda",
+            Device::Wgpu => "wgpu",
+        };
+        anyhow::anyhow!(
+            "this `pref` was built without the {feature} backend; build it with \
+             `cargo build --release -p pref-cli --features {feature}`, or run it through \
+             `cargo xtask`, which does"
+        )
+    }
+}
+
+/// Asks the device for one sum. Burn's GPU backends panic where there is no driver or no device;
+/// this turns it into a message before any work is begun.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+fn probe<B: AutodiffBackend>(device: &B::Device, name: Device) -> Result<()> {
+    use burn::tensor::Tensor;
+    use std::panic;
+
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let device = device.clone();
+    let result = panic::catch_unwind(panic::AssertUnwindSafe(move || {
+        Tensor::<B, 1>::ones([4], &device).sum().into_data()
+    }));
+    panic::set_hook(hook);
+    match result {
+        Ok(_) => Ok(()),
+        Err(cause) => {
+            let text = cause
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| cause.downcast_ref::<&str>().copied())
+                .unwrap_or("the driver said nothing");
+            let text = text.lines().next().unwrap_or_default();
+            Err(anyhow::anyhow!(
+                "no device {name}: {text}; check the driver, or compute on the CPU with --device flex"
+            ))
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What a person sees while a run goes: a bar on a terminal, plain lines elsewhere. All on stderr.
+
+#![expect(clippy::print_stderr, reason = "this is where stderr is written")]
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pref_train::{EvalRecord, StepRecord, Tracker};
+
+/// How often a run without a terminal says where it is.
+const QUIET_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Prints an error and its causes.
+pub(crate) fn error(error: &anyhow::Error) {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        // an error that shows its source says it already
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    eprintln!("error: {text}");
+}
+
+/// Prints a remark.
+pub(crate) fn note(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Follows a run on stderr.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    is_terminal: bool,
+    total: usize,
+    started: Instant,
+    first: (usize, u64),
+    tokens: u64,
+    last_line: Option<Instant>,
+}
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        Self {
+            bar: ProgressBar::hidden(),
+            is_terminal: console_is_terminal(),
+            total: 0,
+            started: Instant::now(),
+            first: (0, 0),
+            tokens: 0,
+            last_line: None,
+        }
+    }
+
+    fn bar(&mut self, len: usize, template: &str) {
+        self.bar.finish_and_clear();
+        let target = if self.is_terminal {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let style = ProgressStyle::with_template(template).expect("templates are checked by tests");
+        self.bar = ProgressBar::with_draw_target(Some(len as u64), target)
+            .with_style(style.progress_chars("━╸─"));
+    }
+
+    fn say(&self, text: &str) {
+        self.bar.suspend(|| note(text));
+    }
+}
+
+const WORK: &str = "{msg:<12} {bar:24} {pos}/{len} pairs  {eta} left";
+const TRAINING: &str = "train        {bar:24} {pos}/{len}  {msg}  {eta} left";
+
+fn console_is_terminal() -> bool {
+    use std::io::IsTerminal;
+    std::io::stderr().is_terminal()
+}
+
+impl Tracker for Progress {
+    fn note(&mut self, text: &str) {
+        self.say(text);
+    }
+
+    fn begin(&mut self, what: &str, n_pairs: usize) {
+        if self.total > 0 {
+            // within training the bar stays: an evaluation is short
+            return;
+        }
+        self.bar(n_pairs, WORK);
+        self.bar.set_message(what.to_owned());
+    }
+
+    fn advance(&mut self, n_pairs: usize) {
+        if self.total == 0 {
+            self.bar.inc(n_pairs as u64);
+        }
+    }
+
+    fn end(&mut self) {
+        if self.total == 0 {
+            self.bar.finish_and_clear();
+        }
+    }
+
+    fn training(&mut self, step: usize, total: usize) {
+        self.total = total;
+        self.started = Instant::now();
+        self.first = (step, self.tokens);
+        self.bar(total, TRAINING);
+        self.bar.set_position(step as u64);
+        self.bar.reset_eta();
+    }
+
+    fn step(&mut self, record: &StepRecord) {
+        if self.tokens == 0 && self.first.0 > 0 {
+            // resumed: count the speed from here
+            self.first.1 = record.num_tokens;
+            self.started = Instant::now();
+        }
+        self.tokens = record.num_tokens;
+        let seconds = self.started.elapsed().as_secs_f64();
+        let speed = (self.tokens - self.first.1) as f64 / seconds.max(1e-9);
+        let means = &record.pairs;
+        let text = format!(
+            "loss {:.4}  margin {:+.3}  accuracy {:.2}  {speed:.0} tokens/s",
+            means.loss, means.margins, means.accuracies
+        );
+        self.bar.set_position(record.step as u64);
+        self.bar.set_message(text.clone());
+        let is_due = self
+            .last_line
+            .is_none_or(|last| last.elapsed() >= QUIET_INTERVAL);
+        if !self.is_terminal && (is_due || record.step == self.total) {
+            self.last_line = Some(Instant::now());
+            let left = seconds / (record.step - self.first.0).max(1) as f64
+                * (self.total - record.step) as f64;
+            note(&format!(
+                "step {}/{}  {text}  {left:.0} s left",
+                record.step, self.total
+            ));
+        }
+        if record.step == self.total {
+            self.bar.finish_and_clear();
+            self.total = 0;
+        }
+    }
+
+    fn evaluation(&mut self, record: &EvalRecord) {
+        let means = &record.pairs;
+        self.say(&format!(
+            "eval after step {}: loss {:.4}  margin {:+.3}  accuracy {:.3}  ({} pairs)",
+            record.step, means.loss, means.margins, means.accuracies, record.eval_pairs
+        ));
+    }
+}

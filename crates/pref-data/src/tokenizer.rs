@@ -1,0 +1,282 @@
+//! A model's tokenizer: text to ids and back, special tokens, chat template.
+//! In: a folder with `tokenizer.json`. Out: ids as `transformers` gives them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::pair::Message;
+use crate::template::Template;
+
+/// A tokenizer that cannot be read or used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TokenizerError {
+    /// A file cannot be read.
+    #[error("{}: {message}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        message: String,
+    },
+    /// The template is no template.
+    #[error("{}: the chat template cannot be compiled: {message}", path.display())]
+    Template {
+        /// The file it is in.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A conversation, and no template for it.
+    #[error(
+        "the model has no chat template, and the data is conversations; add chat_template.jinja to its folder, or give plain texts"
+    )]
+    NoTemplate,
+    /// The template refused the messages.
+    #[error("the chat template fails on these messages: {0}")]
+    Render(String),
+    /// The tokenizer failed on a text.
+    #[error("the tokenizer fails: {0}")]
+    Tokenize(String),
+    /// Ids that the model has no embedding for.
+    #[error(
+        "the tokenizer has ids up to {largest_id} (`{token}`), but the model's embedding has {rows} rows; they do not belong together"
+    )]
+    TooLarge {
+        /// The largest id.
+        largest_id: u32,
+        /// Its token.
+        token: String,
+        /// Rows of the embedding.
+        rows: usize,
+    },
+}
+
+/// A tokenizer with its special tokens and chat template.
+#[derive(Debug)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    template: Option<Template>,
+    eos_token: Option<String>,
+    eos_id: Option<u32>,
+    pad_id: Option<u32>,
+}
+
+impl Tokenizer {
+    /// Reads `tokenizer.json`, `tokenizer_config.json` and `chat_template.jinja` of a model's
+    /// folder. The last two may be absent.
+    ///
+    /// # Errors
+    /// [`TokenizerError`] names the file.
+    pub fn from_folder(folder: &Path) -> Result<Self, TokenizerError> {
+        let path = folder.join("tokenizer.json");
+        let bytes = fs::read(&path).map_err(|e| file_error(&path, &e))?;
+        let mut inner = tokenizers::Tokenizer::from_bytes(&bytes)
+            .map_err(|e| file_error(&path, &format!("no tokenizer: {e}")))?;
+        // truncation and padding are done here, where they are counted
+        inner
+            .with_truncation(None)
+            .map_err(|e| file_error(&path, &e))?;
+        inner.with_padding(None);
+
+        let config_path = folder.join("tokenizer_config.json");
+        let config = read_json(&config_path)?;
+        let special = |key: &str| match &config[key] {
+            Value::String(token) => Some(token.clone()),
+            Value::Object(token) => token.get("content")?.as_str().map(str::to_owned),
+            _ => None,
+        };
+        let eos_token = match special("eos_token") {
+            Some(token) => Some(token),
+            None => eos_of_model(folder, &inner)?,
+        };
+        let template_path = folder.join("chat_template.jinja");
+        let (path, source) = if template_path.is_file() {
+            let source = fs::read_to_string(&template_path);
+            let source = source.map_err(|e| file_error(&template_path, &e))?;
+            (template_path, Some(source))
+        } else {
+            (config_path, template_source(&config["chat_template"]))
+        };
+        let compile = |source| {
+            Template::new(source, special("bos_token"), eos_token.clone()).map_err(|error| {
+                TokenizerError::Template {
+                    path,
+                    message: describe(&error),
+                }
+            })
+        };
+        let template = source.map(compile).transpose()?;
+        let id = |token: Option<String>| token.and_then(|token| inner.token_to_id(&token));
+        Ok(Self {
+            eos_id: id(eos_token.clone()),
+            pad_id: id(special("pad_token")),
+            template,
+            eos_token,
+            inner,
+        })
+    }
+
+    /// Ids of a text, with the special tokens that the tokenizer adds.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Tokenize`] for a text that the tokenizer cannot encode.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        self.encode_with(text, true)
+    }
+
+    /// Ids of a text that a template made: it holds its special tokens already.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn encode_rendered(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        self.encode_with(text, false)
+    }
+
+    fn encode_with(&self, text: &str, add_special: bool) -> Result<Vec<u32>, TokenizerError> {
+        let encoding = self.inner.encode_fast(text, add_special);
+        let encoding = encoding.map_err(|e| TokenizerError::Tokenize(e.to_string()))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The text of some ids.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Tokenize`] where the decoder fails.
+    pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String, TokenizerError> {
+        let text = self.inner.decode(ids, skip_special);
+        text.map_err(|e| TokenizerError::Tokenize(e.to_string()))
+    }
+
+    /// The text of a conversation. With `add_generation_prompt`, it ends where the assistant is to
+    /// speak.
+    ///
+    /// # Errors
+    /// [`TokenizerError`] if there is no template, or it refuses the messages.
+    pub fn apply_chat_template(
+        &self,
+        messages: &[Message],
+        add_generation_prompt: bool,
+    ) -> Result<String, TokenizerError> {
+        let template = self.template.as_ref().ok_or(TokenizerError::NoTemplate)?;
+        let text = template.render(messages, add_generation_prompt);
+        text.map_err(|e| TokenizerError::Render(describe(&e)))
+    }
+
+    /// Whether there is a chat template.
+    pub fn has_chat_template(&self) -> bool {
+        self.template.is_some()
+    }
+
+    /// The largest id and one, added tokens included.
+    pub fn vocab_size(&self) -> usize {
+        self.largest().map_or(0, |(_, id)| id as usize + 1)
+    }
+
+    /// The end-of-sequence token.
+    pub fn eos_token(&self) -> Option<&str> {
+        self.eos_token.as_deref()
+    }
+
+    /// Its id.
+    pub fn eos_id(&self) -> Option<u32> {
+        self.eos_id
+    }
+
+    /// The id of the padding token.
+    pub fn pad_id(&self) -> Option<u32> {
+        self.pad_id
+    }
+
+    /// Whether a text ends, white space aside, in a token that only a template or a tokenizer
+    /// writes: then its last turn is closed.
+    pub(crate) fn ends_in_special(&self, text: &str) -> bool {
+        let text = text.trim_end();
+        let added = self.inner.get_added_tokens_decoder();
+        let mut special = added.values().filter(|token| token.special);
+        special.any(|token| text.ends_with(&token.content))
+    }
+
+    /// Whether every id has a row of the embedding.
+    ///
+    /// # Errors
+    /// [`TokenizerError::TooLarge`] names the largest id.
+    pub fn fits(&self, embedding_rows: usize) -> Result<(), TokenizerError> {
+        match self.largest() {
+            Some((token, id)) if id as usize >= embedding_rows => Err(TokenizerError::TooLarge {
+                largest_id: id,
+                token,
+                rows: embedding_rows,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn largest(&self) -> Option<(String, u32)> {
+        let vocab = self.inner.get_vocab(true);
+        vocab.into_iter().max_by_key(|(_, id)| *id)
+    }
+}
+
+fn file_error(path: &Path, message: &dyn std::fmt::Display) -> TokenizerError {
+    TokenizerError::File {
+        path: path.to_owned(),
+        message: message.to_string(),
+    }
+}
+
+/// A JSON file, or `null` where there is none.
+fn read_json(path: &Path) -> Result<Value, TokenizerError> {
+    if !path.is_file() {
+        return Ok(Value::Null);
+    }
+    let bytes = fs::read(path).map_err(|e| file_error(path, &e))?;
+    serde_json::from_slice(&bytes).map_err(|e| file_error(path, &e))
+}
+
+/// The token of the `eos_token_id` that the model's own configuration names.
+fn eos_of_model(
+    folder: &Path,
+    inner: &tokenizers::Tokenizer,
+) -> Result<Option<String>, TokenizerError> {
+    for name in ["generation_config.json", "config.json"] {
+        let config = read_json(&folder.join(name))?;
+        let id = match &config["eos_token_id"] {
+            Value::Array(ids) => ids.first().and_then(Value::as_u64),
+            id => id.as_u64(),
+        };
+        let token = id
+            .and_then(|id| u32::try_from(id).ok())
+            .and_then(|id| inner.id_to_token(id));
+        if token.is_some() {
+            return Ok(token);
+        }
+    }
+    Ok(None)
+}
+
+/// A template, or the default one of a list.
+fn template_source(value: &Value) -> Option<String> {
+    match value {
+        Value::String(source) => Some(source.clone()),
+        Value::Array(list) => {
+            let default = list.iter().find(|entry| entry["name"] == "default");
+            default?["template"].as_str().map(str::to_owned)
+        }
+        _ => None,
+    }
+}
+
+/// An error of the template engine with its causes.
+fn describe(error: &minijinja::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,292 @@
+//! Checkpoints: all that a run needs to go on as if it had never stopped.
+//!
+//! In: weights, optimiser moments and the run's position. Out: `checkpoints/step-000123/`, a model
+//! folder in Hugging Face's layout with `optimizer.safetensors` and `state.json` beside the
+//! weights. A folder of that name is complete: it is written under another and renamed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Tensor, TensorData, backend::AutodiffBackend, backend::Backend};
+use pref_data::Sampler;
+use pref_model::{Decoder, SaveDtype};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+
+use crate::durable::{write_file, write_folder};
+use crate::error::TrainError;
+use crate::metrics::PairSums;
+use crate::optimizer::{AdamW, Moments};
+
+const STATE: &str = "state.json";
+const OPTIMIZER: &str = "optimizer.safetensors";
+
+/// The run's position.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct State {
+    /// Optimiser steps taken.
+    pub(crate) step: usize,
+    /// Steps the optimiser counts, for its bias correction.
+    pub(crate) optimizer_steps: u64,
+    /// Tokens seen.
+    pub(crate) tokens: u64,
+    /// Which pairs come next.
+    pub(crate) sampler: Sampler,
+    /// Pairs since the last line of the metrics.
+    pub(crate) unlogged: PairSums,
+}
+
+/// What is written and read besides the state.
+pub(crate) struct Snapshot<'a, B: AutodiffBackend> {
+    pub(crate) policy: &'a Decoder<B>,
+    pub(crate) optimizer: &'a AdamW<B::InnerBackend>,
+    pub(crate) state: &'a State,
+    /// A model folder to copy the tokenizer from, so that the checkpoint can be used as a model.
+    pub(crate) tokenizer_from: &'a Path,
+}
+
+/// The folder of a step's checkpoint.
+pub(crate) fn folder_of(run: &Path, step: usize) -> PathBuf {
+    run.join("checkpoints").join(format!("step-{step:06}"))
+}
+
+/// Writes the checkpoint of a step, then removes all but the newest `keep` (0: none).
+pub(crate) fn save<B: AutodiffBackend>(
+    run: &Path,
+    keep: usize,
+    snapshot: &Snapshot<'_, B>,
+) -> Result<PathBuf, TrainError> {
+    let path = folder_of(run, snapshot.state.step);
+    write(&path, snapshot).map_err(|error| TrainError::Checkpoint {
+        path: path.clone(),
+        message: chain(&error),
+    })?;
+    prune(run, keep)?;
+    Ok(path)
+}
+
+fn write<B: AutodiffBackend>(path: &Path, snapshot: &Snapshot<'_, B>) -> Result<(), TrainError> {
+    let as_file = TrainError::file(path);
+    let parent = path.parent().unwrap_or(path);
+    fs::create_dir_all(parent).map_err(as_file)?;
+    let fill = |folder: &Path| -> Result<(), FillError> {
+        snapshot.policy.save(folder, SaveDtype::F32)?;
+        copy_tokenizer(snapshot.tokenizer_from, folder)?;
+        let moments = serialize(snapshot.optimizer.moments())?;
+        fs::write(folder.join(OPTIMIZER), moments)?;
+        let state = serde_json::to_vec_pretty(snapshot.state).map_err(io::Error::other)?;
+        fs::write(folder.join(STATE), state)?;
+        Ok(())
+    };
+    write_folder(path, fill).map_err(|error| match error {
+        FillError::Io(source) => TrainError::file(path)(source),
+        FillError::Save(error) => TrainError::Save(error),
+    })
+}
+
+/// What can go wrong while a folder is being filled.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FillError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Save(#[from] pref_model::SaveError),
+}
+
+/// Files that make a folder of weights a model that can be talked to.
+const TOKENIZER_FILES: [&str; 9] = [
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "generation_config.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer.model",
+];
+
+pub(crate) fn copy_tokenizer(from: &Path, to: &Path) -> io::Result<()> {
+    for name in TOKENIZER_FILES {
+        let source = from.join(name);
+        if source.is_file() {
+            // the bytes, not the permissions: a read-only model makes no read-only checkpoint
+            fs::write(to.join(name), fs::read(source)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Steps of the checkpoints in a run's folder, oldest first.
+pub(crate) fn steps(run: &Path) -> Vec<usize> {
+    let Ok(entries) = fs::read_dir(run.join("checkpoints")) else {
+        return Vec::new();
+    };
+    let name = |entry: io::Result<fs::DirEntry>| Some(entry.ok()?.file_name());
+    let mut steps: Vec<usize> = entries
+        .filter_map(name)
+        .filter_map(|name| name.to_str()?.strip_prefix("step-")?.parse().ok())
+        .collect();
+    steps.sort_unstable();
+    steps
+}
+
+fn prune(run: &Path, keep: usize) -> Result<(), TrainError> {
+    let steps = steps(run);
+    let n_old = if keep == 0 {
+        0
+    } else {
+        steps.len().saturating_sub(keep)
+    };
+    for step in &steps[..n_old] {
+        let folder = folder_of(run, *step);
+        fs::remove_dir_all(&folder).map_err(TrainError::file(&folder))?;
+    }
+    Ok(())
+}
+
+/// What was read of a checkpoint.
+pub(crate) struct Restored<B: AutodiffBackend> {
+    pub(crate) policy: Decoder<B>,
+    pub(crate) moments: BTreeMap<String, Moments<B::InnerBackend>>,
+    pub(crate) state: State,
+    /// What was wrong with newer ones, to be told.
+    pub(crate) skipped: Vec<String>,
+}
+
+/// The newest checkpoint that can be read.
+pub(crate) fn load_newest<B: AutodiffBackend>(
+    run: &Path,
+    device: &B::Device,
+) -> Result<Restored<B>, TrainError> {
+    let mut skipped = Vec::new();
+    let mut steps = steps(run);
+    if steps.is_empty() {
+        return Err(TrainError::NothingToResume {
+            folder: run.to_owned(),
+        });
+    }
+    while let Some(step) = steps.pop() {
+        let folder = folder_of(run, step);
+        match load::<B>(&folder, device) {
+            Ok((policy, moments, state)) => {
+                return Ok(Restored {
+                    policy,
+                    moments,
+                    state,
+                    skipped,
+                });
+            }
+            Err(error) => skipped.push(format!("{}: {}", folder.display(), chain(&error))),
+        }
+    }
+    Err(TrainError::Damaged {
+        folder: run.join("checkpoints"),
+        reasons: skipped.join("; "),
+    })
+}
+
+type Loaded<B> = (
+    Decoder<B>,
+    BTreeMap<String, Moments<<B as AutodiffBackend>::InnerBackend>>,
+    State,
+);
+
+fn load<B: AutodiffBackend>(folder: &Path, device: &B::Device) -> Result<Loaded<B>, TrainError> {
+    let state_path = folder.join(STATE);
+    let text = fs::read(&state_path).map_err(TrainError::file(&state_path))?;
+    let state = serde_json::from_slice(&text)
+        .map_err(|e| TrainError::file(&state_path)(io::Error::other(e)))?;
+    let optimizer_path = folder.join(OPTIMIZER);
+    let bytes = fs::read(&optimizer_path).map_err(TrainError::file(&optimizer_path))?;
+    let moments = deserialize(&bytes, device).map_err(TrainError::file(&optimizer_path))?;
+    Ok((Decoder::load(folder, device)?, moments, state))
+}
+
+fn serialize<B: Backend>(moments: &BTreeMap<String, Moments<B>>) -> io::Result<Vec<u8>> {
+    let mut flat: Vec<(String, Vec<u8>)> = Vec::new();
+    for (name, Moments { first, second }) in moments {
+        flat.push((format!("first.{name}"), le_bytes(first)));
+        flat.push((format!("second.{name}"), le_bytes(second)));
+    }
+    let mut views = Vec::new();
+    for (name, bytes) in &flat {
+        let view = TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes);
+        views.push((name.as_str(), view.map_err(io::Error::other)?));
+    }
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    safetensors::serialize(views, Some(metadata)).map_err(io::Error::other)
+}
+
+fn deserialize<B: Backend>(
+    bytes: &[u8],
+    device: &B::Device,
+) -> io::Result<BTreeMap<String, Moments<B>>> {
+    let file = SafeTensors::deserialize(bytes).map_err(io::Error::other)?;
+    let read = |name: &str| -> io::Result<Tensor<B, 1>> {
+        let view = file.tensor(name).map_err(io::Error::other)?;
+        if view.dtype() != Dtype::F32 {
+            return Err(io::Error::other(format!("{name} is not f32")));
+        }
+        let words = view.data().chunks_exact(4);
+        let values: Vec<f32> = words
+            .map(|w| f32::from_le_bytes([w[0], w[1], w[2], w[3]]))
+            .collect();
+        let n = values.len();
+        Ok(Tensor::from_data(TensorData::new(values, [n]), device))
+    };
+    let mut moments = BTreeMap::new();
+    for name in file.names() {
+        if let Some(parameter) = name.strip_prefix("first.") {
+            let first = read(name)?;
+            let second = read(&format!("second.{parameter}"))?;
+            moments.insert(parameter.to_owned(), Moments { first, second });
+        }
+    }
+    Ok(moments)
+}
+
+fn le_bytes<B: Backend>(tensor: &Tensor<B, 1>) -> Vec<u8> {
+    let data = tensor.to_data();
+    data.iter::<f32>().flat_map(f32::to_le_bytes).collect()
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// Saves the final weights as a model folder.
+pub(crate) fn save_model<B: AutodiffBackend>(
+    path: &Path,
+    policy: &Decoder<B>,
+    dtype: SaveDtype,
+    tokenizer_from: &Path,
+) -> Result<(), TrainError> {
+    let fill = |folder: &Path| -> Result<(), FillError> {
+        policy.save(folder, dtype)?;
+        copy_tokenizer(tokenizer_from, folder)?;
+        Ok(())
+    };
+    write_folder(path, fill).map_err(|error| TrainError::Checkpoint {
+        path: path.to_owned(),
+        message: chain(&error),
+    })
+}
+
+/// Writes a small file of the run whole or not at all.
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), TrainError> {
+    write_file(path, text.as_bytes()).map_err(TrainError::file(path))
+}

@@ -1,0 +1,172 @@
+//! What can go wrong in a run.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::plan::PlanError;
+
+/// A run that cannot start, go on or be resumed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// The plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A file of pairs cannot be read.
+    #[error(transparent)]
+    Read(#[from] pref_data::ReadError),
+    /// The tokenizer.
+    #[error(transparent)]
+    Tokenizer(#[from] pref_data::TokenizerError),
+    /// Pairs cannot be made tokens.
+    #[error("{}: {source}", path.display())]
+    Tokenize {
+        /// The file of pairs.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: pref_data::TokenizeError,
+    },
+    /// The model cannot be loaded.
+    #[error(transparent)]
+    Load(#[from] pref_model::LoadError),
+    /// The model cannot be saved.
+    #[error(transparent)]
+    Save(#[from] pref_model::SaveError),
+    /// The objective lacks data.
+    #[error(transparent)]
+    Batch(#[from] pref_core::BatchError),
+    /// A file of the run.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the file system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A checkpoint could not be written.
+    #[error(
+        "could not write checkpoint {}: {message}; earlier checkpoints are untouched, free some space and continue with --resume",
+        path.display()
+    )]
+    Checkpoint {
+        /// Where it was to be.
+        path: PathBuf,
+        /// Why not.
+        message: String,
+    },
+    /// The row range leaves the file.
+    #[error("data.rows = [{start}, {end}] reaches past the {n} pairs of {}", path.display())]
+    Rows {
+        /// The file of pairs.
+        path: PathBuf,
+        /// First row.
+        start: usize,
+        /// One past the last row.
+        end: usize,
+        /// Pairs in the file.
+        n: usize,
+    },
+    /// No pair is left to train on.
+    #[error("{}: no pair is left to train on; {held_out} are held out for evaluation", path.display())]
+    NoPairs {
+        /// The file of pairs.
+        path: PathBuf,
+        /// Pairs in the evaluation set.
+        held_out: usize,
+    },
+    /// Prompts and responses do not fit the model's positions.
+    #[error(
+        "data.max-length is {max_length}, but the model at {} has {positions} positions; set data.max-length to at most {positions}",
+        path.display()
+    )]
+    TooLong {
+        /// The model's folder.
+        path: PathBuf,
+        /// The plan's limit.
+        max_length: usize,
+        /// The model's.
+        positions: usize,
+    },
+    /// The folder holds a run already.
+    #[error(
+        "{} already holds a run at step {step}; continue it with --resume, or choose another --output",
+        folder.display()
+    )]
+    Exists {
+        /// The run's folder.
+        folder: PathBuf,
+        /// Steps of its last checkpoint.
+        step: usize,
+    },
+    /// The folder holds no run.
+    #[error("{} holds no checkpoint to resume from; run without --resume to start there", folder.display())]
+    NothingToResume {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The plan differs from the one the run began with.
+    #[error(
+        "the run in {} began with another plan: {differences}; resume with the same settings, or choose another --output",
+        folder.display()
+    )]
+    OtherPlan {
+        /// The run's folder.
+        folder: PathBuf,
+        /// `key: then → now`, a list.
+        differences: String,
+    },
+    /// No checkpoint of the run can be read.
+    #[error("no checkpoint in {} can be read: {reasons}", folder.display())]
+    Damaged {
+        /// The folder of checkpoints.
+        folder: PathBuf,
+        /// What is wrong with each.
+        reasons: String,
+    },
+    /// A loss is NaN or infinite.
+    #[error(
+        "the loss of step {step} is not finite, on the pairs of {} at lines {}; the weights before the step are in {}; lower train.learning-rate or look at these pairs",
+        data.display(), list(lines), checkpoint.display()
+    )]
+    NotFinite {
+        /// The step that was not taken.
+        step: usize,
+        /// The file of pairs.
+        data: PathBuf,
+        /// Lines of the pairs.
+        lines: Vec<usize>,
+        /// Weights from before.
+        checkpoint: PathBuf,
+    },
+    /// A gradient is NaN or infinite while all losses are finite.
+    #[error(
+        "the gradient of step {step} is not finite, on the pairs of {} at lines {}; the weights before the step are in {}; lower train.learning-rate or look at these pairs",
+        data.display(), list(lines), checkpoint.display()
+    )]
+    NotFiniteGradient {
+        /// The step that was not taken.
+        step: usize,
+        /// The file of pairs.
+        data: PathBuf,
+        /// Lines of the step's pairs.
+        lines: Vec<usize>,
+        /// Weights from before.
+        checkpoint: PathBuf,
+    },
+}
+
+impl TrainError {
+    pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> TrainError {
+        let path = path.to_owned();
+        move |source| TrainError::File { path, source }
+    }
+}
+
+fn list(lines: &[usize]) -> String {
+    let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+    lines.join(", ")
+}

@@ -1,0 +1,263 @@
+//! A run's plan: what to train, on what, with which objective, and how.
+//!
+//! In: layers of settings (a TOML file, `--set` pairs, flags). Out: a [`Plan`] whose values are
+//! known valid; training accepts nothing else, and the run's folder keeps it with every default
+//! spelled out.
+
+mod error;
+mod keys;
+
+pub use error::PlanError;
+pub use keys::Settings;
+
+use std::path::PathBuf;
+
+use pref_core::ObjectiveConfig;
+use pref_data::Truncation;
+use serde::{Deserialize, Serialize};
+
+/// Everything that decides a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Plan {
+    /// The policy and its reference.
+    pub model: ModelPlan,
+    /// Where the pairs come from and how they become tokens.
+    pub data: DataPlan,
+    /// What is optimised.
+    pub objective: ObjectiveConfig,
+    /// How it is optimised.
+    pub train: TrainPlan,
+    /// What is written.
+    pub output: OutputPlan,
+}
+
+/// The policy and its reference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ModelPlan {
+    /// Folder of the policy to start from, in Hugging Face's layout.
+    pub path: PathBuf,
+    /// Where reference log-probs come from.
+    pub reference: ReferenceKind,
+    /// Folder of the reference model; the policy's own start if absent.
+    pub reference_path: Option<PathBuf>,
+}
+
+/// Where reference log-probs come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReferenceKind {
+    /// Computed once before training and kept in the run's folder.
+    Precomputed,
+    /// A second copy of the model in memory, run beside the policy.
+    FrozenCopy,
+    /// None: the objective is reference-free.
+    None,
+}
+
+/// Where the pairs come from and how they become tokens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DataPlan {
+    /// JSON Lines file of training pairs.
+    pub train: PathBuf,
+    /// Rows `[start, end)` of the training file to use, in file order; all if absent.
+    pub rows: Option<[usize; 2]>,
+    /// JSON Lines file of evaluation pairs.
+    pub eval: Option<PathBuf>,
+    /// Without `eval`: this fraction of the training pairs is held out for evaluation.
+    pub eval_fraction: f64,
+    /// Longest prompt and response together, in tokens.
+    pub max_length: usize,
+    /// Which end of an over-long prompt is cut.
+    pub truncation: Truncation,
+    /// Shuffle the pairs anew for each epoch; file order if false.
+    pub shuffle: bool,
+}
+
+/// How the objective is optimised.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TrainPlan {
+    /// Passes over the data, if `steps` is absent.
+    pub epochs: f64,
+    /// Optimiser steps.
+    pub steps: Option<usize>,
+    /// Pairs in one forward pass.
+    pub batch_size: usize,
+    /// Forward passes in one optimiser step.
+    pub gradient_accumulation: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// How the learning rate falls after the warm-up.
+    pub schedule: ScheduleKind,
+    /// Steps over which the learning rate rises from 0.
+    pub warmup_steps: usize,
+    /// AdamW's decoupled weight decay.
+    pub weight_decay: f64,
+    /// AdamW's decay of the first moment.
+    pub adam_beta1: f64,
+    /// AdamW's decay of the second moment.
+    pub adam_beta2: f64,
+    /// AdamW's `ε`.
+    pub adam_epsilon: f64,
+    /// Gradients are scaled down to this global norm; 0 never.
+    pub max_grad_norm: f64,
+    /// Seed of the shuffling and of the evaluation split.
+    pub seed: u64,
+    /// Optimiser steps averaged in one line of the metrics.
+    pub log_every: usize,
+    /// Steps between evaluations; 0 only before and after.
+    pub eval_every: usize,
+    /// Steps between checkpoints; 0 only at the end.
+    pub save_every: usize,
+}
+
+/// How the learning rate falls after the warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScheduleKind {
+    /// It does not.
+    Constant,
+    /// In a straight line, to 0 at the last step.
+    Linear,
+    /// Along half a cosine, to 0 at the last step.
+    Cosine,
+}
+
+/// What is written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct OutputPlan {
+    /// The run's folder.
+    pub folder: PathBuf,
+    /// Number format of the final weights.
+    pub dtype: WeightFormat,
+    /// How many checkpoints are kept; 0 keeps all.
+    pub keep_checkpoints: usize,
+}
+
+/// Number format of the final weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WeightFormat {
+    /// As the model that training started from.
+    Source,
+    /// 32-bit floats.
+    F32,
+    /// IEEE half precision.
+    F16,
+    /// bfloat16.
+    Bf16,
+}
+
+impl Plan {
+    /// The plan that settings describe, checked.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the setting, what was found and what it takes.
+    pub fn from_settings(settings: Settings) -> Result<Self, PlanError> {
+        let plan: Plan = settings.into_plan()?;
+        plan.check()?;
+        Ok(plan)
+    }
+
+    /// The plan as TOML, every default spelled out.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("a plan's values all have a TOML form")
+    }
+
+    fn check(&self) -> Result<(), PlanError> {
+        let train = &self.train;
+        let range = |key: &'static str, holds: bool, value: f64, expected: &'static str| {
+            if holds && value.is_finite() {
+                Ok(())
+            } else {
+                let value = value.to_string();
+                Err(PlanError::OutOfRange {
+                    key,
+                    value,
+                    expected,
+                })
+            }
+        };
+        let count = |key, n: usize| range(key, n > 0, n as f64, "at least 1");
+        let unit = |key, x: f64| range(key, (0.0..1.0).contains(&x), x, "from 0 to below 1");
+        range("train.epochs", train.epochs > 0.0, train.epochs, "above 0")?;
+        if let Some(steps) = train.steps {
+            count("train.steps", steps)?;
+        }
+        count("train.batch-size", train.batch_size)?;
+        count("train.gradient-accumulation", train.gradient_accumulation)?;
+        count("train.log-every", train.log_every)?;
+        range(
+            "train.learning-rate",
+            train.learning_rate > 0.0,
+            train.learning_rate,
+            "above 0",
+        )?;
+        range(
+            "train.weight-decay",
+            train.weight_decay >= 0.0,
+            train.weight_decay,
+            "at least 0",
+        )?;
+        range(
+            "train.max-grad-norm",
+            train.max_grad_norm >= 0.0,
+            train.max_grad_norm,
+            "at least 0",
+        )?;
+        range(
+            "train.adam-epsilon",
+            train.adam_epsilon > 0.0,
+            train.adam_epsilon,
+            "above 0",
+        )?;
+        unit("train.adam-beta1", train.adam_beta1)?;
+        unit("train.adam-beta2", train.adam_beta2)?;
+        unit("data.eval-fraction", self.data.eval_fraction)?;
+        range(
+            "data.max-length",
+            self.data.max_length >= 2,
+            self.data.max_length as f64,
+            "at least 2 (a token of prompt, a token of response)",
+        )?;
+        if let Some([start, end]) = self.data.rows
+            && start >= end
+        {
+            return Err(PlanError::OutOfRange {
+                key: "data.rows",
+                value: format!("[{start}, {end}]"),
+                expected: "[start, end) with start below end",
+            });
+        }
+        self.check_objective()
+    }
+
+    fn check_objective(&self) -> Result<(), PlanError> {
+        let method = self.objective.method().name();
+        let needs = self.objective.needs();
+        let unfed: Vec<&'static str> = needs
+            .names()
+            .into_iter()
+            .filter(|&need| need != "reference")
+            .collect();
+        if !unfed.is_empty() {
+            return Err(PlanError::Unfed {
+                method,
+                needs: unfed.join(", "),
+            });
+        }
+        match (needs.reference, self.model.reference) {
+            (true, ReferenceKind::None) => Err(PlanError::NeedsReference { method }),
+            (true, ReferenceKind::Precomputed | ReferenceKind::FrozenCopy)
+            | (false, ReferenceKind::None) => Ok(()),
+            // a reference that the objective ignores costs time and memory, and says nothing
+            (false, ReferenceKind::Precomputed | ReferenceKind::FrozenCopy) => {
+                Err(PlanError::IgnoredReference { method })
+            }
+        }
+    }
+}

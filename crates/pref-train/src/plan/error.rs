@@ -1,0 +1,103 @@
+//! What can be wrong with a plan.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Settings that make no plan.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// The file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is no TOML.
+    #[error("{}: {message}", path.display())]
+    Toml {
+        /// Which file.
+        path: PathBuf,
+        /// Line, column and what is wrong there.
+        message: String,
+    },
+    /// A setting nobody knows.
+    #[error("unknown setting `{key}` in {origin}{suggestion}")]
+    UnknownKey {
+        /// The key, with its section.
+        key: String,
+        /// The file, or `--set`.
+        origin: String,
+        /// `; did you mean …?` or the section's settings.
+        suggestion: String,
+    },
+    /// The same setting under two names.
+    #[error("`{first}` and `{second}` in {origin} are the same setting; keep one")]
+    Twice {
+        /// One spelling.
+        first: String,
+        /// The other.
+        second: String,
+        /// The file, or `--set`.
+        origin: String,
+    },
+    /// A `--set` without `=`.
+    #[error("`--set {0}` is no `key=value`, such as `train.learning-rate=5e-7`")]
+    NoPair(String),
+    /// A setting without a default is absent.
+    #[error("`{key}` is not set: {expected}; give {flag} or set it in the plan")]
+    Required {
+        /// The setting.
+        key: &'static str,
+        /// What it takes.
+        expected: &'static str,
+        /// The flag that sets it.
+        flag: &'static str,
+    },
+    /// A value of the wrong type, or an objective that is none.
+    #[error("`{key}`: {message}")]
+    Value {
+        /// The setting.
+        key: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A number outside its range.
+    #[error("`{key}` must be {expected}, found {value}")]
+    OutOfRange {
+        /// The setting.
+        key: &'static str,
+        /// What was there.
+        value: String,
+        /// What it takes.
+        expected: &'static str,
+    },
+    /// The objective needs data that training does not make yet.
+    #[error(
+        "{method} needs {needs} with the pairs, which training does not read yet; `pref loss` evaluates such objectives on given log-probs"
+    )]
+    Unfed {
+        /// The method.
+        method: &'static str,
+        /// What it needs.
+        needs: String,
+    },
+    /// No reference for an objective of log-ratios.
+    #[error(
+        "{method} compares the policy with a reference; set `model.reference` to \"precomputed\" or \"frozen-copy\""
+    )]
+    NeedsReference {
+        /// The method.
+        method: &'static str,
+    },
+    /// A reference for an objective that has none.
+    #[error("{method} uses no reference; set `model.reference` to \"none\" or leave it out")]
+    IgnoredReference {
+        /// The method.
+        method: &'static str,
+    },
+}

@@ -1,0 +1,301 @@
+//! Settings in layers, their names and aliases.
+//!
+//! In: TOML files and `key=value` pairs, later ones over earlier ones. Every key is checked against
+//! the plan's own fields when it is added, so that a typo is named with its file. Out: the values
+//! of a [`Plan`].
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::{Plan, PlanError};
+
+/// TRL's names, for those who come from there.
+const ALIASES: [(&str, &str); 27] = [
+    ("model_name_or_path", "model.path"),
+    ("dataset_name", "data.train"),
+    ("train_file", "data.train"),
+    ("validation_file", "data.eval"),
+    ("max_length", "data.max-length"),
+    ("truncation_mode", "data.truncation"),
+    ("output_dir", "output.folder"),
+    ("save_total_limit", "output.keep-checkpoints"),
+    ("num_train_epochs", "train.epochs"),
+    ("max_steps", "train.steps"),
+    ("per_device_train_batch_size", "train.batch-size"),
+    ("gradient_accumulation_steps", "train.gradient-accumulation"),
+    ("learning_rate", "train.learning-rate"),
+    ("lr_scheduler_type", "train.schedule"),
+    ("warmup_steps", "train.warmup-steps"),
+    ("weight_decay", "train.weight-decay"),
+    ("adam_beta1", "train.adam-beta1"),
+    ("adam_beta2", "train.adam-beta2"),
+    ("adam_epsilon", "train.adam-epsilon"),
+    ("max_grad_norm", "train.max-grad-norm"),
+    ("seed", "train.seed"),
+    ("logging_steps", "train.log-every"),
+    ("eval_steps", "train.eval-every"),
+    ("save_steps", "train.save-every"),
+    ("loss_type", "objective.method"),
+    ("beta", "objective.beta"),
+    ("label_smoothing", "objective.label_smoothing"),
+];
+
+/// Sections of a plan.
+const SECTIONS: [&str; 5] = ["model", "data", "objective", "train", "output"];
+
+/// Settings given so far: `section.key` to value.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    given: Map<String, Value>,
+}
+
+impl Settings {
+    /// The settings of a TOML file.
+    ///
+    /// # Errors
+    /// [`PlanError`] if it cannot be read, is no TOML, or holds a setting nobody knows.
+    pub fn from_file(path: &Path) -> Result<Self, PlanError> {
+        let text = std::fs::read_to_string(path).map_err(|source| PlanError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let table: Map<String, Value> = toml::from_str(&text).map_err(|error| PlanError::Toml {
+            path: path.to_owned(),
+            message: error.to_string(),
+        })?;
+        let mut settings = Self::default();
+        settings.layer(&table, &path.display().to_string())?;
+        Ok(settings)
+    }
+
+    /// Lays a table of settings over those given before.
+    ///
+    /// # Errors
+    /// [`PlanError`] names an unknown setting and `origin`.
+    pub fn layer(&mut self, table: &Map<String, Value>, origin: &str) -> Result<(), PlanError> {
+        let mut seen: Vec<(String, String)> = Vec::new();
+        for (key, value) in table {
+            match value {
+                Value::Object(section) if SECTIONS.contains(&key.as_str()) => {
+                    // an objective is one choice: a later one replaces it whole
+                    if key == "objective" && section.contains_key("method") {
+                        self.given.retain(|k, _| !k.starts_with("objective."));
+                    }
+                    for (inner, value) in section {
+                        self.add(&format!("{key}.{inner}"), value, origin, &mut seen)?;
+                    }
+                }
+                value => self.add(key, value, origin, &mut seen)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Lays one `key=value` over those given before; the value is TOML, or else a string.
+    ///
+    /// # Errors
+    /// [`PlanError`] for text without `=`, and for an unknown setting.
+    pub fn set(&mut self, pair: &str) -> Result<(), PlanError> {
+        let no_pair = || PlanError::NoPair(pair.to_owned());
+        let (key, text) = pair.split_once('=').ok_or_else(no_pair)?;
+        let value = toml::from_str::<Map<String, Value>>(&format!("value = {text}"))
+            .ok()
+            .and_then(|mut table| table.remove("value"))
+            .unwrap_or_else(|| json!(text));
+        self.layer(&Map::from_iter([(key.trim().to_owned(), value)]), "--set")
+    }
+
+    /// Sets a value whose key is known to exist, such as a flag's.
+    ///
+    /// # Errors
+    /// [`PlanError::UnknownKey`] if it does not.
+    pub fn put(&mut self, key: &str, value: impl Into<Value>) -> Result<(), PlanError> {
+        self.add(key, &value.into(), "the command line", &mut Vec::new())
+    }
+
+    /// Whether the setting was given.
+    pub fn has(&self, key: &str) -> bool {
+        self.given.contains_key(key)
+    }
+
+    fn add(
+        &mut self,
+        key: &str,
+        value: &Value,
+        origin: &str,
+        seen: &mut Vec<(String, String)>,
+    ) -> Result<(), PlanError> {
+        let name = canonical(key, origin)?;
+        if let Some((_, first)) = seen.iter().find(|(n, _)| *n == name) {
+            return Err(PlanError::Twice {
+                first: first.clone(),
+                second: key.to_owned(),
+                origin: origin.to_owned(),
+            });
+        }
+        seen.push((name.clone(), key.to_owned()));
+        if name == "objective.method" && self.given.get(&name) != Some(value) {
+            self.given.retain(|k, _| !k.starts_with("objective."));
+        }
+        self.given.insert(name, value.clone());
+        Ok(())
+    }
+
+    pub(super) fn into_plan(self) -> Result<Plan, PlanError> {
+        let mut tree = defaults();
+        for (key, value) in &self.given {
+            let (section, inner) = key.split_once('.').expect("canonical keys have a section");
+            if section == "objective" {
+                continue;
+            }
+            tree[section][inner] = value.clone();
+        }
+        tree["objective"] = self.objective();
+        for (key, expected, flag) in [
+            (
+                "model.path",
+                "a model's folder in Hugging Face's layout",
+                "--model FOLDER",
+            ),
+            (
+                "data.train",
+                "a JSON Lines file of preference pairs",
+                "--data FILE",
+            ),
+            ("output.folder", "a folder for the run", "--output FOLDER"),
+        ] {
+            let (section, inner) = key.split_once('.').expect("written so above");
+            if tree[section][inner].is_null() {
+                return Err(PlanError::Required {
+                    key,
+                    expected,
+                    flag,
+                });
+            }
+        }
+        let objective: pref_core::ObjectiveConfig =
+            serde_json::from_value(tree["objective"].clone()).map_err(|error| {
+                PlanError::Value {
+                    key: "objective".to_owned(),
+                    message: error.to_string(),
+                }
+            })?;
+        if tree["model"]["reference"].is_null() {
+            let needed = objective.needs().reference;
+            tree["model"]["reference"] = json!(if needed { "precomputed" } else { "none" });
+        }
+        serde_path_to_error::deserialize(tree).map_err(|error| PlanError::Value {
+            key: error.path().to_string(),
+            message: error.inner().to_string(),
+        })
+    }
+
+    fn objective(&self) -> Value {
+        let settings = self.given.iter().filter_map(|(key, value)| {
+            let inner = key.strip_prefix("objective.")?;
+            Some((inner.to_owned(), value.clone()))
+        });
+        let mut objective: Map<String, Value> = settings.collect();
+        objective.entry("method").or_insert_with(|| json!("dpo"));
+        Value::Object(objective)
+    }
+}
+
+/// `section.key` as the plan spells it.
+fn canonical(key: &str, origin: &str) -> Result<String, PlanError> {
+    let snake = key.replace('-', "_");
+    if let Some((_, name)) = ALIASES.iter().find(|(alias, _)| *alias == snake) {
+        return Ok((*name).to_owned());
+    }
+    let unknown = |suggestion: String| PlanError::UnknownKey {
+        key: key.to_owned(),
+        origin: origin.to_owned(),
+        suggestion,
+    };
+    let known = known_keys();
+    let kebab = key.replace('_', "-");
+    if let Some(inner) = key.strip_prefix("objective.") {
+        // the objective's own schema names its settings, once the method is known
+        return Ok(format!("objective.{}", inner.replace('-', "_")));
+    }
+    if known.contains(&kebab) {
+        return Ok(kebab);
+    }
+    let candidates = known
+        .iter()
+        .map(String::as_str)
+        .chain(ALIASES.iter().map(|(alias, _)| *alias));
+    let last = |name: &str| {
+        name.rsplit('.')
+            .next()
+            .unwrap_or_default()
+            .replace('_', "-")
+    };
+    let nearest = candidates
+        .map(|name| {
+            let whole = strsim::jaro_winkler(&kebab, name);
+            let tail = strsim::jaro_winkler(&last(&kebab), &last(name));
+            (whole.max(tail), name)
+        })
+        .filter(|(similarity, _)| *similarity > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    Err(unknown(match nearest {
+        Some((_, name)) => format!("; did you mean `{name}`?"),
+        None => format!("; the settings are {}, objective.*", known.join(", ")),
+    }))
+}
+
+fn known_keys() -> Vec<String> {
+    let tree = defaults();
+    let sections = tree.as_object().into_iter().flatten();
+    sections
+        .flat_map(|(section, keys)| {
+            let keys = keys.as_object().into_iter().flatten();
+            keys.map(move |(key, _)| format!("{section}.{key}"))
+        })
+        .collect()
+}
+
+/// Every setting with its default; `null` where there is none.
+fn defaults() -> Value {
+    json!({
+        "model": {
+            "path": null,
+            "reference": null,
+            "reference-path": null,
+        },
+        "data": {
+            "train": null,
+            "rows": null,
+            "eval": null,
+            "eval-fraction": 0.0,
+            "max-length": 1024,
+            "truncation": "keep-end",
+            "shuffle": true,
+        },
+        "train": {
+            "epochs": 1.0,
+            "steps": null,
+            "batch-size": 8,
+            "gradient-accumulation": 1,
+            "learning-rate": 1e-6,
+            "schedule": "linear",
+            "warmup-steps": 0,
+            "weight-decay": 0.0,
+            "adam-beta1": 0.9,
+            "adam-beta2": 0.999,
+            "adam-epsilon": 1e-8,
+            "max-grad-norm": 1.0,
+            "seed": 42,
+            "log-every": 1,
+            "eval-every": 0,
+            "save-every": 0,
+        },
+        "output": {
+            "folder": null,
+            "dtype": "source",
+            "keep-checkpoints": 2,
+        },
+    })
+}

@@ -1,0 +1,200 @@
+//! Log-probs under the reference. In: a model and pairs. Out: what the objective subtracts, from
+//! memory, from the run's cache, or from a copy of the model run beside the policy.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use burn::tensor::{Tensor, backend::Backend};
+use pref_data::{Batch, TokenPair, length_sorted_batches};
+use pref_model::Decoder;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use sha2::{Digest, Sha256};
+
+use crate::batch::{PairLogProbs, batch_of, log_probs, padded};
+use crate::durable::write_file;
+use crate::error::TrainError;
+
+/// Where the reference's log-probs come from, during training.
+#[derive(Debug)]
+pub(crate) enum Reference<B: Backend> {
+    /// The objective has none.
+    None,
+    /// A frozen model, run on every batch.
+    Model(Box<Decoder<B>>),
+    /// Computed before: one entry a pair, training pairs and evaluation pairs.
+    Known {
+        train: Vec<PairLogProbs>,
+        eval: Vec<PairLogProbs>,
+    },
+}
+
+/// Which set of pairs a batch is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Set {
+    Train,
+    Eval,
+}
+
+impl<B: Backend> Reference<B> {
+    /// Log-probs of a batch, `[rows, width]`, chosen rows first.
+    pub(crate) fn log_probs(
+        &self,
+        set: Set,
+        indices: &[usize],
+        batch: &Batch,
+        width: usize,
+        device: &B::Device,
+    ) -> Option<Tensor<B, 2>> {
+        match self {
+            Reference::None => None,
+            Reference::Model(model) => Some(log_probs(model, batch, device)),
+            Reference::Known { train, eval } => {
+                let all = match set {
+                    Set::Train => train,
+                    Set::Eval => eval,
+                };
+                let pairs: Vec<&PairLogProbs> = indices.iter().map(|&i| &all[i]).collect();
+                Some(padded(&pairs, width, device))
+            }
+        }
+    }
+}
+
+/// Log-probs of every pair, computed in batches of pairs of like length.
+pub fn compute_log_probs<B: Backend>(
+    model: &Decoder<B>,
+    pairs: &[TokenPair],
+    batch_size: usize,
+    pad_id: u32,
+    device: &B::Device,
+    mut progress: impl FnMut(usize),
+) -> Vec<PairLogProbs> {
+    let nothing = PairLogProbs {
+        chosen: Vec::new(),
+        rejected: Vec::new(),
+    };
+    let mut all = vec![nothing; pairs.len()];
+    for indices in length_sorted_batches(pairs, batch_size) {
+        let batch = batch_of(pairs, &indices, pad_id);
+        let values = log_probs(model, &batch, device);
+        let [_, width] = values.dims();
+        let values: Vec<f32> = values.into_data().iter::<f32>().collect();
+        let row = |r: usize| values[r * width..][..batch.responses[r].len()].to_vec();
+        for (k, &index) in indices.iter().enumerate() {
+            all[index] = PairLogProbs {
+                chosen: row(k),
+                rejected: row(indices.len() + k),
+            };
+        }
+        progress(indices.len());
+    }
+    all
+}
+
+/// What the cache is keyed by: the bytes of the model, and the token ids, in which tokenizer,
+/// template and truncation are.
+pub(crate) fn cache_key(model: &Path, sets: [&[TokenPair]; 2]) -> Result<String, TrainError> {
+    let mut hash = Sha256::new();
+    hash.update(b"pref reference log-probs 1");
+    let mut files: Vec<_> = fs::read_dir(model)
+        .map_err(TrainError::file(model))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default();
+            name == "config.json" || path.extension().is_some_and(|e| e == "safetensors")
+        })
+        .collect();
+    files.sort();
+    for path in files {
+        let mut file = fs::File::open(&path).map_err(TrainError::file(&path))?;
+        io::copy(&mut file, &mut hash).map_err(TrainError::file(&path))?;
+    }
+    for pairs in sets {
+        hash.update((pairs.len() as u64).to_le_bytes());
+        for pair in pairs {
+            for ids in [&pair.prompt, &pair.chosen, &pair.rejected] {
+                hash.update((ids.len() as u64).to_le_bytes());
+                for id in ids {
+                    hash.update(id.to_le_bytes());
+                }
+            }
+        }
+    }
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// Log-probs kept in the run's folder under that key, if they are there and whole.
+pub(crate) fn read_cache(
+    path: &Path,
+    key: &str,
+    sets: [&[TokenPair]; 2],
+) -> Option<[Vec<PairLogProbs>; 2]> {
+    let bytes = fs::read(path).ok()?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).ok()?;
+    if header.metadata().as_ref()?.get("key")? != key {
+        return None;
+    }
+    let file = SafeTensors::deserialize(&bytes).ok()?;
+    let column = |name: &str| -> Option<Vec<f32>> {
+        let view = file.tensor(name).ok()?;
+        let words = view.data().chunks_exact(4);
+        Some(
+            words
+                .map(|w| f32::from_le_bytes([w[0], w[1], w[2], w[3]]))
+                .collect(),
+        )
+    };
+    let set = |name: &str, pairs: &[TokenPair]| -> Option<Vec<PairLogProbs>> {
+        let chosen = column(&format!("{name}.chosen"))?;
+        let rejected = column(&format!("{name}.rejected"))?;
+        let (mut w, mut l) = (chosen.as_slice(), rejected.as_slice());
+        let pairs = pairs.iter().map(|pair| {
+            Some(PairLogProbs {
+                chosen: take(&mut w, pair.chosen.len())?,
+                rejected: take(&mut l, pair.rejected.len())?,
+            })
+        });
+        pairs.collect()
+    };
+    Some([set("train", sets[0])?, set("eval", sets[1])?])
+}
+
+fn take(rest: &mut &[f32], n: usize) -> Option<Vec<f32>> {
+    let (head, tail) = rest.split_at_checked(n)?;
+    *rest = tail;
+    Some(head.to_vec())
+}
+
+/// Keeps log-probs in the run's folder.
+pub(crate) fn write_cache(
+    path: &Path,
+    key: &str,
+    sets: [&[PairLogProbs]; 2],
+) -> Result<(), TrainError> {
+    let bytes = |of: fn(&PairLogProbs) -> &Vec<f32>, pairs: &[PairLogProbs]| -> Vec<u8> {
+        let values = pairs.iter().flat_map(|pair| of(pair));
+        values.flat_map(|v| v.to_le_bytes()).collect()
+    };
+    let columns = [
+        ("train.chosen", bytes(|p| &p.chosen, sets[0])),
+        ("train.rejected", bytes(|p| &p.rejected, sets[0])),
+        ("eval.chosen", bytes(|p| &p.chosen, sets[1])),
+        ("eval.rejected", bytes(|p| &p.rejected, sets[1])),
+    ];
+    let views: Result<Vec<_>, _> = columns
+        .iter()
+        .map(|(name, bytes)| {
+            let view = TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes);
+            view.map(|view| (*name, view))
+        })
+        .collect();
+    let metadata = HashMap::from([("key".to_owned(), key.to_owned())]);
+    let file = safetensors::serialize(
+        views.expect("each view spans its own bytes"),
+        Some(metadata),
+    );
+    let file = file.map_err(|e| TrainError::file(path)(io::Error::other(e)))?;
+    write_file(path, &file).map_err(TrainError::file(path))
+}

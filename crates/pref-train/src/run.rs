@@ -1,0 +1,462 @@
+//! A run from its plan to a model on disk: set-up, the loop, checkpoints, the end.
+//!
+//! In: a [`Plan`]. Out: the run's folder (`plan.toml`, `metrics.jsonl`, `checkpoints/`, `model/`)
+//! and what the evaluations said. A run killed at any moment and resumed ends with the same bytes
+//! as one that was not.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use burn::module::AutodiffModule;
+use burn::tensor::backend::AutodiffBackend;
+use pref_data::{TokenPair, TokenizeOptions, Tokenizer, hold_out, read_pairs, tokenize};
+use pref_model::{Decoder, SaveDtype};
+use serde_json::Value;
+
+use crate::checkpoint::{self, Snapshot};
+use crate::error::TrainError;
+use crate::metrics::{PairMeans, Record};
+use crate::plan::{Plan, ReferenceKind, WeightFormat};
+use crate::reference::{Reference, cache_key, compute_log_probs, read_cache, write_cache};
+use crate::tracker::Tracker;
+use crate::trainer::{Parts, StepFailure, Trainer};
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// All steps were taken.
+    Finished {
+        /// Folder of the final weights.
+        model: PathBuf,
+        /// Optimiser steps of the run.
+        steps: usize,
+        /// The evaluation before the first step, if there is an evaluation set.
+        before: Option<PairMeans>,
+        /// The evaluation after the last step.
+        after: Option<PairMeans>,
+    },
+    /// It was asked to stop, and can be resumed.
+    Interrupted {
+        /// Optimiser steps taken.
+        step: usize,
+        /// Where they are kept.
+        checkpoint: PathBuf,
+    },
+}
+
+/// Runs a plan to its end, or until `stop` is set.
+///
+/// # Errors
+/// [`TrainError`]. What was written stays: the checkpoints before the error can be resumed from.
+pub fn train<B: AutodiffBackend>(
+    plan: &Plan,
+    resume: bool,
+    device: &B::Device,
+    tracker: &mut dyn Tracker,
+    stop: &AtomicBool,
+) -> Result<Outcome, TrainError> {
+    let run = Run {
+        plan,
+        folder: plan.output.folder.clone(),
+    };
+    run.open(resume)?;
+    let mut trainer = run.prepare::<B>(device, tracker)?;
+    if resume {
+        run.restore(&mut trainer, device, tracker)?;
+    } else {
+        run.begin(&trainer)?;
+    }
+    let total = trainer.total_steps();
+    if trainer.state.step == 0 {
+        run.evaluate(&trainer, tracker)?;
+    }
+
+    tracker.training(trainer.state.step, total);
+    while trainer.state.step < total {
+        if stop.load(Ordering::SeqCst) {
+            let checkpoint = run.save(&trainer)?;
+            let step = trainer.state.step;
+            return Ok(Outcome::Interrupted { step, checkpoint });
+        }
+        let record = match trainer.step() {
+            Ok(record) => record,
+            Err(failure) => return Err(run.refuse_step(&trainer, failure)?),
+        };
+        if let Some(record) = record {
+            run.log(&Record::Step(record.clone()))?;
+            tracker.step(&record);
+        }
+        let step = trainer.state.step;
+        let is_due = |every: usize| every > 0 && step % every == 0;
+        if is_due(plan.train.eval_every) && step < total {
+            run.evaluate(&trainer, tracker)?;
+        }
+        if is_due(plan.train.save_every) && step < total {
+            run.save(&trainer)?;
+        }
+    }
+    trainer.wait();
+    run.finish(&trainer, tracker)
+}
+
+struct Run<'a> {
+    plan: &'a Plan,
+    folder: PathBuf,
+}
+
+impl Run<'_> {
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Checks that the folder is free, or holds this run.
+    fn open(&self, resume: bool) -> Result<(), TrainError> {
+        let path = self.file("plan.toml");
+        if !resume {
+            return match checkpoint::steps(&self.folder).last() {
+                Some(&step) => Err(TrainError::Exists {
+                    folder: self.folder.clone(),
+                    step,
+                }),
+                None => Ok(()),
+            };
+        }
+        if checkpoint::steps(&self.folder).is_empty() {
+            return Err(TrainError::NothingToResume {
+                folder: self.folder.clone(),
+            });
+        }
+        let then = fs::read_to_string(&path).map_err(TrainError::file(&path))?;
+        let then: Value = toml::from_str(&then)
+            .map_err(|e| TrainError::file(&path)(io::Error::other(e.to_string())))?;
+        let now: Value = toml::from_str(&self.plan.to_toml())
+            .map_err(|e| TrainError::file(&path)(io::Error::other(e.to_string())))?;
+        let differences = differences(&then, &now);
+        if differences.is_empty() {
+            Ok(())
+        } else {
+            Err(TrainError::OtherPlan {
+                folder: self.folder.clone(),
+                differences: differences.join(", "),
+            })
+        }
+    }
+
+    /// Reads, tokenises and loads everything that the plan names.
+    fn prepare<B: AutodiffBackend>(
+        &self,
+        device: &B::Device,
+        tracker: &mut dyn Tracker,
+    ) -> Result<Trainer<B>, TrainError> {
+        let plan = self.plan;
+        let tokenizer = Tokenizer::from_folder(&plan.model.path)?;
+        let policy = Decoder::<B>::load(&plan.model.path, device)?;
+        let config = policy.config();
+        tokenizer.fits(config.vocab_size())?;
+        if plan.data.max_length > config.max_position_embeddings() {
+            return Err(TrainError::TooLong {
+                path: plan.model.path.clone(),
+                max_length: plan.data.max_length,
+                positions: config.max_position_embeddings(),
+            });
+        }
+        let (train, eval) = self.pairs(&tokenizer, tracker)?;
+        let pad_id = tokenizer.pad_id().or(tokenizer.eos_id()).unwrap_or(0);
+        let reference = self.reference::<B>(&policy, [&train, &eval], pad_id, device, tracker)?;
+        let objective = plan
+            .objective
+            .pairwise()
+            .expect("a checked plan's objective is pairwise");
+        Ok(Trainer::new(
+            &plan.train,
+            plan.data.shuffle,
+            objective,
+            Parts {
+                policy,
+                reference,
+                train,
+                eval,
+                pad_id,
+                device: device.clone(),
+            },
+        ))
+    }
+
+    /// Training pairs and evaluation pairs, as tokens.
+    fn pairs(
+        &self,
+        tokenizer: &Tokenizer,
+        tracker: &mut dyn Tracker,
+    ) -> Result<(Vec<TokenPair>, Vec<TokenPair>), TrainError> {
+        let data = &self.plan.data;
+        let mut read = |path: &Path,
+                        rows: Option<[usize; 2]>|
+         -> Result<Vec<TokenPair>, TrainError> {
+            let mut pairs = read_pairs(path)?;
+            if let Some([start, end]) = rows {
+                if end > pairs.len() {
+                    return Err(TrainError::Rows {
+                        path: path.to_owned(),
+                        start,
+                        end,
+                        n: pairs.len(),
+                    });
+                }
+                pairs = pairs.drain(start..end).collect();
+            }
+            let options = TokenizeOptions {
+                max_length: Some(data.max_length),
+                truncation: data.truncation,
+            };
+            let tokenized =
+                tokenize(&pairs, tokenizer, &options).map_err(|source| TrainError::Tokenize {
+                    path: path.to_owned(),
+                    source,
+                })?;
+            tracker.note(&format!("{}: {}", path.display(), tokenized.report));
+            Ok(tokenized.pairs)
+        };
+        let train = read(&data.train, data.rows)?;
+        let (train, eval) = match &data.eval {
+            Some(path) => (train, read(path, None)?),
+            None => hold_out(train, data.eval_fraction, self.plan.train.seed),
+        };
+        if train.is_empty() {
+            return Err(TrainError::NoPairs {
+                path: data.train.clone(),
+                held_out: eval.len(),
+            });
+        }
+        Ok((train, eval))
+    }
+
+    fn reference<B: AutodiffBackend>(
+        &self,
+        policy: &Decoder<B>,
+        sets: [&[TokenPair]; 2],
+        pad_id: u32,
+        device: &B::Device,
+        tracker: &mut dyn Tracker,
+    ) -> Result<Reference<B::InnerBackend>, TrainError> {
+        let plan = &self.plan.model;
+        let load = || match &plan.reference_path {
+            Some(path) => Decoder::<B::InnerBackend>::load(path, device).map_err(TrainError::from),
+            None => Ok(policy.valid()),
+        };
+        match plan.reference {
+            ReferenceKind::None => Ok(Reference::None),
+            ReferenceKind::FrozenCopy => Ok(Reference::Model(Box::new(load()?))),
+            ReferenceKind::Precomputed => {
+                let source = plan.reference_path.as_ref().unwrap_or(&plan.path);
+                let key = cache_key(source, sets)?;
+                let path = self.file("reference.safetensors");
+                if let Some([train, eval]) = read_cache(&path, &key, sets) {
+                    tracker.note(&format!("reference log-probs read from {}", path.display()));
+                    return Ok(Reference::Known { train, eval });
+                }
+                let model = load()?;
+                tracker.begin("reference", sets[0].len() + sets[1].len());
+                let mut compute = |pairs: &[TokenPair]| {
+                    let batch_size = self.plan.train.batch_size;
+                    compute_log_probs(&model, pairs, batch_size, pad_id, device, |n| {
+                        tracker.advance(n);
+                    })
+                };
+                let (train, eval) = (compute(sets[0]), compute(sets[1]));
+                tracker.end();
+                fs::create_dir_all(&self.folder).map_err(TrainError::file(&self.folder))?;
+                write_cache(&path, &key, [&train, &eval])?;
+                Ok(Reference::Known { train, eval })
+            }
+        }
+    }
+
+    /// Starts the run's folder: the plan, empty metrics, and a checkpoint of step 0.
+    fn begin<B: AutodiffBackend>(&self, trainer: &Trainer<B>) -> Result<(), TrainError> {
+        fs::create_dir_all(&self.folder).map_err(TrainError::file(&self.folder))?;
+        checkpoint::write_text(&self.file("plan.toml"), &self.plan.to_toml())?;
+        checkpoint::write_text(&self.file("metrics.jsonl"), "")?;
+        if self.plan.train.save_every > 0 {
+            self.save(trainer)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the trainer where the newest checkpoint is, and drops later lines of the metrics.
+    fn restore<B: AutodiffBackend>(
+        &self,
+        trainer: &mut Trainer<B>,
+        device: &B::Device,
+        tracker: &mut dyn Tracker,
+    ) -> Result<(), TrainError> {
+        let restored = checkpoint::load_newest::<B>(&self.folder, device)?;
+        for skipped in &restored.skipped {
+            tracker.note(&format!("skipped a damaged checkpoint, {skipped}"));
+        }
+        let step = restored.state.step;
+        tracker.note(&format!("resumed after step {step}"));
+        let steps = restored.state.optimizer_steps;
+        trainer.policy = restored.policy;
+        trainer.optimizer.restore(steps, restored.moments);
+        trainer.state = restored.state;
+
+        let path = self.file("metrics.jsonl");
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let kept = text.lines().filter(|line| {
+            let record = serde_json::from_str::<Record>(line);
+            // step 0's evaluation is made again when no step was taken
+            record.is_ok_and(|record| record.step() <= step && (step > 0 || record.step() > 0))
+        });
+        let kept: String = kept.map(|line| format!("{line}\n")).collect();
+        checkpoint::write_text(&path, &kept)
+    }
+
+    fn evaluate<B: AutodiffBackend>(
+        &self,
+        trainer: &Trainer<B>,
+        tracker: &mut dyn Tracker,
+    ) -> Result<Option<PairMeans>, TrainError> {
+        if trainer.n_eval() == 0 {
+            return Ok(None);
+        }
+        tracker.begin("evaluation", trainer.n_eval());
+        let record = trainer.evaluate(|n| tracker.advance(n))?;
+        tracker.end();
+        self.log(&Record::Eval(record.clone()))?;
+        tracker.evaluation(&record);
+        Ok(Some(record.pairs))
+    }
+
+    /// Adds a line to the metrics.
+    fn log(&self, record: &Record) -> Result<(), TrainError> {
+        let path = self.file("metrics.jsonl");
+        let line = serde_json::to_string(record)
+            .map_err(|e| TrainError::file(&path)(io::Error::other(e)))?;
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()))
+            .map_err(TrainError::file(&path))
+    }
+
+    fn save<B: AutodiffBackend>(&self, trainer: &Trainer<B>) -> Result<PathBuf, TrainError> {
+        checkpoint::save(
+            &self.folder,
+            self.plan.output.keep_checkpoints,
+            &Snapshot {
+                policy: &trainer.policy,
+                optimizer: &trainer.optimizer,
+                state: &trainer.state,
+                tokenizer_from: &self.plan.model.path,
+            },
+        )
+    }
+
+    /// Keeps the weights from before a step that cannot be taken, and says why it cannot.
+    fn refuse_step<B: AutodiffBackend>(
+        &self,
+        trainer: &Trainer<B>,
+        failure: StepFailure,
+    ) -> Result<TrainError, TrainError> {
+        let step = trainer.state.step + 1;
+        let data = self.plan.data.train.clone();
+        Ok(match failure {
+            StepFailure::Batch(error) => TrainError::Batch(error),
+            StepFailure::Loss(pairs) => TrainError::NotFinite {
+                step,
+                data,
+                lines: trainer.lines(&pairs),
+                checkpoint: self.save(trainer)?,
+            },
+            StepFailure::Gradient(pairs) => TrainError::NotFiniteGradient {
+                step,
+                data,
+                lines: trainer.lines(&pairs),
+                checkpoint: self.save(trainer)?,
+            },
+        })
+    }
+
+    /// The last evaluation, the last checkpoint, the final weights.
+    fn finish<B: AutodiffBackend>(
+        &self,
+        trainer: &Trainer<B>,
+        tracker: &mut dyn Tracker,
+    ) -> Result<Outcome, TrainError> {
+        let logged = self.evaluations()?;
+        let is_evaluated = logged.iter().any(|(step, _)| *step == trainer.state.step);
+        if !is_evaluated {
+            self.evaluate(trainer, tracker)?;
+        }
+        self.save(trainer)?;
+        let model = self.file("model");
+        let dtype = match self.plan.output.dtype {
+            WeightFormat::Source => SaveDtype::Source,
+            WeightFormat::F32 => SaveDtype::F32,
+            WeightFormat::F16 => SaveDtype::F16,
+            WeightFormat::Bf16 => SaveDtype::Bf16,
+        };
+        checkpoint::save_model(&model, &trainer.policy, dtype, &self.plan.model.path)?;
+        let logged = self.evaluations()?;
+        let at = |wanted: usize| {
+            let mut all = logged.iter();
+            all.find(|(step, _)| *step == wanted)
+                .map(|(_, means)| *means)
+        };
+        Ok(Outcome::Finished {
+            model,
+            steps: trainer.state.step,
+            before: at(0),
+            after: at(trainer.state.step),
+        })
+    }
+
+    /// The evaluations in the metrics: steps taken, and means.
+    fn evaluations(&self) -> Result<Vec<(usize, PairMeans)>, TrainError> {
+        let path = self.file("metrics.jsonl");
+        let text = fs::read_to_string(&path).map_err(TrainError::file(&path))?;
+        let records = text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        Ok(records
+            .filter_map(|record| match record {
+                Record::Eval(record) => Some((record.step, record.pairs)),
+                Record::Step(_) => None,
+            })
+            .collect())
+    }
+}
+
+/// Settings that change nothing of the mathematics, so that a resumed run may have others.
+const FREE: [&str; 3] = [
+    "output.keep-checkpoints",
+    "output.folder",
+    "train.save-every",
+];
+
+/// `key: then → now` for every setting that differs.
+fn differences(then: &Value, now: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    collect("", Some(then), Some(now), &mut found);
+    found
+}
+
+fn collect(path: &str, then: Option<&Value>, now: Option<&Value>, found: &mut Vec<String>) {
+    if let (Some(Value::Object(a)), Some(Value::Object(b))) = (then, now) {
+        let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+        for key in keys {
+            let at = if path.is_empty() {
+                key.clone()
+            } else {
+                format!("{path}.{key}")
+            };
+            collect(&at, a.get(key), b.get(key), found);
+        }
+    } else if then != now && !FREE.contains(&path) {
+        let show = |value: Option<&Value>| value.map_or("unset".to_owned(), ToString::to_string);
+        found.push(format!("{path}: {} → {}", show(then), show(now)));
+    }
+}

@@ -1,0 +1,57 @@
+//! Learning rates by step. In: the plan. Out: the rate of each optimiser step.
+
+use crate::plan::{ScheduleKind, TrainPlan};
+
+/// The learning rate of every step of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Schedule {
+    peak: f64,
+    kind: ScheduleKind,
+    warmup: usize,
+    total: usize,
+}
+
+impl Schedule {
+    /// The schedule of a run of `total` steps.
+    pub fn new(plan: &TrainPlan, total: usize) -> Self {
+        Self {
+            peak: plan.learning_rate,
+            kind: plan.schedule,
+            warmup: plan.warmup_steps,
+            total,
+        }
+    }
+
+    /// The rate of step `step`, counted from 0, as `transformers` schedules it: the first step of a
+    /// warm-up has a rate of 0, the first after it the peak.
+    ///
+    /// ```
+    /// use pref_train::{Schedule, ScheduleKind};
+    /// let cosine = Schedule::from_parts(2e-4, ScheduleKind::Cosine, 2, 8);
+    /// assert_eq!(cosine.rate(0), 0.0);
+    /// assert_eq!(cosine.rate(2), 2e-4);
+    /// ```
+    pub fn rate(&self, step: usize) -> f64 {
+        if step < self.warmup {
+            return self.peak * step as f64 / self.warmup as f64;
+        }
+        let decay_steps = self.total.saturating_sub(self.warmup).max(1);
+        let progress = ((step - self.warmup) as f64 / decay_steps as f64).min(1.0);
+        let factor = match self.kind {
+            ScheduleKind::Constant => 1.0,
+            ScheduleKind::Linear => 1.0 - progress,
+            ScheduleKind::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * progress).cos()),
+        };
+        self.peak * factor
+    }
+
+    /// A schedule from its parts.
+    pub fn from_parts(peak: f64, kind: ScheduleKind, warmup: usize, total: usize) -> Self {
+        Self {
+            peak,
+            kind,
+            warmup,
+            total,
+        }
+    }
+}

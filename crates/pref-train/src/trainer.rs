@@ -1,0 +1,243 @@
+//! The training step. In: pairs, a policy, an objective. Out: the policy, a step better, and what
+//! was measured on the way.
+
+use burn::module::AutodiffModule;
+use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::{ElementConversion, Tensor};
+use pref_core::{BatchError, PairwiseConfig, PairwiseObjective};
+use pref_data::{Order, Sampler, TokenPair, length_sorted_batches};
+use pref_model::Decoder;
+
+use crate::batch::{batch_of, log_probs, pair_batch};
+use crate::checkpoint::State;
+use crate::metrics::{EvalRecord, PairSums, PairValues, StepRecord, per_pair};
+use crate::optimizer::AdamW;
+use crate::parameters::NamedGradients;
+use crate::plan::TrainPlan;
+use crate::reference::{Reference, Set};
+use crate::schedule::Schedule;
+
+/// A run in memory.
+#[derive(Debug)]
+pub(crate) struct Trainer<B: AutodiffBackend> {
+    pub(crate) policy: Decoder<B>,
+    pub(crate) optimizer: AdamW<B::InnerBackend>,
+    pub(crate) state: State,
+    reference: Reference<B::InnerBackend>,
+    train: Vec<TokenPair>,
+    eval: Vec<TokenPair>,
+    objective: PairwiseObjective<B>,
+    eval_objective: PairwiseObjective<B::InnerBackend>,
+    plan: TrainPlan,
+    schedule: Schedule,
+    pad_id: u32,
+    device: B::Device,
+}
+
+/// What a trainer is made of, besides the plan.
+pub(crate) struct Parts<B: AutodiffBackend> {
+    pub(crate) policy: Decoder<B>,
+    pub(crate) reference: Reference<B::InnerBackend>,
+    pub(crate) train: Vec<TokenPair>,
+    pub(crate) eval: Vec<TokenPair>,
+    pub(crate) pad_id: u32,
+    pub(crate) device: B::Device,
+}
+
+/// Why a step was not taken.
+#[derive(Debug)]
+pub(crate) enum StepFailure {
+    /// These pairs have no finite loss.
+    Loss(Vec<usize>),
+    /// The gradient is not finite; these are the step's pairs.
+    Gradient(Vec<usize>),
+    /// The objective found an input missing.
+    Batch(BatchError),
+}
+
+impl From<BatchError> for StepFailure {
+    fn from(error: BatchError) -> Self {
+        StepFailure::Batch(error)
+    }
+}
+
+impl<B: AutodiffBackend> Trainer<B> {
+    pub(crate) fn new(
+        plan: &TrainPlan,
+        shuffle: bool,
+        objective: &PairwiseConfig,
+        parts: Parts<B>,
+    ) -> Self {
+        let order = if shuffle {
+            Order::Shuffled
+        } else {
+            Order::Sequential
+        };
+        let mut trainer = Self {
+            policy: parts.policy,
+            optimizer: AdamW::new(plan),
+            state: State {
+                step: 0,
+                optimizer_steps: 0,
+                tokens: 0,
+                sampler: Sampler::new(parts.train.len(), order, plan.seed),
+                unlogged: PairSums::default(),
+            },
+            reference: parts.reference,
+            train: parts.train,
+            eval: parts.eval,
+            objective: objective.build(),
+            eval_objective: objective.build(),
+            schedule: Schedule::new(plan, 0),
+            plan: plan.clone(),
+            pad_id: parts.pad_id,
+            device: parts.device,
+        };
+        trainer.schedule = Schedule::new(plan, trainer.total_steps());
+        trainer
+    }
+
+    /// Optimiser steps of one pass over the data.
+    fn steps_per_epoch(&self) -> usize {
+        let pairs_per_step = self.plan.batch_size * self.plan.gradient_accumulation;
+        self.train.len().div_ceil(pairs_per_step)
+    }
+
+    /// Optimiser steps of the whole run.
+    pub(crate) fn total_steps(&self) -> usize {
+        let by_epochs = self.plan.epochs * self.steps_per_epoch() as f64;
+        self.plan.steps.unwrap_or(by_epochs.ceil() as usize)
+    }
+
+    /// Lines in the data of these pairs.
+    pub(crate) fn lines(&self, indices: &[usize]) -> Vec<usize> {
+        indices.iter().map(|&i| self.train[i].line).collect()
+    }
+
+    pub(crate) fn n_eval(&self) -> usize {
+        self.eval.len()
+    }
+
+    /// One optimiser step: forward and backward on each micro-batch, then the update. The loss is
+    /// the mean over all pairs of the step, however they are divided into micro-batches.
+    ///
+    /// On failure nothing has changed.
+    pub(crate) fn step(&mut self) -> Result<Option<StepRecord>, StepFailure> {
+        let mut sampler = self.state.sampler.clone();
+        let pairs_per_step = self.plan.batch_size * self.plan.gradient_accumulation;
+        let mut indices = sampler.next_batch(pairs_per_step);
+        // pairs of like length share a micro-batch: less padding, the same mean
+        indices.sort_by_key(|&i| std::cmp::Reverse(self.train[i].longest()));
+
+        let mut gradients = NamedGradients::default();
+        let mut measured = Vec::new();
+        for micro in indices.chunks(self.plan.batch_size) {
+            let share = micro.len() as f64 / indices.len() as f64;
+            let (loss, values) = self.forward(micro)?;
+            let backward = (loss * share).backward();
+            gradients.accumulate::<B, _>(&self.policy, &backward);
+            measured.push((micro, values));
+        }
+
+        let mut sums = self.state.unlogged;
+        for (micro, values) in measured {
+            let values = PairValues::read(values);
+            let broken = values.not_finite();
+            if !broken.is_empty() {
+                return Err(StepFailure::Loss(
+                    broken.iter().map(|&k| micro[k]).collect(),
+                ));
+            }
+            sums.add(&values);
+        }
+        let norm = match gradients.norm() {
+            Some(norm) => norm.into_scalar().elem::<f64>(),
+            None => 0.0,
+        };
+        if !norm.is_finite() {
+            return Err(StepFailure::Gradient(indices));
+        }
+
+        let limit = self.plan.max_grad_norm;
+        if limit > 0.0 && norm > limit {
+            // PyTorch's clip_grad_norm_ adds the same 1e-6
+            gradients = gradients.scaled(limit / (norm + 1e-6));
+        }
+        let rate = self.schedule.rate(self.state.step);
+        self.policy = self
+            .optimizer
+            .step::<B, _>(self.policy.clone(), gradients, rate);
+
+        self.state.step += 1;
+        self.state.optimizer_steps = self.optimizer.steps();
+        self.state.tokens += indices
+            .iter()
+            .map(|&i| self.train[i].n_tokens() as u64)
+            .sum::<u64>();
+        self.state.sampler = sampler;
+        let is_logged =
+            self.state.step % self.plan.log_every == 0 || self.state.step == self.total_steps();
+        if !is_logged {
+            self.state.unlogged = sums;
+            return Ok(None);
+        }
+        self.state.unlogged = PairSums::default();
+        Ok(Some(StepRecord {
+            step: self.state.step,
+            epoch: self.state.step as f64 / self.steps_per_epoch() as f64,
+            pairs: sums.means(),
+            grad_norm: norm,
+            learning_rate: rate,
+            num_tokens: self.state.tokens,
+        }))
+    }
+
+    /// The mean loss of some pairs, with its graph, and each pair's values, without.
+    fn forward(
+        &self,
+        indices: &[usize],
+    ) -> Result<(Tensor<B, 1>, Tensor<B::InnerBackend, 2>), BatchError> {
+        let batch = batch_of(&self.train, indices, self.pad_id);
+        let policy = log_probs(&self.policy, &batch, &self.device);
+        let [_, width] = policy.dims();
+        let reference = self
+            .reference
+            .log_probs(Set::Train, indices, &batch, width, &self.device)
+            .map(Tensor::from_inner);
+        let pairs = pair_batch(policy, reference, &batch, &self.device);
+        let output = self.objective.loss(&pairs)?;
+        Ok((output.loss.clone(), per_pair(&output).inner()))
+    }
+
+    /// Loss and rewards on the evaluation pairs, without a graph.
+    pub(crate) fn evaluate(
+        &self,
+        mut progress: impl FnMut(usize),
+    ) -> Result<EvalRecord, BatchError> {
+        let policy = self.policy.valid();
+        let mut sums = PairSums::default();
+        for indices in length_sorted_batches(&self.eval, self.plan.batch_size) {
+            let batch = batch_of(&self.eval, &indices, self.pad_id);
+            let values = log_probs(&policy, &batch, &self.device);
+            let [_, width] = values.dims();
+            let reference =
+                self.reference
+                    .log_probs(Set::Eval, &indices, &batch, width, &self.device);
+            let pairs = pair_batch(values, reference, &batch, &self.device);
+            let output = self.eval_objective.loss(&pairs)?;
+            sums.add(&PairValues::read(per_pair(&output)));
+            progress(indices.len());
+        }
+        Ok(EvalRecord {
+            step: self.state.step,
+            eval_pairs: self.eval.len(),
+            pairs: sums.means(),
+        })
+    }
+
+    /// Waits until the device has done all that was asked of it.
+    pub(crate) fn wait(&self) {
+        // a device that fails to synchronise fails the next read, which reports it
+        let _ = B::sync(&self.device);
+    }
+}

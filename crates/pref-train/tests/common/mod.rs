@@ -1,0 +1,98 @@
+//! What the tests of a whole run share: paths, plans, and a tracker that remembers.
+
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use burn::tensor::backend::AutodiffBackend;
+use pref_train::{EvalRecord, Outcome, Plan, Record, Settings, StepRecord, Tracker, TrainError};
+
+/// A folder of the workspace.
+pub fn workspace(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path)
+}
+
+/// One of the tiny models.
+pub fn model(name: &str) -> String {
+    workspace("fixtures/models")
+        .join(name)
+        .display()
+        .to_string()
+}
+
+/// A file beside the workspace that a bare clone does not have.
+pub fn shared(path: &str) -> Option<PathBuf> {
+    let path = workspace("../shared").join(path);
+    if path.exists() {
+        return Some(path);
+    }
+    println!("skipped: {} is not there", path.display());
+    None
+}
+
+/// Settings from `key=value` lines.
+pub fn plan(settings: &[String]) -> Plan {
+    let mut all = Settings::default();
+    for pair in settings {
+        all.set(pair).unwrap();
+    }
+    Plan::from_settings(all).unwrap()
+}
+
+/// A tracker that remembers everything.
+#[derive(Debug, Default)]
+pub struct Memory {
+    pub notes: Vec<String>,
+    pub steps: Vec<StepRecord>,
+    pub evals: Vec<EvalRecord>,
+}
+
+impl Tracker for Memory {
+    fn note(&mut self, text: &str) {
+        self.notes.push(text.to_owned());
+    }
+
+    fn step(&mut self, record: &StepRecord) {
+        self.steps.push(record.clone());
+    }
+
+    fn evaluation(&mut self, record: &EvalRecord) {
+        self.evals.push(record.clone());
+    }
+}
+
+/// Runs a plan to its end.
+pub fn run<B: AutodiffBackend>(plan: &Plan, resume: bool) -> Result<(Outcome, Memory), TrainError> {
+    let mut memory = Memory::default();
+    let never = AtomicBool::new(false);
+    let device = B::Device::default();
+    let outcome = pref_train::train::<B>(plan, resume, &device, &mut memory, &never)?;
+    Ok((outcome, memory))
+}
+
+/// Lines of a run's metrics.
+pub fn metrics(folder: &Path) -> Vec<Record> {
+    let text = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+    let parse = |line: &str| serde_json::from_str(line).unwrap();
+    text.lines().map(parse).collect()
+}
+
+/// A file of pairs, small enough to train on in a test.
+pub fn write_pairs(folder: &Path, n: usize) -> PathBuf {
+    let path = folder.join("pairs.jsonl");
+    let line = |i: usize| {
+        let (a, b) = (3 + i * 7 % 11, 2 + i * 5 % 13);
+        serde_json::json!({
+            "prompt": format!("Question: what is {a} plus {b}?\nAnswer:"),
+            "chosen": format!(" {a} + {b} = {}\nA: {}", a + b, a + b),
+            "rejected": format!(" {a} + {b} is {}, so the answer\nA: {}", a + b + 1, a + b + 1),
+        })
+        .to_string()
+    };
+    let lines: Vec<String> = (0..n).map(line).collect();
+    std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+    path
+}

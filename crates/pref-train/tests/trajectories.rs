@@ -1,0 +1,123 @@
+//! Step by step beside TRL's `DPOTrainer`, on the same pairs, model and settings.
+
+mod common;
+
+use burn::backend::{Autodiff, Flex, NdArray};
+use burn::tensor::backend::AutodiffBackend;
+use serde_json::Value;
+
+/// Loss error allowed in the first four steps.
+const BAR: f64 = 1e-3;
+
+#[track_caller]
+fn check<B: AutodiffBackend>(name: &str, model: &str, objective: &str) {
+    let Some(file) = common::shared(&format!("reference/trajectories/{name}.json")) else {
+        return;
+    };
+    let Some(pairs) = common::shared("gsm8k/pairs.jsonl") else {
+        return;
+    };
+    let text = std::fs::read_to_string(file).unwrap();
+    let peer: Value = serde_json::from_str(&text).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let setting = |key: &str| peer[key].to_string();
+    let plan = common::plan(&[
+        format!("model.path={}", common::model(model)),
+        format!("data.train={}", pairs.display()),
+        format!("data.rows={}", setting("pairs")),
+        format!("data.max-length={}", setting("max_length")),
+        "data.shuffle=false".to_owned(),
+        format!("output.folder={}", folder.path().join("run").display()),
+        format!("objective={objective}"),
+        format!("train.steps={}", setting("steps")),
+        format!("train.batch-size={}", setting("per_device_batch")),
+        format!(
+            "train.gradient-accumulation={}",
+            setting("gradient_accumulation")
+        ),
+        format!("train.learning-rate={}", setting("learning_rate")),
+        format!("train.schedule={}", setting("scheduler")),
+        format!("train.warmup-steps={}", setting("warmup_steps")),
+        format!("train.weight-decay={}", setting("weight_decay")),
+        format!("train.max-grad-norm={}", setting("max_grad_norm")),
+        format!("train.adam-epsilon={}", setting("adam_eps")),
+    ]);
+    let (_, memory) = common::run::<B>(&plan, false).unwrap();
+
+    let theirs = peer["trajectory"].as_array().unwrap();
+    assert_eq!(memory.steps.len(), theirs.len());
+    for (ours, theirs) in memory.steps.iter().zip(theirs) {
+        let number = |key: &str| theirs[key].as_f64().unwrap();
+        println!(
+            "step {}: loss {:.6} / {:.6}, grad norm {:.4} / {:.4}, margin {:.5} / {:.5}",
+            ours.step,
+            ours.pairs.loss,
+            number("loss"),
+            ours.grad_norm,
+            number("grad_norm"),
+            ours.pairs.margins,
+            number("rewards/margins"),
+        );
+        let near = |what: &str, ours: f64, theirs: f64, allowed: f64| {
+            let error = (ours - theirs).abs();
+            assert!(error <= allowed, "{what}: {ours} is {error} from {theirs}");
+        };
+        near("rate", ours.learning_rate, number("learning_rate"), 1e-12);
+        near("tokens", ours.num_tokens as f64, number("num_tokens"), 0.0);
+        if ours.step <= 4 {
+            // a squared loss of 25 is compared as a fraction
+            let scale = number("loss").abs().max(1.0);
+            near("loss", ours.pairs.loss, number("loss"), BAR * scale);
+            near(
+                "norm",
+                ours.grad_norm,
+                number("grad_norm"),
+                1e-2 * number("grad_norm"),
+            );
+            for (key, ours) in [
+                ("logps/chosen", ours.pairs.chosen_logps),
+                ("logps/rejected", ours.pairs.rejected_logps),
+            ] {
+                near(key, ours, number(key), 2e-2);
+            }
+            for (key, ours) in [
+                ("rewards/chosen", ours.pairs.chosen_rewards),
+                ("rewards/rejected", ours.pairs.rejected_rewards),
+                ("rewards/margins", ours.pairs.margins),
+            ] {
+                near(key, ours, number(key), 2e-3);
+            }
+        }
+    }
+    // the run's end in the same place
+    let (ours, theirs) = (memory.steps.last().unwrap(), theirs.last().unwrap());
+    let end = theirs["loss"].as_f64().unwrap();
+    assert!(
+        (ours.pairs.loss - end).abs() <= 0.05 * end.max(1.0),
+        "ends at {}, TRL at {end}",
+        ours.pairs.loss
+    );
+}
+
+const DPO: &str = r#"{ method = "dpo", beta = 0.1 }"#;
+const IPO: &str = r#"{ method = "ipo", tau = 0.1, length_average = true }"#;
+
+#[test]
+fn dpo_on_llama_follows_trl_on_flex() {
+    check::<Autodiff<Flex>>("dpo-llama", "llama", DPO);
+}
+
+#[test]
+fn dpo_on_llama_follows_trl_on_ndarray() {
+    check::<Autodiff<NdArray>>("dpo-llama", "llama", DPO);
+}
+
+#[test]
+fn ipo_on_qwen2_follows_trl_on_flex() {
+    check::<Autodiff<Flex>>("ipo-qwen2", "qwen2", IPO);
+}
+
+#[test]
+fn ipo_on_qwen2_follows_trl_on_ndarray() {
+    check::<Autodiff<NdArray>>("ipo-qwen2", "qwen2", IPO);
+}
