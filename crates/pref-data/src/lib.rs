@@ -24,6 +24,7 @@ mod arithmetic;
 mod batch;
 mod fresh_tokenizer;
 mod pair;
+mod qwen;
 mod read;
 mod sampler;
 mod template;

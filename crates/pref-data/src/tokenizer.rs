@@ -8,6 +8,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::pair::Message;
+use crate::qwen;
 use crate::template::Template;
 
 /// A tokenizer that cannot be read or used.
@@ -84,6 +85,9 @@ impl Tokenizer {
 
         let config_path = folder.join("tokenizer_config.json");
         let config = read_json(&config_path)?;
+        if qwen::is_qwen2(&read_json(&folder.join("config.json"))?, &config) {
+            qwen::set_up(&mut inner).map_err(|e| file_error(&path, &e))?;
+        }
         let special = |key: &str| match &config[key] {
             Value::String(token) => Some(token.clone()),
             Value::Object(token) => token.get("content")?.as_str().map(str::to_owned),

@@ -74,14 +74,17 @@ impl Settings {
     /// # Errors
     /// [`PlanError`] names an unknown setting and `origin`.
     pub fn layer(&mut self, table: &Map<String, Value>, origin: &str) -> Result<(), PlanError> {
+        // an objective is one choice: another method replaces it whole, settings and all
+        let inner = table.get("objective").and_then(|o| o.get("method"));
+        let aliases = table.get("objective.method").or(table.get("loss_type"));
+        let method = inner.or(aliases);
+        if method.is_some() && method != self.given.get("objective.method") {
+            self.given.retain(|key, _| !key.starts_with("objective."));
+        }
         let mut seen: Vec<(String, String)> = Vec::new();
         for (key, value) in table {
             match value {
                 Value::Object(section) if SECTIONS.contains(&key.as_str()) => {
-                    // an objective is one choice: a later one replaces it whole
-                    if key == "objective" && section.contains_key("method") {
-                        self.given.retain(|k, _| !k.starts_with("objective."));
-                    }
                     for (inner, value) in section {
                         self.add(&format!("{key}.{inner}"), value, origin, &mut seen)?;
                     }
@@ -111,7 +114,10 @@ impl Settings {
     /// # Errors
     /// [`PlanError::UnknownKey`] if it does not.
     pub fn put(&mut self, key: &str, value: impl Into<Value>) -> Result<(), PlanError> {
-        self.add(key, &value.into(), "the command line", &mut Vec::new())
+        self.layer(
+            &Map::from_iter([(key.to_owned(), value.into())]),
+            "the command line",
+        )
     }
 
     /// Whether the setting was given.
@@ -135,9 +141,6 @@ impl Settings {
             });
         }
         seen.push((name.clone(), key.to_owned()));
-        if name == "objective.method" && self.given.get(&name) != Some(value) {
-            self.given.retain(|k, _| !k.starts_with("objective."));
-        }
         self.given.insert(name, value.clone());
         Ok(())
     }

@@ -9,14 +9,14 @@ use burn::tensor::backend::AutodiffBackend;
 use pref_train::{EvalRecord, Outcome, Plan, Record, Settings, StepRecord, Tracker, TrainError};
 
 /// A folder of the workspace.
-pub fn workspace(path: &str) -> PathBuf {
+pub(crate) fn workspace(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
         .join(path)
 }
 
 /// One of the tiny models.
-pub fn model(name: &str) -> String {
+pub(crate) fn model(name: &str) -> String {
     workspace("fixtures/models")
         .join(name)
         .display()
@@ -24,7 +24,7 @@ pub fn model(name: &str) -> String {
 }
 
 /// A file beside the workspace that a bare clone does not have.
-pub fn shared(path: &str) -> Option<PathBuf> {
+pub(crate) fn shared(path: &str) -> Option<PathBuf> {
     let path = workspace("../shared").join(path);
     if path.exists() {
         return Some(path);
@@ -34,7 +34,7 @@ pub fn shared(path: &str) -> Option<PathBuf> {
 }
 
 /// Settings from `key=value` lines.
-pub fn plan(settings: &[String]) -> Plan {
+pub(crate) fn plan(settings: &[String]) -> Plan {
     let mut all = Settings::default();
     for pair in settings {
         all.set(pair).unwrap();
@@ -44,10 +44,10 @@ pub fn plan(settings: &[String]) -> Plan {
 
 /// A tracker that remembers everything.
 #[derive(Debug, Default)]
-pub struct Memory {
-    pub notes: Vec<String>,
-    pub steps: Vec<StepRecord>,
-    pub evals: Vec<EvalRecord>,
+pub(crate) struct Memory {
+    pub(crate) notes: Vec<String>,
+    pub(crate) steps: Vec<StepRecord>,
+    pub(crate) evals: Vec<EvalRecord>,
 }
 
 impl Tracker for Memory {
@@ -65,7 +65,10 @@ impl Tracker for Memory {
 }
 
 /// Runs a plan to its end.
-pub fn run<B: AutodiffBackend>(plan: &Plan, resume: bool) -> Result<(Outcome, Memory), TrainError> {
+pub(crate) fn run<B: AutodiffBackend>(
+    plan: &Plan,
+    resume: bool,
+) -> Result<(Outcome, Memory), TrainError> {
     let mut memory = Memory::default();
     let never = AtomicBool::new(false);
     let device = B::Device::default();
@@ -74,14 +77,14 @@ pub fn run<B: AutodiffBackend>(plan: &Plan, resume: bool) -> Result<(Outcome, Me
 }
 
 /// Lines of a run's metrics.
-pub fn metrics(folder: &Path) -> Vec<Record> {
+pub(crate) fn metrics(folder: &Path) -> Vec<Record> {
     let text = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
     let parse = |line: &str| serde_json::from_str(line).unwrap();
     text.lines().map(parse).collect()
 }
 
 /// A file of pairs, small enough to train on in a test.
-pub fn write_pairs(folder: &Path, n: usize) -> PathBuf {
+pub(crate) fn write_pairs(folder: &Path, n: usize) -> PathBuf {
     let path = folder.join("pairs.jsonl");
     let line = |i: usize| {
         let (a, b) = (3 + i * 7 % 11, 2 + i * 5 % 13);
