@@ -228,6 +228,7 @@ fn canonical(key: &str, origin: &str) -> Result<String, PlanError> {
     let candidates = known
         .iter()
         .map(String::as_str)
+        .chain(SECTIONS)
         .chain(ALIASES.iter().map(|(alias, _)| *alias));
     let last = |name: &str| {
         name.rsplit('.')
@@ -237,7 +238,8 @@ fn canonical(key: &str, origin: &str) -> Result<String, PlanError> {
     };
     let nearest = candidates
         .map(|name| {
-            let whole = strsim::jaro_winkler(&kebab, name);
+            // a name is as near as it is spelled, or as its last part is
+            let whole = strsim::jaro_winkler(&kebab, name) + 1e-9;
             let tail = strsim::jaro_winkler(&last(&kebab), &last(name));
             (whole.max(tail), name)
         })
