@@ -68,8 +68,9 @@ pub struct DataPlan {
     pub eval: Option<PathBuf>,
     /// Without `eval`: this fraction of the training pairs is held out for evaluation.
     pub eval_fraction: f64,
-    /// Longest prompt and response together, in tokens.
-    pub max_length: usize,
+    /// Longest prompt and response together, in tokens; 1024 if absent, or the model's positions
+    /// where it has fewer.
+    pub max_length: Option<usize>,
     /// Which end of an over-long prompt is cut.
     pub truncation: Truncation,
     /// Shuffle the pairs anew for each epoch; file order if false.
@@ -218,12 +219,14 @@ impl Plan {
         unit("train.adam-beta1", train.adam_beta1)?;
         unit("train.adam-beta2", train.adam_beta2)?;
         unit("data.eval-fraction", self.data.eval_fraction)?;
-        range(
-            "data.max-length",
-            self.data.max_length >= 2,
-            self.data.max_length as f64,
-            "at least 2 (a token of prompt, a token of response)",
-        )?;
+        if let Some(max_length) = self.data.max_length {
+            range(
+                "data.max-length",
+                max_length >= 2,
+                max_length as f64,
+                "at least 2 (a token of prompt, a token of response)",
+            )?;
+        }
         if let Some([start, end]) = self.data.rows
             && start >= end
         {

@@ -155,14 +155,16 @@ impl Run<'_> {
         let policy = Decoder::<B>::load(&plan.model.path, device)?;
         let config = policy.config();
         tokenizer.fits(config.vocab_size())?;
-        if plan.data.max_length > config.max_position_embeddings() {
+        let positions = config.max_position_embeddings();
+        let max_length = plan.data.max_length.unwrap_or(positions.min(1024));
+        if max_length > positions {
             return Err(TrainError::TooLong {
                 path: plan.model.path.clone(),
-                max_length: plan.data.max_length,
-                positions: config.max_position_embeddings(),
+                max_length,
+                positions,
             });
         }
-        let (train, eval) = self.pairs(&tokenizer, tracker)?;
+        let (train, eval) = self.pairs(&tokenizer, max_length, tracker)?;
         let pad_id = tokenizer.pad_id().or(tokenizer.eos_id()).unwrap_or(0);
         let reference = self.reference::<B>(&policy, [&train, &eval], pad_id, device, tracker)?;
         let objective = plan
@@ -188,6 +190,7 @@ impl Run<'_> {
     fn pairs(
         &self,
         tokenizer: &Tokenizer,
+        max_length: usize,
         tracker: &mut dyn Tracker,
     ) -> Result<(Vec<TokenPair>, Vec<TokenPair>), TrainError> {
         let data = &self.plan.data;
@@ -207,7 +210,7 @@ impl Run<'_> {
                 pairs = pairs.drain(start..end).collect();
             }
             let options = TokenizeOptions {
-                max_length: Some(data.max_length),
+                max_length: Some(max_length),
                 truncation: data.truncation,
             };
             let tokenized =

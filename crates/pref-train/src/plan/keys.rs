@@ -155,6 +155,9 @@ impl Settings {
             tree[section][inner] = value.clone();
         }
         tree["objective"] = self.objective();
+        if tree["output"]["folder"].is_null() {
+            tree["output"]["folder"] = default_folder(&tree);
+        }
         for (key, expected, flag) in [
             (
                 "model.path",
@@ -166,7 +169,6 @@ impl Settings {
                 "a JSON Lines file of preference pairs",
                 "--data FILE",
             ),
-            ("output.folder", "a folder for the run", "--output FOLDER"),
         ] {
             let (section, inner) = key.split_once('.').expect("written so above");
             if tree[section][inner].is_null() {
@@ -262,6 +264,14 @@ fn known_keys() -> Vec<String> {
         .collect()
 }
 
+/// `runs/<data>-<method>`, for a run that nobody named.
+fn default_folder(tree: &Value) -> Value {
+    let data = tree["data"]["train"].as_str().unwrap_or_default();
+    let stem = Path::new(data).file_stem().unwrap_or_default();
+    let method = tree["objective"]["method"].as_str().unwrap_or_default();
+    json!(format!("runs/{}-{method}", stem.to_string_lossy()))
+}
+
 /// Every setting with its default; `null` where there is none.
 fn defaults() -> Value {
     json!({
@@ -275,7 +285,7 @@ fn defaults() -> Value {
             "rows": null,
             "eval": null,
             "eval-fraction": 0.0,
-            "max-length": 1024,
+            "max-length": null,
             "truncation": "keep-end",
             "shuffle": true,
         },
