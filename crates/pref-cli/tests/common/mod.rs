@@ -1,0 +1,94 @@
+//! Running the built `pref` and reading what it says.
+
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A command of the built binary.
+pub(crate) fn pref(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pref"));
+    command.args(args).env("NO_COLOR", "1");
+    command
+}
+
+/// Runs it to its end.
+pub(crate) fn run(args: &[&str]) -> Said {
+    Said::new(&pref(args).output().unwrap())
+}
+
+/// Runs it with something on its standard input.
+pub(crate) fn run_with_input(args: &[&str], input: &str) -> Said {
+    let mut child = pref(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    drop(stdin);
+    Said::new(&child.wait_with_output().unwrap())
+}
+
+/// What a command said and how it ended.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Said {
+    pub(crate) fn new(output: &Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout.clone()).unwrap(),
+            err: String::from_utf8(output.stderr.clone()).unwrap(),
+        }
+    }
+
+    /// Exit code and errors, without the names of temporary folders.
+    pub(crate) fn failure(&self, folder: &Path) -> String {
+        let code = self.code.map_or("killed".to_owned(), |c| c.to_string());
+        let text = format!("[{code}] {}", self.err);
+        let text = text.replace(&folder.display().to_string(), "[folder]");
+        text.replace(&workspace("").display().to_string(), "[workspace]/")
+    }
+
+    /// The JSON lines on stdout.
+    pub(crate) fn lines(&self) -> Vec<serde_json::Value> {
+        let parse = |line: &str| serde_json::from_str(line).unwrap();
+        self.out.lines().map(parse).collect()
+    }
+}
+
+/// A path of the workspace.
+pub(crate) fn workspace(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path)
+}
+
+pub(crate) fn model(name: &str) -> String {
+    let path = workspace("fixtures/models").join(name);
+    path.display().to_string()
+}
+
+/// A small file of pairs.
+pub(crate) fn write_pairs(folder: &Path, n: usize) -> PathBuf {
+    let line = |i: usize| {
+        let (a, b) = (3 + i * 7 % 11, 2 + i * 5 % 13);
+        serde_json::json!({
+            "prompt": format!("Question: what is {a} plus {b}?\nAnswer:"),
+            "chosen": format!(" {a} + {b} = {}\nA: {}", a + b, a + b),
+            "rejected": format!(" {a} + {b} is {}, so the answer\nA: {}", a + b + 1, a + b + 1),
+        })
+        .to_string()
+    };
+    let lines: Vec<String> = (0..n).map(line).collect();
+    let path = folder.join("pairs.jsonl");
+    std::fs::write(&path, lines.join("\n")).unwrap();
+    path
+}
