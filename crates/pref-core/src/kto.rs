@@ -8,7 +8,7 @@ use crate::error::BatchError;
 
 /// `λ_D (1 − σ(β(R − z)))` for a desirable answer, `λ_U (1 − σ(β(z − R)))` for another, with
 /// `R = Σ d_t` and `z = max(0, mean of R over mismatched answers)` without gradient
-/// (KTO, Ethayarajh et al. 2024, eq. 7 and 8).
+/// (KTO, Ethayarajh et al. 2024).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Kto {
     /// Scale `β` of the rewards, `> 0`.

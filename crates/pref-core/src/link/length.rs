@@ -6,7 +6,7 @@ use super::{Link, margin};
 use crate::granules::GranuleSums;
 use crate::math::log_sigmoid;
 
-/// `−log σ(β S_w/n_w − β S_l/n_l − γ)` (SimPO, Meng et al. 2024, eq. 6).
+/// `−log σ(β S_w/n_w − β S_l/n_l − γ)` (SimPO, Meng et al. 2024).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SimPo {
     /// Scale `β` of the mean log-probs, `> 0`.

@@ -5,7 +5,7 @@ use burn::tensor::{Tensor, backend::Backend};
 use super::Link;
 use crate::granules::GranuleSums;
 
-/// `−α S_w + β S_l` over the varied tokens' log-probs (FIGA, Guo et al. 2024, eq. 4).
+/// `−α S_w + β S_l` over the varied tokens' log-probs (FIGA, Guo et al. 2024).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Figa {
     /// Weight `α` of the chosen side.

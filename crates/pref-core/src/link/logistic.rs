@@ -33,7 +33,7 @@ impl<B: Backend> Link<B> for Logistic {
 }
 
 /// `(−(1−ε) log σ(βΔ) + ε log σ(−βΔ)) / (1−2ε)`: unbiased under labels flipped with probability
-/// `ε` (robust DPO, Chowdhury et al. 2024, eq. 10).
+/// `ε` (robust DPO, Chowdhury et al. 2024).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RobustLogistic {
     /// Scale `β` of the margin, `> 0`.

@@ -6,8 +6,7 @@ use super::Link;
 use crate::granules::GranuleSums;
 use crate::math::{log_odds, log_sigmoid};
 
-/// `−a_w − λ log σ(o_w − o_l)`, `a = S/n`, `o = a − log(1 − e^a)` (ORPO, Hong et al. 2024,
-/// eq. 6 and 7).
+/// `−a_w − λ log σ(o_w − o_l)`, `a = S/n`, `o = a − log(1 − e^a)` (ORPO, Hong et al. 2024).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OddsRatio {
     /// Weight `λ` of the odds-ratio term, `> 0`.

@@ -7,7 +7,7 @@ use crate::granules::GranuleSums;
 use crate::math::log_sigmoid;
 
 /// `q (log q − log(1−ε)) + q̄ (log q̄ − log ε)`, `q = σ(βΔ)`, `q̄ = σ(−βΔ)`: the reverse KL to the
-/// smoothed label (EXO, Ji et al. 2024, eq. 12).
+/// smoothed label (EXO, Ji et al. 2024).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Exo {
     /// Scale `β` of the margin, `> 0`.
@@ -31,7 +31,7 @@ impl<B: Backend> Link<B> for Exo {
     }
 }
 
-/// `−log σ(βS_w) − ½ log σ(−βS_w) − ½ log σ(−βS_l)` (NCA for pairs, Chen et al. 2024, eq. 12).
+/// `−log σ(βS_w) − ½ log σ(−βS_w) − ½ log σ(−βS_l)` (NCA for pairs, Chen et al. 2024).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Nca {
     /// Scale `β` of the rewards, `> 0`.
@@ -49,7 +49,7 @@ impl<B: Backend> Link<B> for Nca {
     }
 }
 
-/// `(S_w − 1/(2β))² + (S_l + 1/(2β))²` (SPPO with hard labels, Wu et al. 2024, eq. 5).
+/// `(S_w − 1/(2β))² + (S_l + 1/(2β))²` (SPPO with hard labels, Wu et al. 2024).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sppo {
     /// `β > 0`; each side's sum is drawn to `±1/(2β)` nats.
@@ -67,7 +67,7 @@ impl<B: Backend> Link<B> for Sppo {
     }
 }
 
-/// `1 − σ(βS_w) + σ(βS_l)` (APO-zero, D'Oosterlinck et al. 2024, eq. 7).
+/// `1 − σ(βS_w) + σ(βS_l)` (APO-zero, D'Oosterlinck et al. 2024).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ApoZero {
     /// Scale `β` of the rewards, `> 0`.
@@ -84,7 +84,7 @@ impl<B: Backend> Link<B> for ApoZero {
     }
 }
 
-/// `σ(βS_w) + 1 − σ(βΔ)` (APO-down, D'Oosterlinck et al. 2024, eq. 8).
+/// `σ(βS_w) + 1 − σ(βΔ)` (APO-down, D'Oosterlinck et al. 2024).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ApoDown {
     /// Scale `β` of the rewards, `> 0`.
@@ -102,7 +102,7 @@ impl<B: Backend> Link<B> for ApoDown {
 }
 
 /// `(1−k)(−log σ(βΔ)) + k e^{−βΔ}`, `k = σ(βΔ/τ)`: the log-ratio-modulated loss
-/// (DiscoPOP, Lu et al. 2024, eq. 8).
+/// (DiscoPOP, Lu et al. 2024).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DiscoPop {
     /// Scale `β` of the margin, `> 0`.

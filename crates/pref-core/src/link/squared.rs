@@ -5,7 +5,7 @@ use burn::tensor::{Tensor, backend::Backend};
 use super::Link;
 use crate::granules::GranuleSums;
 
-/// `(Δ − 1/(2τ))²` (IPO, Azar et al. 2023, eq. 17).
+/// `(Δ − 1/(2τ))²` (IPO, Azar et al. 2023).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Squared {
     /// Regularisation `τ`, `> 0`: the margin is drawn to `1/(2τ)` nats.
