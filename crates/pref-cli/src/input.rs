@@ -38,6 +38,14 @@ pub(crate) struct InputArgs {
     pub(crate) input: PathBuf,
 }
 
+/// A file's name as messages have it.
+pub(crate) fn shown(path: &Path) -> String {
+    match path == Path::new("-") {
+        true => "stdin".to_owned(),
+        false => path.display().to_string(),
+    }
+}
+
 /// The text of a file, or of stdin for `-`.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
     let mut bytes = Vec::new();
@@ -49,7 +57,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
     String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
         let line = 1 + e.as_bytes()[..at].iter().filter(|&&b| b == b'\n').count();
-        anyhow::anyhow!("{}:{line}: not UTF-8 at byte {at}", path.display())
+        anyhow::anyhow!("{}:{line}: not UTF-8 at byte {at}", shown(path))
     })
 }
 
@@ -66,7 +74,7 @@ pub(crate) fn read_rows(args: &InputArgs, vocab_size: usize) -> Result<Vec<Row>>
             continue;
         }
         let line = index + 1;
-        let at = || format!("{}:{line}", args.input.display());
+        let at = || format!("{}:{line}", shown(&args.input));
         let parsed: Line = serde_json::from_str(text).with_context(at)?;
         let (ids, n_prompt) = tokens(parsed, &mut tokenizer).with_context(at)?;
         if let Some(id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
@@ -81,7 +89,7 @@ pub(crate) fn read_rows(args: &InputArgs, vocab_size: usize) -> Result<Vec<Row>>
             line,
         });
     }
-    ensure!(!rows.is_empty(), "{} holds no row", args.input.display());
+    ensure!(!rows.is_empty(), "{} holds no row", shown(&args.input));
     Ok(rows)
 }
 

@@ -174,7 +174,7 @@ pub(crate) fn write_cache(
     sets: [&[PairLogProbs]; 2],
 ) -> Result<(), TrainError> {
     let bytes = |of: fn(&PairLogProbs) -> &Vec<f32>, pairs: &[PairLogProbs]| -> Vec<u8> {
-        let values = pairs.iter().flat_map(|pair| of(pair));
+        let values = pairs.iter().flat_map(of);
         values.flat_map(|v| v.to_le_bytes()).collect()
     };
     let columns = [

@@ -89,7 +89,7 @@ pub fn train<B: AutodiffBackend>(
             tracker.step(&record);
         }
         let step = trainer.state.step;
-        let is_due = |every: usize| every > 0 && step % every == 0;
+        let is_due = |every: usize| every > 0 && step.is_multiple_of(every);
         if is_due(plan.train.eval_every) && step < total {
             run.evaluate(&trainer, tracker)?;
         }

@@ -175,8 +175,8 @@ impl<B: AutodiffBackend> Trainer<B> {
             .map(|&i| self.train[i].n_tokens() as u64)
             .sum::<u64>();
         self.state.sampler = sampler;
-        let is_logged =
-            self.state.step % self.plan.log_every == 0 || self.state.step == self.total_steps();
+        let is_logged = self.state.step.is_multiple_of(self.plan.log_every)
+            || self.state.step == self.total_steps();
         if !is_logged {
             self.state.unlogged = sums;
             return Ok(None);

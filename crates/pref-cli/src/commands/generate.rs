@@ -11,7 +11,7 @@ use pref_model::{Decoder, GenerateOptions, generate};
 use serde_json::json;
 
 use crate::device::{DeviceArgs, Task};
-use crate::input::{InputArgs, read_rows};
+use crate::input::{InputArgs, read_rows, shown};
 
 /// Continue prompts with a model
 ///
@@ -88,7 +88,7 @@ impl Task for Continue<'_> {
                 stop_ids: stop_ids.clone(),
             };
             let output = generate(&model, &row.ids, &options)
-                .with_context(|| format!("{}:{}", input.input.display(), row.line))?;
+                .with_context(|| format!("{}:{}", shown(&input.input), row.line))?;
             let mut line = json!({"line": row.line, "output_ids": output});
             if let Some(tokenizer) = &tokenizer {
                 line["text"] = json!(tokenizer.decode(&output, true)?);

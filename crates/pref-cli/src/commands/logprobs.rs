@@ -12,7 +12,7 @@ use pref_model::{Decoder, response_log_probs};
 use serde_json::json;
 
 use crate::device::{DeviceArgs, Task};
-use crate::input::{InputArgs, Row, read_rows};
+use crate::input::{InputArgs, Row, read_rows, shown};
 
 /// Log-probs of texts under a model
 ///
@@ -50,7 +50,7 @@ impl Task for Score<'_> {
             ensure!(
                 !scored.is_empty(),
                 "{}:{}: nothing to score: {} tokens, of which {} are the prompt; a token needs one before it",
-                input.input.display(),
+                shown(&input.input),
                 row.line,
                 row.ids.len(),
                 row.n_prompt

@@ -1,0 +1,122 @@
+//! Samplers, splits, batches: every pair once, the same for a seed, restorable anywhere.
+
+use pref_data::{
+    Batch, Order, Sampler, TokenPair, arithmetic_pairs, hold_out, length_sorted_batches,
+    write_fresh_tokenizer,
+};
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn an_epoch_holds_every_pair_once(n in 1usize..50, batch in 1usize..9, seed in any::<u64>()) {
+        let mut sampler = Sampler::new(n, Order::Shuffled, seed);
+        let mut epochs = Vec::new();
+        for epoch in 0..3 {
+            let mut seen = Vec::new();
+            while seen.len() < n {
+                seen.extend(sampler.next_batch(batch));
+                prop_assert_eq!(sampler.epoch(), epoch);
+            }
+            let mut sorted = seen.clone();
+            sorted.sort_unstable();
+            prop_assert_eq!(sorted, (0..n).collect::<Vec<_>>());
+            epochs.push(seen);
+        }
+        if n > 12 {
+            prop_assert_ne!(&epochs[0], &epochs[1]);
+        }
+    }
+
+    #[test]
+    fn a_restored_sampler_goes_on_as_the_old_one(
+        n in 1usize..30, taken in 0usize..40, batch in 1usize..7, seed in any::<u64>(),
+    ) {
+        let mut sampler = Sampler::new(n, Order::Shuffled, seed);
+        for _ in 0..taken {
+            sampler.next_batch(batch);
+        }
+        let text = serde_json::to_string(&sampler).unwrap();
+        let mut restored: Sampler = serde_json::from_str(&text).unwrap();
+        for _ in 0..20 {
+            prop_assert_eq!(restored.next_batch(batch), sampler.next_batch(batch));
+        }
+    }
+
+    #[test]
+    fn a_split_is_whole_ordered_and_the_same_for_a_seed(
+        n in 0usize..60, fraction in 0.0f64..1.0, seed in any::<u64>(),
+    ) {
+        let all: Vec<usize> = (0..n).collect();
+        let (kept, held) = hold_out(all.clone(), fraction, seed);
+        prop_assert!(kept.is_sorted() && held.is_sorted());
+        let mut both = [kept.clone(), held.clone()].concat();
+        both.sort_unstable();
+        prop_assert_eq!(&both, &all);
+        prop_assert_eq!(hold_out(all, fraction, seed), (kept.clone(), held.clone()));
+        if n > 1 && fraction > 0.0 {
+            prop_assert!(!kept.is_empty() && !held.is_empty());
+        }
+    }
+
+    #[test]
+    fn batches_by_length_hold_every_pair_once(
+        lengths in prop::collection::vec((1usize..9, 1usize..9, 1usize..9), 1..30),
+        size in 1usize..6,
+    ) {
+        let pairs: Vec<TokenPair> = lengths
+            .iter()
+            .enumerate()
+            .map(|(line, &(p, w, l))| TokenPair {
+                prompt: vec![1; p], chosen: vec![3; w], rejected: vec![4; l], line,
+            })
+            .collect();
+        let batches = length_sorted_batches(&pairs, size);
+        let order: Vec<usize> = batches.concat();
+        prop_assert!(order.is_sorted_by_key(|&i| std::cmp::Reverse(pairs[i].longest())));
+        let mut sorted = order.clone();
+        sorted.sort_unstable();
+        prop_assert_eq!(sorted, (0..pairs.len()).collect::<Vec<_>>());
+
+        for indices in batches {
+            let chosen: Vec<&TokenPair> = indices.iter().map(|&i| &pairs[i]).collect();
+            let batch = Batch::from_pairs(&chosen, 0);
+            prop_assert_eq!(batch.tokens.len(), batch.rows * batch.width);
+            prop_assert_eq!(batch.n_pairs(), indices.len());
+            for (row, response) in batch.tokens.chunks(batch.width).zip(&batch.responses) {
+                prop_assert!(row[..response.start].iter().all(|&id| id == 1));
+                prop_assert!(row[response.clone()].iter().all(|&id| id == 3 || id == 4));
+                prop_assert!(row[response.end..].iter().all(|&id| id == 0));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fresh_tokenizer_is_the_same_twice_and_gives_texts_back() {
+    let pairs = arithmetic_pairs(200, 5);
+    let texts: Vec<String> = pairs
+        .iter()
+        .map(|pair| serde_json::to_string(pair).unwrap())
+        .collect();
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    for folder in &folders {
+        write_fresh_tokenizer(folder.path(), &texts, 384).unwrap();
+    }
+    let bytes = |i: usize| std::fs::read(folders[i].path().join("tokenizer.json")).unwrap();
+    assert_eq!(bytes(0), bytes(1));
+
+    let tokenizer = pref_data::Tokenizer::from_folder(folders[0].path()).unwrap();
+    assert_eq!(tokenizer.pad_id(), Some(pref_data::FRESH_PAD_ID));
+    assert_eq!(tokenizer.eos_id(), Some(pref_data::FRESH_EOS_ID));
+    assert!(tokenizer.vocab_size() <= 384);
+    for text in texts
+        .iter()
+        .map(String::as_str)
+        .chain(["naïve 東京 \u{1f600}\n\t 42"])
+    {
+        let ids = tokenizer.encode(text).unwrap();
+        assert_eq!(tokenizer.decode(&ids, false).unwrap(), text);
+    }
+}

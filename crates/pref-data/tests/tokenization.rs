@@ -1,0 +1,253 @@
+//! Token ids as TRL makes them, ends of sequences, boundaries, and what is cut.
+
+use std::path::{Path, PathBuf};
+
+use pref_data::{
+    Message, Pair, Text, TokenizeError, TokenizeOptions, Tokenizer, Truncation, tokenize,
+};
+use proptest::prelude::*;
+
+fn workspace(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path)
+}
+
+fn tokenizer(name: &str) -> Tokenizer {
+    Tokenizer::from_folder(&workspace("fixtures/models").join(name)).unwrap()
+}
+
+fn plain(prompt: &str, chosen: &str, rejected: &str) -> Pair {
+    Pair {
+        prompt: Text::Plain(prompt.to_owned()),
+        chosen: Text::Plain(chosen.to_owned()),
+        rejected: Text::Plain(rejected.to_owned()),
+        line: 1,
+    }
+}
+
+fn turn(role: &str, content: &str) -> Message {
+    Message {
+        role: role.to_owned(),
+        content: content.to_owned(),
+    }
+}
+
+/// The id of `<|im_end|>` in the fixtures' tokenizer.
+const EOS: u32 = 2;
+
+#[test]
+fn ids_are_those_of_the_peer() {
+    for (trajectory, model) in [("dpo-llama", "llama"), ("ipo-qwen2", "qwen2")] {
+        let file = workspace("../shared/reference/trajectories").join(format!("{trajectory}.json"));
+        let data = workspace("../shared/gsm8k/pairs.jsonl");
+        if !file.exists() || !data.exists() {
+            println!(
+                "skipped: {} or {} is not there",
+                file.display(),
+                data.display()
+            );
+            return;
+        }
+        let text = std::fs::read_to_string(file).unwrap();
+        let peer: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let row = peer["pairs"][0].as_u64().unwrap() as usize;
+        let pairs = pref_data::read_pairs(&data).unwrap();
+        let tokenized = tokenize(
+            &pairs[row..=row],
+            &tokenizer(model),
+            &TokenizeOptions::default(),
+        );
+        let found = tokenized.unwrap().pairs.remove(0);
+        let ids = |key: &str| -> Vec<u32> {
+            serde_json::from_value(peer["first_example"][key].clone()).unwrap()
+        };
+        assert_eq!(found.prompt, ids("prompt_ids"), "{model}");
+        assert_eq!(found.chosen, ids("chosen_ids"), "{model}");
+        assert_eq!(found.rejected, ids("rejected_ids"), "{model}");
+    }
+}
+
+#[test]
+fn a_plain_answer_ends_in_one_end_of_sequence() {
+    let pairs = [plain("a question:", " yes", " no<|im_end|>")];
+    let tokenized = tokenize(&pairs, &tokenizer("llama"), &TokenizeOptions::default()).unwrap();
+    let pair = &tokenized.pairs[0];
+    for response in [&pair.chosen, &pair.rejected] {
+        assert_eq!(response.iter().filter(|&&id| id == EOS).count(), 1);
+        assert_eq!(response.last(), Some(&EOS));
+    }
+}
+
+#[test]
+fn a_conversation_is_closed_by_its_template() {
+    let pair = Pair {
+        prompt: Text::Conversation(vec![turn("system", "Be brief."), turn("user", "Well?")]),
+        chosen: Text::Conversation(vec![turn("assistant", "Yes.")]),
+        rejected: Text::Conversation(vec![turn("assistant", "No.")]),
+        line: 1,
+    };
+    let tokenizer = tokenizer("llama");
+    let tokenized = tokenize(&[pair], &tokenizer, &TokenizeOptions::default()).unwrap();
+    assert!(tokenized.report.boundary_mismatches.is_empty());
+    let pair = &tokenized.pairs[0];
+    let text = |ids: &[u32]| tokenizer.decode(ids, false).unwrap();
+    assert_eq!(
+        text(&pair.prompt),
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWell?<|im_end|>\n<|im_start|>assistant\n"
+    );
+    assert_eq!(text(&pair.chosen), "Yes.<|im_end|>\n");
+    assert_eq!(text(&pair.rejected), "No.<|im_end|>\n");
+}
+
+#[test]
+fn a_template_that_leaves_the_turn_open_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["tokenizer.json", "tokenizer_config.json"] {
+        let from = workspace("fixtures/models/llama").join(name);
+        std::fs::write(folder.path().join(name), std::fs::read(from).unwrap()).unwrap();
+    }
+    let template = "{% for m in messages %}{{ m.role }}: {{ m.content | trim }}\n{% endfor %}\
+                    {% if add_generation_prompt %}assistant:{% endif %}";
+    std::fs::write(folder.path().join("chat_template.jinja"), template).unwrap();
+    let pair = Pair {
+        prompt: Text::Conversation(vec![turn("user", "Well?")]),
+        chosen: Text::Conversation(vec![turn("assistant", "Yes.")]),
+        rejected: Text::Conversation(vec![turn("assistant", "No.")]),
+        line: 1,
+    };
+    let tokenizer = Tokenizer::from_folder(folder.path()).unwrap();
+    let tokenized = tokenize(&[pair], &tokenizer, &TokenizeOptions::default()).unwrap();
+    let text = tokenizer.decode(&tokenized.pairs[0].chosen, false).unwrap();
+    assert_eq!(text, " Yes.\n<|im_end|>");
+}
+
+#[test]
+fn a_token_across_the_boundary_is_counted() {
+    // the prompt's last space and the answer's first word are one token together
+    let pairs = [
+        plain("The answer is ", "four", "five"),
+        plain("The answer is", " four", " five"),
+    ];
+    let pairs = [
+        Pair {
+            line: 7,
+            ..pairs[0].clone()
+        },
+        Pair {
+            line: 8,
+            ..pairs[1].clone()
+        },
+    ];
+    let tokenized = tokenize(&pairs, &tokenizer("llama"), &TokenizeOptions::default()).unwrap();
+    assert_eq!(tokenized.report.boundary_mismatches, [7]);
+    assert_eq!(
+        tokenized.report.to_string(),
+        "2 pairs; 1 boundary mismatches (lines 7)"
+    );
+}
+
+#[test]
+fn pairs_that_cannot_be_tokens_are_named_by_line() {
+    let tokenizer = tokenizer("llama");
+    let fails = |pair: Pair, max_length: Option<usize>| {
+        let options = TokenizeOptions {
+            max_length,
+            ..TokenizeOptions::default()
+        };
+        tokenize(&[Pair { line: 3, ..pair }], &tokenizer, &options).unwrap_err()
+    };
+    let conversation = Pair {
+        chosen: Text::Conversation(vec![turn("assistant", "a")]),
+        rejected: Text::Conversation(vec![turn("assistant", "b")]),
+        prompt: Text::Conversation(vec![turn("user", "c")]),
+        line: 3,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let json = std::fs::read(workspace("fixtures/models/llama/tokenizer.json")).unwrap();
+    std::fs::write(folder.path().join("tokenizer.json"), json).unwrap();
+    let bare = Tokenizer::from_folder(folder.path()).unwrap();
+    let bare = |pair: Pair| tokenize(&[pair], &bare, &TokenizeOptions::default()).unwrap_err();
+    let messages = [
+        fails(plain("", " a", " b"), None),
+        fails(plain("q", " a", " a<|im_end|>"), None),
+        fails(plain("q", " a b c d", " a b c e"), Some(3)),
+        fails(plain("q", " a", " b"), Some(1)),
+        bare(plain("q", " a", " b")),
+        bare(conversation),
+    ]
+    .map(|error: TokenizeError| error.to_string());
+    insta::assert_snapshot!(messages.join("\n"));
+}
+
+#[test]
+fn tokenizers_that_are_none_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    let message = || {
+        let error = Tokenizer::from_folder(folder.path())
+            .unwrap_err()
+            .to_string();
+        error.replace(&folder.path().display().to_string(), "[folder]")
+    };
+    let absent = message();
+    std::fs::write(&path, "{\"model\": 3}").unwrap();
+    let broken = message();
+    let json = std::fs::read(workspace("fixtures/models/llama/tokenizer.json")).unwrap();
+    std::fs::write(&path, json).unwrap();
+    std::fs::write(folder.path().join("chat_template.jinja"), "{% for %}").unwrap();
+    let template = message();
+    let refusing = "{{ raise_exception('roles must alternate') }}";
+    std::fs::write(folder.path().join("chat_template.jinja"), refusing).unwrap();
+    let tokenizer = Tokenizer::from_folder(folder.path()).unwrap();
+    let refused = tokenizer.apply_chat_template(&[turn("user", "a")], true);
+    let refused = refused.unwrap_err().to_string();
+    let endless = "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}";
+    std::fs::write(folder.path().join("chat_template.jinja"), endless).unwrap();
+    let tokenizer = Tokenizer::from_folder(folder.path()).unwrap();
+    let endless = tokenizer.apply_chat_template(&[turn("user", "a")], true);
+    let endless = endless.unwrap_err().to_string();
+    insta::assert_snapshot!([absent, broken, template, refused, endless].join("\n"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn what_is_cut_never_leaves_nothing(
+        prompt in 1usize..40, chosen in 1usize..40, rejected in 1usize..40,
+        max_length in 2usize..60, keeps_end in any::<bool>(),
+    ) {
+        let words = |n: usize, word: &str| word.repeat(n);
+        let pair = plain(&words(prompt, " we"), &words(chosen, " she"), &words(rejected, " he"));
+        let truncation = if keeps_end { Truncation::KeepEnd } else { Truncation::KeepStart };
+        let tokenizer = tokenizer("llama");
+        let run = |max_length| {
+            tokenize(&[pair.clone()], &tokenizer, &TokenizeOptions { max_length, truncation })
+        };
+        let whole = run(None).unwrap().pairs.remove(0);
+        let cut = match run(Some(max_length)) {
+            Ok(tokenized) => tokenized,
+            // nothing but a difference in the cut ends can make them equal
+            Err(TokenizeError::NoPreference { .. }) => return Ok(()),
+            Err(error) => panic!("{error}"),
+        };
+        let pair = &cut.pairs[0];
+        prop_assert!(pair.longest() <= max_length);
+        prop_assert!(!pair.prompt.is_empty() && !pair.chosen.is_empty() && !pair.rejected.is_empty());
+        prop_assert!(whole.chosen.starts_with(&pair.chosen));
+        prop_assert!(whole.rejected.starts_with(&pair.rejected));
+        if keeps_end {
+            prop_assert!(whole.prompt.ends_with(&pair.prompt));
+        } else {
+            prop_assert!(whole.prompt.starts_with(&pair.prompt));
+        }
+        let is_cut = whole.chosen != pair.chosen || whole.rejected != pair.rejected;
+        prop_assert_eq!(is_cut, !cut.report.cut_responses.is_empty());
+        prop_assert_eq!(whole.prompt != pair.prompt, !cut.report.cut_prompts.is_empty());
+        if is_cut {
+            // an answer is cut only once the prompt has given all it can
+            prop_assert_eq!(pair.prompt.len(), 1);
+        }
+    }
+}
