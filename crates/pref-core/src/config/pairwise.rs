@@ -344,12 +344,12 @@ impl PairwiseConfig {
     pub(super) fn read(method: Method, fields: &mut Fields) -> Result<Self, ConfigError> {
         let preset = Preset::read(method, fields)?;
 
-        let mut weights = preset.own_weights;
-        match fields.take("token_weights") {
-            None => weights.extend(preset.default_weights),
-            Some(value) => weights.extend(token_weights(&value)?),
-        }
-        match weights.as_slice() {
+        let given = match fields.take("token_weights") {
+            None => preset.default_weights,
+            Some(value) => token_weights(&value)?,
+        };
+        // the method's own weights are said by its name
+        match given.as_slice() {
             [] => {}
             [one] => fields.resolve("token_weights", weight_to_value(one)),
             many => {
@@ -357,6 +357,8 @@ impl PairwiseConfig {
                 fields.resolve("token_weights", json!(list));
             }
         }
+        let mut weights = preset.own_weights;
+        weights.extend(given);
 
         let granularity = match (preset.own_granularity, fields.take("granularity")) {
             (Some(own), None) => own,

@@ -1,0 +1,208 @@
+//! Every way to get an objective, its data or its segments wrong, and what is said of it.
+
+use burn::backend::Flex;
+use burn::tensor::Tensor;
+use pref_core::{BatchError, Case, Kto, ObjectiveConfig, PairBatch, Segments, Side, UnpairedBatch};
+
+type B = Flex;
+
+#[test]
+fn configurations_that_describe_no_objective() {
+    let messages: Vec<String> = [
+        r#"{"method": "#,
+        r#"["dpo"]"#,
+        r#"{"beta": 0.1}"#,
+        r#"{"method": "dppo"}"#,
+        r#"{"method": "dpo", "betta": 0.1}"#,
+        r#"{"method": "dpo", "gamma": 0.1}"#,
+        r#"{"method": "dpo", "beta": 0}"#,
+        r#"{"method": "dpo", "beta": -1}"#,
+        r#"{"method": "dpo", "beta": "0.1"}"#,
+        r#"{"method": "dpo", "label_smoothing": 0.5}"#,
+        r#"{"method": "dpo", "label-smoothing": 0.1, "label_smoothing": 0.2}"#,
+        r#"{"method": "ipo", "length_average": 1}"#,
+        r#"{"method": "simpo", "gamma": 1.0, "gamma_beta_ratio": 0.5}"#,
+        r#"{"method": "discopop", "tau": 2}"#,
+        r#"{"method": "exo", "label_smoothing": 0}"#,
+        r#"{"method": "adpo", "granularity": {"adaptive": 0}}"#,
+        r#"{"method": "adpo", "granularity": {"adaptiv": 4}}"#,
+        r#"{"method": "adpo", "granularity": {"adaptive": 4, "static": 2}}"#,
+        r#"{"method": "dpo", "token_weights": {"kind": "confidense"}}"#,
+        r#"{"method": "dpo", "token_weights": {"kind": "confidence", "dleta": 2}}"#,
+        r#"{"method": "dpo", "token_weights": {"kind": "temporal_decay", "gamma": 1.5}}"#,
+        r#"{"method": "hipo"}"#,
+        r#"{"method": "hipo", "part_weights": {"answer": -1}}"#,
+        r#"{"method": "hipo", "part_weights": {"answer": 1}, "granularity": {"static": 2}}"#,
+        r#"{"method": "2d-dpo", "aspect_weights": [1, 0, 0]}"#,
+        r#"{"method": "2d-dpo", "aspect_weights": [0.5, 0.5, 0.5, 0, 0]}"#,
+        r#"{"method": "bvpo"}"#,
+        r#"{"method": "bvpo", "alpha": 1.5, "inner": {"method": "dpo"}}"#,
+        r#"{"method": "bvpo", "inner": {"method": "kto"}}"#,
+        r#"{"method": "orpo", "granularity": {"static": 4}}"#,
+        r#"{"method": "sft", "token_weights": {"kind": "given"}}"#,
+    ]
+    .iter()
+    .map(|text| text.parse::<ObjectiveConfig>().unwrap_err().to_string())
+    .collect();
+    insta::assert_snapshot!(messages.join("\n"));
+}
+
+#[test]
+fn segments_that_describe_no_answer() {
+    let row = [1.0; 5];
+    let error = |ranges: Vec<std::ops::Range<usize>>, scores: Vec<[f64; 5]>| {
+        Segments::new(6, ranges, scores).unwrap_err().to_string()
+    };
+    #[expect(clippy::reversed_empty_ranges, reason = "that is the mistake")]
+    let messages = [
+        error(vec![], vec![]),
+        error(vec![0..3, 3..6], vec![row]),
+        error(vec![0..3, 3..3], vec![row, row]),
+        error(vec![4..2], vec![row]),
+        error(vec![0..3, 2..6], vec![row, row]),
+        error(vec![0..7], vec![row]),
+        error(vec![0..6], vec![[1.0, 5.0, 0.0, 0.0, 0.0]]),
+        error(vec![0..6], vec![[1.0, f64::NAN, 0.0, 0.0, 0.0]]),
+    ];
+    insta::assert_snapshot!(messages.join("\n"));
+}
+
+fn tensor(rows: [[f32; 2]; 2]) -> Tensor<B, 2> {
+    Tensor::from_data(rows, &Default::default())
+}
+
+fn side() -> Side<B> {
+    Side::new(tensor([[-1.0; 2]; 2]), tensor([[1.0, 1.0], [1.0, 0.0]]))
+}
+
+#[test]
+fn batches_that_lack_what_a_method_needs() {
+    let batch = PairBatch::new(side(), side());
+    let scored = || side().with_reference(tensor([[-1.0; 2]; 2]));
+    let unlabelled = PairBatch::new(scored(), scored());
+    let lacking = |config: &str, batch: &PairBatch<B>| {
+        let config: ObjectiveConfig = config.parse().unwrap();
+        let objective = config.pairwise().unwrap().build::<B>();
+        objective.loss(batch).unwrap_err().to_string()
+    };
+    let mut labelled = unlabelled.clone();
+    labelled.chosen.parts = Some(tensor([[0.0; 2]; 2]).int());
+    labelled.rejected.parts = labelled.chosen.parts.clone();
+    labelled.part_labels = vec!["reasons".to_owned()];
+    let hipo = r#"{"method": "hipo", "part_weights": {"answer": 0.5, "reasoning": 0.5}}"#;
+    let messages = [
+        lacking(r#"{"method": "dpo"}"#, &batch),
+        lacking(r#"{"method": "figa"}"#, &batch),
+        lacking(r#"{"method": "simpo-bmc"}"#, &batch),
+        lacking(
+            r#"{"method": "simpo", "token_weights": {"kind": "importance"}}"#,
+            &batch,
+        ),
+        lacking(
+            r#"{"method": "simpo", "token_weights": {"kind": "given"}}"#,
+            &batch,
+        ),
+        lacking(
+            r#"{"method": "simpo", "granularity": {"ranked": {}}}"#,
+            &batch,
+        ),
+        lacking(hipo, &unlabelled),
+        lacking(hipo, &labelled),
+    ];
+    insta::assert_snapshot!(messages.join("\n"));
+}
+
+#[test]
+fn an_answer_without_a_token_is_found() {
+    let mut batch = PairBatch::new(side(), side());
+    assert_eq!(batch.check(), Ok(()));
+    batch.rejected.mask = tensor([[1.0, 0.0], [0.0, 0.0]]);
+    let error = batch.check().unwrap_err();
+    assert!(matches!(
+        error,
+        BatchError::EmptyAnswer {
+            pair: 1,
+            side: "rejected"
+        }
+    ));
+}
+
+#[test]
+fn kto_refuses_a_batch_of_one() {
+    let one = |value: f32| Tensor::<B, 2>::from_data([[value, value]], &Default::default());
+    let side = || Side::new(one(-1.0), one(1.0)).with_reference(one(-1.0));
+    let kto = Kto {
+        beta: 0.1,
+        desirable_weight: 1.0,
+        undesirable_weight: 1.0,
+    };
+    let batch = UnpairedBatch {
+        answers: side(),
+        desirable: Tensor::from_data([1.0], &Default::default()),
+        mismatched: side(),
+    };
+    let error = kto.loss(&batch).unwrap_err();
+    assert_eq!(error, BatchError::NoMismatch { n: 1 });
+}
+
+#[test]
+#[should_panic(expected = "chosen and rejected must hold the same number of pairs")]
+fn sides_of_different_sizes_are_a_panic() {
+    let one = |value: f32| Tensor::<B, 2>::from_data([[value, value]], &Default::default());
+    PairBatch::new(side(), Side::new(one(-1.0), one(1.0)));
+}
+
+#[test]
+#[should_panic(expected = "chosen reference must have the policy's shape [pairs, tokens]")]
+fn a_column_of_another_shape_is_a_panic() {
+    let one = Tensor::<B, 2>::from_data([[-1.0, -1.0]], &Default::default());
+    PairBatch::new(side().with_reference(one), side());
+}
+
+#[test]
+fn cases_that_are_none() {
+    let case = |data: &str, method: &str| {
+        let text = format!(r#"{{"objective": {{"method": "{method}"}}, "data": {data}}}"#);
+        let case: Result<Case, _> = text.parse();
+        match case {
+            Err(error) => error.to_string(),
+            Ok(case) => {
+                let result = case.evaluate::<burn::backend::Autodiff<B>>(&Default::default());
+                result.unwrap_err().to_string()
+            }
+        }
+    };
+    let pair = |chosen: &str| {
+        format!(
+            r#"{{"pairs": [{{"chosen": {chosen}, "rejected": {{"policy": [-1], "reference": [-1]}}}}]}}"#
+        )
+    };
+    let messages = [
+        case("{}", "dpo"),
+        case(r#"{"pairs": [{"chosen": {"policy": [-1]}}]}"#, "dpo"),
+        case(&pair(r#"{"policy": [-1], "refrence": [-1]}"#), "dpo"),
+        case(&pair(r#"{"policy": ["a"]}"#), "dpo"),
+        case(&pair(r#"{"policy": []}"#), "dpo"),
+        case(&pair(r#"{"policy": [-1], "reference": [-1, -2]}"#), "dpo"),
+        case(&pair(r#"{"policy": [-1], "varied": [2]}"#), "dpo-bmc"),
+        case(&pair(r#"{"policy": [-1], "importance": [1.5]}"#), "cdpo"),
+        case(&pair(r#"{"policy": [-1]}"#), "dpo"),
+        case(
+            &pair(
+                r#"{"policy": [-1], "reference": [-1], "segments": [[0, 1]], "scores": [[1, 2, 3, 4, 4]]}"#,
+            ),
+            "2d-dpo",
+        ),
+        case(
+            &pair(
+                r#"{"policy": [-1], "reference": [-1], "segments": [[0, 2]], "scores": [[1, 2, 3, 4, 4]]}"#,
+            ),
+            "2d-dpo",
+        ),
+        case(
+            r#"{"examples": [{"policy": [-1], "reference": [-1]}], "kl_examples": [{"policy": [-1], "reference": [-1]}]}"#,
+            "kto",
+        ),
+    ];
+    insta::assert_snapshot!(messages.join("\n"));
+}

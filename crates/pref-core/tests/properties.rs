@@ -1,0 +1,288 @@
+//! What holds for random batches: padding and order change nothing, special cases are what they
+//! specialise, gradients are those of differences, nothing overflows.
+
+use burn::backend::{Autodiff, Flex};
+use burn::tensor::{Tensor, TensorData};
+use pref_core::{LossOutput, Method, ObjectiveConfig, PairBatch, Segments, Side};
+use proptest::prelude::*;
+use serde_json::json;
+
+type B = Autodiff<Flex>;
+
+/// One answer: log-probs under policy and reference, varied, importance.
+type Token = (f32, f32, bool, f32);
+type Pair = (Vec<Token>, Vec<Token>);
+
+fn tokens(range: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Token>> {
+    let token = (-6.0f32..0.0, -6.0f32..0.0, any::<bool>(), 0.0f32..1.0);
+    prop::collection::vec(token, range)
+}
+
+fn pairs() -> impl Strategy<Value = Vec<Pair>> {
+    prop::collection::vec((tokens(1..9), tokens(1..9)), 1..5)
+}
+
+fn tensor(values: Vec<f32>, dims: [usize; 2]) -> Tensor<B, 2> {
+    Tensor::from_data(TensorData::new(values, dims), &Default::default())
+}
+
+/// A side padded to `width`; the padding holds `filler`.
+fn side(answers: &[&Vec<Token>], width: usize, filler: f32) -> Side<B> {
+    let dims = [answers.len(), width];
+    let column = |of: fn(&Token) -> f32, filler: f32| {
+        let rows = answers.iter().flat_map(|answer| {
+            let padding = std::iter::repeat_n(filler, width - answer.len());
+            answer.iter().map(of).chain(padding).collect::<Vec<f32>>()
+        });
+        tensor(rows.collect(), dims)
+    };
+    let mut side = Side::new(column(|t| t.0, filler).require_grad(), column(|_| 1.0, 0.0))
+        .with_reference(column(|t| t.1, filler));
+    side.varied = Some(column(|t| f32::from(u8::from(t.2)), 0.0));
+    side.importance = Some(column(|t| t.3, 0.0));
+    side.given = Some(column(|t| 1.0 + t.3, 0.0));
+    side.kl = Some(column(|t| t.3, 0.0));
+    side.parts = Some(column(|t| f32::from(u8::from(t.2)), 0.0).int());
+    side
+}
+
+fn batch(pairs: &[Pair], extra: usize, filler: f32) -> PairBatch<B> {
+    let width = |of: fn(&Pair) -> &Vec<Token>| pairs.iter().map(|p| of(p).len()).max().unwrap();
+    let chosen: Vec<&Vec<Token>> = pairs.iter().map(|p| &p.0).collect();
+    let rejected: Vec<&Vec<Token>> = pairs.iter().map(|p| &p.1).collect();
+    let mut batch = PairBatch::new(
+        side(&chosen, width(|p| &p.0) + extra, filler),
+        side(&rejected, width(|p| &p.1) + extra, filler),
+    );
+    batch.part_labels = vec!["context".to_owned(), "answer".to_owned()];
+    let segments = |answer: &Vec<Token>| {
+        let n = answer.len();
+        let middle = n.div_ceil(2);
+        let mut ranges = vec![0..middle];
+        let mut scores = vec![[1.0, 2.0, 4.0, 0.0, 3.0]];
+        if middle < n {
+            ranges.push(middle..n);
+            scores.push([3.0, 1.0, 0.0, 2.0, 2.0]);
+        }
+        Segments::new(n, ranges, scores).unwrap()
+    };
+    batch.segments = pairs
+        .iter()
+        .map(|p| (segments(&p.0), segments(&p.1)))
+        .collect();
+    batch
+}
+
+/// Every pairwise method, with settings where it has no defaults.
+fn methods() -> Vec<ObjectiveConfig> {
+    let all = Method::ALL.into_iter().map(|method| match method {
+        Method::Hipo => ObjectiveConfig::from_value(&json!({
+            "method": "hipo", "part_weights": {"context": 0.4, "answer": 0.6},
+            "response_weight": 0.2,
+        })),
+        Method::Bvpo => ObjectiveConfig::from_value(&json!({
+            "method": "bvpo", "inner": {"method": "dpo"},
+        })),
+        other => ObjectiveConfig::preset(other.name()),
+    });
+    let all = all.map(Result::unwrap);
+    all.filter(|config| config.pairwise().is_some()).collect()
+}
+
+fn config(value: serde_json::Value) -> ObjectiveConfig {
+    ObjectiveConfig::from_value(&value).unwrap()
+}
+
+fn loss(config: &ObjectiveConfig, batch: &PairBatch<B>) -> LossOutput<B> {
+    config.pairwise().unwrap().build().loss(batch).unwrap()
+}
+
+fn values(tensor: Tensor<B, 1>) -> Vec<f32> {
+    tensor.into_data().iter().collect()
+}
+
+/// Per-pair losses and the gradients of both sides' log-probs, by pair, without padding.
+fn all(config: &ObjectiveConfig, batch: &PairBatch<B>, pairs: &[Pair]) -> Vec<Vec<f32>> {
+    let output = loss(config, batch);
+    let gradients = output.loss.backward();
+    let mut found = vec![values(output.per_pair)];
+    for (side, of) in [
+        (&batch.chosen, (|p: &Pair| p.0.len()) as fn(&Pair) -> usize),
+        (&batch.rejected, |p: &Pair| p.1.len()),
+    ] {
+        let [_, width] = side.policy.dims();
+        let gradient: Vec<f32> = match side.policy.grad(&gradients) {
+            Some(gradient) => gradient.into_data().iter().collect(),
+            None => vec![0.0; pairs.len() * width],
+        };
+        for (row, pair) in gradient.chunks(width).zip(pairs) {
+            found.push(row[..of(pair)].to_vec());
+        }
+    }
+    found
+}
+
+fn assert_near(name: &str, a: &[Vec<f32>], b: &[Vec<f32>]) {
+    for (a, b) in a.iter().flatten().zip(b.iter().flatten()) {
+        let allowed = 1e-5 + 1e-4 * a.abs().max(b.abs());
+        assert!((a - b).abs() <= allowed, "{name}: {a} {b}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn padding_changes_nothing_whatever_it_holds(pairs in pairs(), extra in 1usize..5) {
+        for config in methods() {
+            let plain = all(&config, &batch(&pairs, 0, 0.0), &pairs);
+            for filler in [-3.0, f32::NEG_INFINITY, f32::NAN] {
+                let padded = all(&config, &batch(&pairs, extra, filler), &pairs);
+                assert_near(config.method().name(), &plain, &padded);
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_pairs_changes_nothing(pairs in pairs()) {
+        let reversed: Vec<Pair> = pairs.iter().rev().cloned().collect();
+        for config in methods() {
+            let forwards = values(loss(&config, &batch(&pairs, 0, 0.0)).per_pair);
+            let mut backwards = values(loss(&config, &batch(&reversed, 0, 0.0)).per_pair);
+            backwards.reverse();
+            assert_near(config.method().name(), &[forwards], &[backwards]);
+        }
+    }
+
+    #[test]
+    fn equal_shifts_of_policy_and_reference_cancel(pairs in pairs(), shift in -3.0f32..0.0) {
+        let moved = |tokens: &Vec<Token>| -> Vec<Token> {
+            tokens.iter().map(|t| (t.0 + shift, t.1 + shift, t.2, t.3)).collect()
+        };
+        let shifted: Vec<Pair> = pairs.iter().map(|p| (moved(&p.0), moved(&p.1))).collect();
+        for config in methods() {
+            let needs = config.needs();
+            // confidence looks at the policy alone
+            if needs.reference && !needs.varied {
+                let a = values(loss(&config, &batch(&pairs, 0, 0.0)).per_pair);
+                let b = values(loss(&config, &batch(&shifted, 0, 0.0)).per_pair);
+                for (a, b) in a.iter().zip(&b) {
+                    let allowed = 1e-3 + 1e-4 * a.abs();
+                    prop_assert!((a - b).abs() <= allowed, "{} {a} {b}", config.method().name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn special_cases_are_what_they_specialise(pairs in pairs(), beta in 0.05f64..2.0) {
+        let plain = json!({"method": "dpo", "beta": beta});
+        let batch = batch(&pairs, 2, 0.0);
+        let dpo = all(&config(plain), &batch, &pairs);
+        for same in [
+            json!({"method": "adpo", "beta": beta, "granularity": {"adaptive": 1}}),
+            json!({"method": "adpo", "beta": beta, "granularity": {"static": 8}}),
+            json!({"method": "adpo", "beta": beta, "granularity": {"static": 1_000_000}}),
+            json!({"method": "dpo", "beta": beta, "token_weights": {"kind": "temporal_decay", "gamma": 1.0}}),
+            json!({"method": "dpo", "beta": beta, "token_weights": {"kind": "shared_length", "alpha": 1.0}}),
+            json!({"method": "rdpo", "beta": beta, "alpha": 0.0}),
+            json!({"method": "robust", "beta": beta, "label_smoothing": 0.0}),
+            json!({"method": "hipo", "beta": beta, "part_weights": {"context": 0.0, "answer": 0.0}, "response_weight": 1.0}),
+        ] {
+            assert_near(&same.to_string(), &dpo, &all(&config(same.clone()), &batch, &pairs));
+        }
+        // one segment with constant scores
+        let mut whole = batch.clone();
+        whole.segments = pairs
+            .iter()
+            .map(|(w, l)| {
+                let one = |n: usize| Segments::new(n, vec![0..n], vec![[3.0; 5]]).unwrap();
+                (one(w.len()), one(l.len()))
+            })
+            .collect();
+        let ranked = json!({"method": "2d-dpo", "beta": beta});
+        assert_near("2d-dpo", &dpo, &all(&config(ranked), &whole, &pairs));
+    }
+
+    #[test]
+    fn the_coefficient_is_the_analytic_one(pairs in pairs(), beta in 0.05f64..2.0) {
+        let batch = batch(&pairs, 0, 0.0);
+        let found = all(&config(json!({"method": "dpo", "beta": beta})), &batch, &pairs);
+        let sum = |t: &[Token]| t.iter().map(|t| f64::from(t.0) - f64::from(t.1)).sum::<f64>();
+        for (i, (w, l)) in pairs.iter().enumerate() {
+            let margin = beta * (sum(w) - sum(l));
+            let expected = -beta / (1.0 + margin.exp()) / pairs.len() as f64;
+            for (found, sign) in [(&found[1 + i], 1.0), (&found[1 + pairs.len() + i], -1.0)] {
+                for &found in found {
+                    prop_assert!((f64::from(found) - sign * expected).abs() < 1e-5);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_are_those_of_finite_differences(
+        w in tokens(1..5), l in tokens(1..5), at in 0usize..4,
+    ) {
+        let at = at.min(w.len() - 1);
+        let step = 2e-2f32;
+        let moved = |by: f32| {
+            let mut w = w.clone();
+            w[at].0 += by;
+            vec![(w, l.clone())]
+        };
+        for config in methods() {
+            // the weights of BMC have no gradient, so differences are not the derivative;
+            // a hinge has a kink, adaptive and the rest are smooth
+            let is_smooth = config.method() != Method::Hinge && !config.needs().varied;
+            if is_smooth || config.method() == Method::Figa {
+                let value = |by: f32| {
+                    f64::from(values(loss(&config, &batch(&moved(by), 0, 0.0)).per_pair)[0])
+                };
+                let pairs = moved(0.0);
+                let found = f64::from(all(&config, &batch(&pairs, 0, 0.0), &pairs)[1][at]);
+                let expected = (value(step) - value(-step)) / f64::from(2.0 * step);
+                let allowed = 5e-3 + 2e-2 * expected.abs();
+                prop_assert!(
+                    (found - expected).abs() <= allowed,
+                    "{}: {found}, by differences {expected}", config.method().name()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_overflows(
+        policy in prop::collection::vec(prop_oneof![
+            Just(0.0f32), Just(-1e-7), Just(-1.0), Just(-100.0), Just(-1e4), -1e4f32..0.0
+        ], 2..7),
+        reference in prop_oneof![Just(0.0f32), Just(-1.0), Just(-1e4)],
+        exponent in -4.0f64..2.0,
+    ) {
+        let answer: Vec<Token> = policy.iter().map(|&p| (p, reference, p < -1.0, 0.5)).collect();
+        let reversed: Vec<Token> = answer.iter().rev().skip(1).copied().collect();
+        let pairs = vec![(answer.clone(), reversed.clone()), (reversed, answer)];
+        let beta = 10f64.powf(exponent);
+        for config in methods() {
+            let mut value = config.to_value();
+            for key in ["beta", "tau", "lambda"] {
+                let is_discopop_tau = key == "tau" && config.method() == Method::DiscoPop;
+                if value.get(key).is_some() && !is_discopop_tau {
+                    value[key] = json!(beta);
+                }
+            }
+            let config = ObjectiveConfig::from_value(&value).unwrap();
+            for found in all(&config, &batch(&pairs, 1, 0.0), &pairs).concat() {
+                prop_assert!(found.is_finite(), "{value}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_configuration_reads_back_as_itself() {
+    for config in methods() {
+        let again = ObjectiveConfig::from_value(&config.to_value()).unwrap();
+        assert_eq!(again, config);
+    }
+}
