@@ -1,5 +1,7 @@
 //! Each command as a person meets it: what it prints, where, and its exit code.
 
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
 mod common;
 
 use common::{model, run, run_with_input, workspace};

@@ -1,5 +1,7 @@
 //! `pref train` as a process: killed, interrupted, out of space, and given bad input.
 
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
 mod common;
 
 use std::path::{Path, PathBuf};

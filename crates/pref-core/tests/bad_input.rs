@@ -1,5 +1,7 @@
 //! Every way to get an objective, its data or its segments wrong, and what is said of it.
 
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 use pref_core::{BatchError, Case, Kto, ObjectiveConfig, PairBatch, Segments, Side, UnpairedBatch};

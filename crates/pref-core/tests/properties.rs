@@ -1,6 +1,8 @@
 //! What holds for random batches: padding and order change nothing, special cases are what they
 //! specialise, gradients are those of differences, nothing overflows.
 
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Tensor, TensorData};
 use pref_core::{LossOutput, Method, ObjectiveConfig, PairBatch, Segments, Side};

@@ -1,5 +1,7 @@
 //! Every reference case, on both CPU backends: loss, per-pair losses and gradients.
 
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
 use std::path::{Path, PathBuf};
 
 use burn::backend::{Autodiff, Flex, NdArray};

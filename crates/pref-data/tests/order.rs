@@ -1,5 +1,7 @@
 //! Samplers, splits, batches: every pair once, the same for a seed, restorable anywhere.
 
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
 use pref_data::{
     Batch, Order, Sampler, TokenPair, arithmetic_pairs, hold_out, length_sorted_batches,
     write_fresh_tokenizer,

@@ -1,6 +1,8 @@
 //! Folders that are no model, or not the one they say: each a typed error, no panic, nothing
 //! allocated for a header that lies. And folders that are: what is saved is what was loaded.
 
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,8 @@
 //! What holds for every decoder: padding and batching change nothing, the cache changes nothing,
 //! gradients are those of finite differences, sampling is what its settings say.
 
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,8 @@
 //! The six tiny decoders beside the reference implementation: log-probs of every token, the last
 //! position's logits, and a greedy continuation through the key-value cache.
 
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
 use std::path::{Path, PathBuf};
 
 use burn::backend::{Autodiff, Flex, NdArray};

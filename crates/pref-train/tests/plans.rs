@@ -1,5 +1,7 @@
 //! Plans: layers, aliases, defaults, and every way to get one wrong.
 
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
 use pref_train::{Plan, PlanError, Settings};
 
 fn minimal() -> Settings {

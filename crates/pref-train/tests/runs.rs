@@ -1,5 +1,7 @@
 //! Whole runs: resuming, references, metrics, and what stops a run.
 
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
 mod common;
 
 use std::path::Path;
@@ -258,4 +260,37 @@ fn limits_longer_than_the_model_are_refused() {
     );
     let error = refused(&long, false);
     assert!(error.to_string().contains("512 positions"), "{error}");
+}
+
+#[test]
+fn every_method_that_needs_nothing_but_pairs_trains() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = common::write_pairs(folder.path(), 10);
+    for method in pref_core::Method::ALL {
+        let Ok(config) = pref_core::ObjectiveConfig::preset(method.name()) else {
+            continue;
+        };
+        let mut needs = config.needs();
+        needs.reference = false;
+        if !needs.names().is_empty() {
+            continue;
+        }
+        let run = folder.path().join(method.name());
+        let settings = [
+            &format!("objective.method={}", method.name()),
+            "train.batch-size=10",
+            "train.schedule=constant",
+            "train.steps=8",
+            "train.save-every=0",
+        ];
+        let (_, memory) = common::run::<Cpu>(&plan(&data, &run, &settings), false).unwrap();
+        let loss = |i: usize| memory.steps[i].pairs.loss;
+        assert!(
+            loss(7) < loss(0),
+            "{}: {} to {}",
+            method.name(),
+            loss(0),
+            loss(7)
+        );
+    }
 }

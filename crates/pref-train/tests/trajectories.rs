@@ -1,5 +1,8 @@
 //! Step by step beside TRL's `DPOTrainer`, on the same pairs, model and settings.
 
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+#![allow(clippy::print_stdout, reason = "shown when a test fails, step by step")]
+
 mod common;
 
 use burn::backend::{Autodiff, Flex, NdArray};

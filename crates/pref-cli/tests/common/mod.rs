@@ -1,5 +1,6 @@
 //! Running the built `pref` and reading what it says.
 
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::io::Write;
