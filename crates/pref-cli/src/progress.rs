@@ -155,3 +155,15 @@ impl Tracker for Progress {
         ));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_are_templates() {
+        for template in [WORK, TRAINING] {
+            assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
+        }
+    }
+}

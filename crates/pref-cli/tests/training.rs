@@ -177,7 +177,12 @@ fn bad_data_stops_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("pairs.jsonl");
     let good = r#"{"prompt": "a b", "chosen": " c", "rejected": " d"}"#;
-    let rows: [(&str, Vec<u8>); 8] = [
+    let long = format!(
+        r#"{{"prompt": "{}", "chosen": " c", "rejected": " d"}}"#,
+        "a ".repeat(600)
+    );
+    let rows: [(&str, Vec<u8>); 9] = [
+        ("a prompt longer than the limit", long.into_bytes()),
         ("malformed", b"{\"prompt\": \"a".to_vec()),
         ("missing field", br#"{"prompt": "a", "chosen": "b", "rejectd": "c"}"#.to_vec()),
         ("wrong type", br#"{"prompt": "a", "chosen": 3, "rejected": "c"}"#.to_vec()),

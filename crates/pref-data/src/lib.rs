@@ -38,6 +38,7 @@ pub use pair::{Message, Pair, Text};
 pub use read::{ReadError, read_pairs};
 pub use sampler::{Order, Sampler, hold_out};
 pub use tokenize::{
-    TokenPair, TokenizeError, TokenizeOptions, TokenizeReport, Tokenized, Truncation, tokenize,
+    LongPrompts, TokenPair, TokenizeError, TokenizeOptions, TokenizeReport, Tokenized, Truncation,
+    tokenize,
 };
 pub use tokenizer::{Tokenizer, TokenizerError};

@@ -50,6 +50,17 @@ pub enum Truncation {
     KeepStart,
 }
 
+/// What becomes of a prompt that fills the limit by itself, so that no answer fits behind it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LongPrompts {
+    /// It is an error.
+    #[default]
+    Refuse,
+    /// It is cut, as one that only the answer makes too long.
+    Cut,
+}
+
 /// How pairs become ids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenizeOptions {
@@ -57,6 +68,8 @@ pub struct TokenizeOptions {
     pub max_length: Option<usize>,
     /// Which end of an over-long prompt is kept.
     pub truncation: Truncation,
+    /// What becomes of a prompt that fills the limit by itself.
+    pub long_prompts: LongPrompts,
 }
 
 /// Pairs as ids, and what happened on the way.
@@ -144,6 +157,18 @@ pub enum TokenizeError {
         line: usize,
         /// Whether truncation made them so.
         reason: &'static str,
+    },
+    /// A prompt fills the limit by itself.
+    #[error(
+        "line {line}: the prompt has {tokens} tokens and max-length is {max_length}, so no response fits; raise data.max-length, shorten the prompt, or set data.long-prompts to \"cut\""
+    )]
+    LongPrompt {
+        /// From 1.
+        line: usize,
+        /// Tokens of the prompt.
+        tokens: usize,
+        /// The limit.
+        max_length: usize,
     },
     /// The limit leaves no room.
     #[error(
@@ -239,6 +264,17 @@ fn one(
     if pair.chosen == pair.rejected {
         let reason = "";
         return Err(TokenizeError::NoPreference { line, reason });
+    }
+    if let Some(max_length) = options.max_length
+        && options.long_prompts == LongPrompts::Refuse
+        && pair.prompt.len() >= max_length
+    {
+        let tokens = pair.prompt.len();
+        return Err(TokenizeError::LongPrompt {
+            line,
+            tokens,
+            max_length,
+        });
     }
     truncate(&mut pair, options, &mut flaws);
     if pair.chosen == pair.rejected {

@@ -6,7 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use pref_data::{
-    Message, Pair, Text, TokenizeError, TokenizeOptions, Tokenizer, Truncation, tokenize,
+    LongPrompts, Message, Pair, Text, TokenizeError, TokenizeOptions, Tokenizer, Truncation,
+    tokenize,
 };
 use proptest::prelude::*;
 
@@ -179,6 +180,7 @@ fn pairs_that_cannot_be_tokens_are_named_by_line() {
         fails(plain("", " a", " b"), None),
         fails(plain("q", " a", " a<|im_end|>"), None),
         fails(plain("q", " a b c d", " a b c e"), Some(3)),
+        fails(plain("one two three four", " a", " b"), Some(4)),
         fails(plain("q", " a", " b"), Some(1)),
         bare(plain("q", " a", " b")),
         bare(conversation),
@@ -230,7 +232,9 @@ proptest! {
         let truncation = if keeps_end { Truncation::KeepEnd } else { Truncation::KeepStart };
         let tokenizer = tokenizer("llama");
         let run = |max_length| {
-            tokenize(std::slice::from_ref(&pair), &tokenizer, &TokenizeOptions { max_length, truncation })
+            let long_prompts = LongPrompts::Cut;
+            let options = TokenizeOptions { max_length, truncation, long_prompts };
+            tokenize(std::slice::from_ref(&pair), &tokenizer, &options)
         };
         let whole = run(None).unwrap().pairs.remove(0);
         let cut = match run(Some(max_length)) {

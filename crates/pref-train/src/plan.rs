@@ -13,7 +13,7 @@ pub use keys::Settings;
 use std::path::PathBuf;
 
 use pref_core::ObjectiveConfig;
-use pref_data::Truncation;
+use pref_data::{LongPrompts, Truncation};
 use serde::{Deserialize, Serialize};
 
 /// Everything that decides a run.
@@ -73,6 +73,8 @@ pub struct DataPlan {
     pub max_length: Option<usize>,
     /// Which end of an over-long prompt is cut.
     pub truncation: Truncation,
+    /// What becomes of a prompt that fills `max_length` by itself.
+    pub long_prompts: LongPrompts,
     /// Shuffle the pairs anew for each epoch; file order if false.
     pub shuffle: bool,
 }

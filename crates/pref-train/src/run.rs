@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::checkpoint::{self, Snapshot};
 use crate::error::TrainError;
-use crate::metrics::{PairMeans, Record};
+use crate::metrics::{PairMeans, Record, StepRecord};
 use crate::plan::{Plan, ReferenceKind, WeightFormat};
 use crate::reference::{Reference, cache_key, compute_log_probs, read_cache, write_cache};
 use crate::tracker::Tracker;
@@ -87,6 +87,9 @@ pub fn train<B: AutodiffBackend>(
         if let Some(record) = record {
             run.log(&Record::Step(record.clone()))?;
             tracker.step(&record);
+            if record.step == 1 {
+                run.check_first_step(&record, tracker);
+            }
         }
         let step = trainer.state.step;
         let is_due = |every: usize| every > 0 && step.is_multiple_of(every);
@@ -212,6 +215,7 @@ impl Run<'_> {
             let options = TokenizeOptions {
                 max_length: Some(max_length),
                 truncation: data.truncation,
+                long_prompts: data.long_prompts,
             };
             let tokenized =
                 tokenize(&pairs, tokenizer, &options).map_err(|source| TrainError::Tokenize {
@@ -330,6 +334,24 @@ impl Run<'_> {
         self.log(&Record::Eval(record.clone()))?;
         tracker.evaluation(&record);
         Ok(Some(record.pairs))
+    }
+
+    /// Before the first update the policy is its own reference: every reward is zero, and the
+    /// logistic loss ln 2. Anything else means that the reference is not what it is thought to be.
+    fn check_first_step(&self, record: &StepRecord, tracker: &mut dyn Tracker) {
+        let plan = &self.plan.model;
+        let is_own = plan.reference != ReferenceKind::None && plan.reference_path.is_none();
+        let means = &record.pairs;
+        let largest = means.chosen_rewards.abs().max(means.rejected_rewards.abs());
+        if is_own && largest > 0.01 {
+            tracker.note(&format!(
+                "warning: the first step has rewards of {:.4} and {:.4}, where policy and reference \
+                 should agree and both be 0; are {} and its reference the same weights?",
+                means.chosen_rewards,
+                means.rejected_rewards,
+                plan.path.display()
+            ));
+        }
     }
 
     /// Adds a line to the metrics.

@@ -287,6 +287,7 @@ fn defaults() -> Value {
             "eval-fraction": 0.0,
             "max-length": null,
             "truncation": "keep-end",
+            "long-prompts": "refuse",
             "shuffle": true,
         },
         "train": {
