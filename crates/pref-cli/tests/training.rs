@@ -40,11 +40,11 @@ fn weights(run: &Path) -> Vec<u8> {
 }
 
 /// A folder, data in it, and the weights of a run that nothing disturbed.
-fn undisturbed() -> (tempfile::TempDir, PathBuf, Vec<u8>) {
+fn undisturbed(more: &[&str]) -> (tempfile::TempDir, PathBuf, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let data = write_pairs(folder.path(), 20);
     let whole = folder.path().join("whole");
-    let said = start(&args(&data, &whole, &[]));
+    let said = start(&args(&data, &whole, more));
     assert_eq!(said.code, Some(0), "{}", said.err);
     let bytes = weights(&whole);
     (folder, data, bytes)
@@ -53,7 +53,7 @@ fn undisturbed() -> (tempfile::TempDir, PathBuf, Vec<u8>) {
 #[test]
 fn a_run_killed_at_any_moment_and_resumed_ends_with_the_same_bytes() {
     let started = Instant::now();
-    let (folder, data, whole) = undisturbed();
+    let (folder, data, whole) = undisturbed(&[]);
     let duration = started.elapsed();
     // moments spread over the run: set-up, steps, checkpoints, the end
     for n in 0..8 {
@@ -90,11 +90,12 @@ fn a_run_killed_at_any_moment_and_resumed_ends_with_the_same_bytes() {
 #[cfg(unix)]
 #[test]
 fn an_interrupt_keeps_a_checkpoint_and_the_run_goes_on() {
-    let (folder, data, whole) = undisturbed();
+    // far more steps than pass before the signal arrives, on a busy machine too
+    let long = ["--set", "train.save-every=0", "--set", "train.steps=150"];
+    let (folder, data, whole) = undisturbed(&long);
     let output = folder.path().join("interrupted");
-    // far more steps than the test waits for
-    let long = args(&data, &output, &["--set", "train.save-every=0"]);
-    let child = pref(&long.iter().map(String::as_str).collect::<Vec<_>>())
+    let once = args(&data, &output, &long);
+    let child = pref(&once.iter().map(String::as_str).collect::<Vec<_>>())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -110,11 +111,7 @@ fn an_interrupt_keeps_a_checkpoint_and_the_run_goes_on() {
     let said = Said::new(&child.wait_with_output().unwrap());
     assert_eq!(said.code, Some(130), "{}", said.err);
     assert!(said.out.contains("continue with --resume"), "{}", said.out);
-    let said = start(&args(
-        &data,
-        &output,
-        &["--set", "train.save-every=0", "--resume"],
-    ));
+    let said = start(&args(&data, &output, &[&long[..], &["--resume"]].concat()));
     assert_eq!(said.code, Some(0), "{}", said.err);
     assert_eq!(weights(&output), whole);
 }
@@ -122,7 +119,7 @@ fn an_interrupt_keeps_a_checkpoint_and_the_run_goes_on() {
 #[cfg(unix)]
 #[test]
 fn a_full_disk_is_reported_and_loses_nothing() {
-    let (folder, data, whole) = undisturbed();
+    let (folder, data, whole) = undisturbed(&[]);
     let output = folder.path().join("full");
     let once = args(&data, &output, &[]);
     // no file may grow past 1.5 MB: the weights fit, the optimiser's moments do not

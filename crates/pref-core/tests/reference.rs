@@ -54,3 +54,13 @@ fn every_case_is_within_the_bar_on_flex() {
 fn every_case_is_within_the_bar_on_ndarray() {
     check::<Autodiff<NdArray>>();
 }
+
+#[test]
+fn every_method_has_its_section_in_the_page() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/objectives.md");
+    let page = std::fs::read_to_string(path).expect("the page is in the repository");
+    for method in pref_core::Method::ALL {
+        let heading = format!("\n### {}\n", method.name());
+        assert!(page.contains(&heading), "no section for {}", method.name());
+    }
+}
