@@ -126,9 +126,18 @@ impl Device {
 fn probe<B: AutodiffBackend>(device: &B::Device, name: Device) -> Result<()> {
     use burn::tensor::Tensor;
     use std::panic;
+    use std::sync::{Arc, Mutex};
 
+    // the cause is the first panic, often on the driver's own thread; what reaches this one is
+    // that the other has gone
+    let first: Arc<Mutex<Option<String>>> = Arc::default();
+    let heard = Arc::clone(&first);
     let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
+    panic::set_hook(Box::new(move |info| {
+        if let Ok(mut first) = heard.lock() {
+            first.get_or_insert_with(|| info.payload_as_str().unwrap_or_default().to_owned());
+        }
+    }));
     let device = device.clone();
     let result = panic::catch_unwind(panic::AssertUnwindSafe(move || {
         Tensor::<B, 1>::ones([4], &device).sum().into_data()
@@ -136,15 +145,15 @@ fn probe<B: AutodiffBackend>(device: &B::Device, name: Device) -> Result<()> {
     panic::set_hook(hook);
     match result {
         Ok(_) => Ok(()),
-        Err(cause) => {
-            let text = cause
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| cause.downcast_ref::<&str>().copied())
-                .unwrap_or("the driver said nothing");
-            let text = text.lines().next().unwrap_or_default();
+        Err(_) => {
+            let cause = first.lock().ok().and_then(|mut first| first.take());
+            let cause = cause.unwrap_or_default();
+            let cause = match cause.lines().next() {
+                Some(line) if !line.is_empty() => line.chars().take(100).collect(),
+                _ => "the driver said nothing".to_owned(),
+            };
             Err(anyhow::anyhow!(
-                "no device {name}: {text}; check the driver, or compute on the CPU with --device flex"
+                "no device {name}: {cause}; check the driver, or compute on the CPU with --device flex"
             ))
         }
     }
