@@ -1,36 +1,121 @@
 //! Shapes in, made-up data of those shapes out: the same numbers on every run and machine.
 
-use burn::tensor::{Tensor, TensorData, backend::Backend};
-use pref_core::{PairBatch, Side};
+use burn::tensor::{Int, Tensor, TensorData, backend::AutodiffBackend};
+use pref_core::{
+    Method, N_ASPECTS, ObjectiveConfig, ObjectiveKind, PairBatch, Segments, Side, UnpairedBatch,
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde_json::json;
 
-/// Pairs with log-probs between −4 and 0 nats under policy and reference, `[pairs, tokens]`.
-///
-/// Answers have between half and all of `tokens`, so that a batch is padded as real ones are. The
-/// policy's log-probs are leaves of the graph where the backend has one.
-pub fn pairs<B: Backend>(pairs: usize, tokens: usize, device: &B::Device) -> PairBatch<B> {
-    let mut rng = ChaCha8Rng::seed_from_u64(7);
-    let mut side = || {
-        let lengths: Vec<usize> = (0..pairs)
-            .map(|_| rng.random_range(tokens / 2..=tokens))
-            .collect();
-        let mask = fill(&lengths, tokens, || 1.0);
-        let policy = fill(&lengths, tokens, || rng.random_range(-4.0..0.0));
-        let reference = fill(&lengths, tokens, || rng.random_range(-4.0..0.0));
-        let tensor = |values| -> Tensor<B, 2> {
-            Tensor::from_data(TensorData::new(values, [pairs, tokens]), device)
-        };
-        Side::new(tensor(policy).require_grad(), tensor(mask)).with_reference(tensor(reference))
-    };
-    PairBatch::new(side(), side())
+/// Scored segments of each answer.
+const SEGMENTS: usize = 40;
+
+/// Everything that any objective asks for, as tensors.
+#[derive(Debug)]
+pub struct Inputs<B: AutodiffBackend> {
+    pairs: PairBatch<B>,
+    unpaired: UnpairedBatch<B>,
 }
 
-/// Rows of `tokens` values, the first of each drawn from `value`, zeros past the row's length.
-fn fill(lengths: &[usize], tokens: usize, mut value: impl FnMut() -> f32) -> Vec<f32> {
-    let mut values = vec![0.0; lengths.len() * tokens];
-    for (row, &length) in values.chunks_mut(tokens).zip(lengths) {
-        row[..length].fill_with(&mut value);
+impl<B: AutodiffBackend> Inputs<B> {
+    /// Answers of half to all of `tokens`, so that a batch is padded as real ones are, with
+    /// log-probs between −4 and 0 nats under policy and reference.
+    pub fn new(pairs: usize, tokens: usize, device: &B::Device) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let (chosen, chosen_segments) = side::<B>(&mut rng, pairs, tokens, device);
+        let (rejected, rejected_segments) = side::<B>(&mut rng, pairs, tokens, device);
+        let labels: Vec<f32> = (0..pairs).map(|i| (i % 2) as f32).collect();
+        let unpaired = UnpairedBatch {
+            answers: chosen.clone(),
+            desirable: Tensor::from_data(labels.as_slice(), device),
+            mismatched: rejected.clone(),
+        };
+        let mut pairs = PairBatch::new(chosen, rejected);
+        pairs.part_labels = ["context", "reasoning", "answer"].map(str::to_owned).into();
+        pairs.segments = chosen_segments.into_iter().zip(rejected_segments).collect();
+        Self { pairs, unpaired }
     }
-    values
+
+    /// The gradients of an objective's loss.
+    pub fn gradients(&self, config: &ObjectiveConfig) -> B::Gradients {
+        const COMPLETE: &str = "the inputs hold what every objective needs";
+        let loss = match config.kind() {
+            ObjectiveKind::Kto(kto) => kto.loss(&self.unpaired).expect(COMPLETE).loss,
+            ObjectiveKind::Bvpo(bvpo) => {
+                let both = bvpo.loss(&self.pairs, &self.pairs);
+                both.expect(COMPLETE).loss
+            }
+            ObjectiveKind::Pairwise(_) | ObjectiveKind::Sum(_) => {
+                let objective = config.over_pairs::<B>().expect("it is one over pairs");
+                objective.loss(&self.pairs).expect(COMPLETE).loss
+            }
+        };
+        loss.backward()
+    }
+}
+
+/// Every method by its defaults, and two more granularities.
+pub fn objectives() -> Vec<(String, ObjectiveConfig)> {
+    let methods = Method::ALL.into_iter().map(|method| {
+        let config = match method {
+            Method::Sum => {
+                json!({"method": "sum", "terms": [{"method": "dpo"}, {"method": "sft"}]})
+            }
+            Method::Hipo => json!({"method": "hipo", "response_weight": 0.2,
+                "part_weights": {"context": 0.2, "reasoning": 0.5, "answer": 0.3}}),
+            Method::Bvpo => json!({"method": "bvpo", "inner": {"method": "dpo"}}),
+            other => json!({"method": other.name()}),
+        };
+        (method.name().to_owned(), config)
+    });
+    let more = [
+        ("adpo, static 8", json!({"static": 8})),
+        ("adpo, static 1", json!({"static": 1})),
+    ]
+    .map(|(name, granularity)| {
+        let config = json!({"method": "adpo", "granularity": granularity});
+        (name.to_owned(), config)
+    });
+    let read = |(name, config)| {
+        let config = ObjectiveConfig::from_value(&config).expect("the settings are known");
+        (name, config)
+    };
+    methods.chain(more).map(read).collect()
+}
+
+fn side<B: AutodiffBackend>(
+    rng: &mut ChaCha8Rng,
+    pairs: usize,
+    tokens: usize,
+    device: &B::Device,
+) -> (Side<B>, Vec<Segments>) {
+    let lengths: Vec<usize> = (0..pairs)
+        .map(|_| rng.random_range(tokens / 2..=tokens))
+        .collect();
+    let mut column = |low: f32, high: f32| -> Tensor<B, 2> {
+        let mut values = vec![0.0; pairs * tokens];
+        for (row, &length) in values.chunks_mut(tokens).zip(&lengths) {
+            row[..length].fill_with(|| rng.random_range(low..high));
+        }
+        Tensor::from_data(TensorData::new(values, [pairs, tokens]), device)
+    };
+    let mut side = Side::from_lengths(column(-4.0, 0.0).require_grad(), &lengths)
+        .with_reference(column(-4.0, 0.0));
+    side.varied = Some(column(0.0, 1.0).lower_elem(0.3).float());
+    side.importance = Some(column(0.0, 1.0));
+    side.kl = Some(column(0.0, 1.0).require_grad());
+    let parts = column(0.0, 3.0).floor();
+    side.parts = Some(Tensor::<B, 2, Int>::clamp_max(parts.int(), 2));
+    let segments = lengths.iter().map(|&n| segments(rng, n)).collect();
+    (side, segments)
+}
+
+fn segments(rng: &mut ChaCha8Rng, n: usize) -> Segments {
+    let count = SEGMENTS.min(n);
+    let ranges = (0..count).map(|k| k * n / count..(k + 1) * n / count);
+    let scores = (0..count).map(|_| -> [f64; N_ASPECTS] {
+        std::array::from_fn(|_| f64::from(rng.random_range(0..5)))
+    });
+    Segments::new(n, ranges.collect(), scores.collect()).expect("they divide the answer")
 }

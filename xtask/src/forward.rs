@@ -45,9 +45,15 @@ pub(crate) fn bench(arguments: &[OsString]) -> Result<ExitCode> {
     let mut command = workspace::cargo();
     command
         .current_dir(workspace::root()?)
+        .args(["bench", "--package", "pref-benches"]);
+    if !words_before_separator(arguments)
+        .iter()
+        .any(|word| word == "--bench")
+    {
         // Bench targets alone: the library's test harness would not know criterion's flags.
-        .args(["bench", "--package", "pref-benches", "--bench", "*"])
-        .args(arguments);
+        command.args(["--bench", "*"]);
+    }
+    command.args(arguments);
     become_child(command)
 }
 

@@ -34,7 +34,19 @@ fn a_loss_line_holds_the_values() {
     let line = &said.lines()[0];
     assert_eq!(line["name"], "dpo/undecided");
     let keys: Vec<&String> = line.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["name", "loss", "per_pair", "grad", "rewards", "ok"]);
+    assert_eq!(
+        keys,
+        [
+            "name",
+            "loss",
+            "per_pair",
+            "grad",
+            "rewards",
+            "granule_accuracies",
+            "kl",
+            "ok"
+        ]
+    );
 }
 
 #[test]

@@ -46,6 +46,8 @@ pub struct Side<B: Backend> {
     pub kl: Option<Tensor<B, 2>>,
     /// Index into [`PairBatch::part_labels`] of each token's part (HiPO).
     pub parts: Option<Tensor<B, 2, Int>>,
+    /// Whether every answer is known to begin in the first column, without a gap.
+    starts_first: bool,
 }
 
 impl<B: Backend> Side<B> {
@@ -71,6 +73,38 @@ impl<B: Backend> Side<B> {
             given: None,
             kl: None,
             parts: None,
+            starts_first: false,
+        }
+    }
+
+    /// A side whose answers all begin in the first column: row `i` has `lengths[i]` tokens, and
+    /// what follows is padding. Cheaper than [`Side::new`] with the same mask, since no token's
+    /// position has to be counted.
+    ///
+    /// # Shapes
+    /// `[pairs, tokens]`, one length a pair.
+    ///
+    /// # Panics
+    /// If there is not one length a row, or a length is beyond `tokens`.
+    pub fn from_lengths(policy: Tensor<B, 2>, lengths: &[usize]) -> Self {
+        let [pairs, tokens] = policy.dims();
+        assert_eq!(
+            lengths.len(),
+            pairs,
+            "one length a row of the policy's log-probs"
+        );
+        assert!(
+            lengths.iter().all(|&n| n <= tokens),
+            "lengths {lengths:?} do not fit {tokens} columns"
+        );
+        let mut mask = vec![0.0_f32; pairs * tokens];
+        for (row, &n) in mask.chunks_mut(tokens.max(1)).zip(lengths) {
+            row[..n].fill(1.0);
+        }
+        let mask = Tensor::from_data(TensorData::new(mask, [pairs, tokens]), &policy.device());
+        Self {
+            starts_first: true,
+            ..Self::new(policy, mask)
         }
     }
 
@@ -86,11 +120,26 @@ impl<B: Backend> Side<B> {
         self.mask.clone().sum_dim(1)
     }
 
-    /// Index of each token within its answer, from 0, `[pairs, tokens]`. Masked positions repeat
-    /// the index of the last token before them, or hold 0.
+    /// Index of each token within its answer, from 0, `[pairs, tokens]`; at masked positions, any
+    /// index of the answer.
     pub fn positions(&self) -> Tensor<B, 2, Int> {
-        let counted = self.mask.clone().int().cumsum(1);
-        counted.sub_scalar(1).clamp_min(0)
+        (self.counted() - 0.5).int() // −0.5 is cut to 0
+    }
+
+    pub(crate) fn starts_first(&self) -> bool {
+        self.starts_first
+    }
+
+    /// How many tokens of its answer there are up to each column, that one included,
+    /// `[pairs, tokens]`; anything up to that in padding. Whole numbers as floats, exact up to 2²⁴,
+    /// because integer arithmetic is several times slower on a CPU.
+    pub(crate) fn counted(&self) -> Tensor<B, 2> {
+        if !self.starts_first {
+            return self.mask.clone().cumsum(1);
+        }
+        let [_, tokens] = self.mask.dims();
+        let columns = Tensor::<B, 1, Int>::arange(1..tokens as i64 + 1, &self.mask.device());
+        self.mask.clone() * columns.float().reshape([1, tokens])
     }
 
     /// `values` where the mask is 1, else 0, so that whatever a model left in the padding, even

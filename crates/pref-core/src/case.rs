@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::bvpo::BvpoAlpha;
 use crate::config::{ObjectiveConfig, ObjectiveKind};
 use crate::error::{BatchError, SegmentError};
 
@@ -117,6 +118,18 @@ struct Data {
     examples: Vec<Answer>,
     #[serde(default)]
     kl_examples: Vec<Answer>,
+    moments: Option<Moments>,
+}
+
+/// What BVPO's best mixture is computed from.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Moments {
+    bias_trace: Vec<f64>,
+    bias_empty: Vec<f64>,
+    variance_trace: f64,
+    variance_empty: f64,
+    covariance: f64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -167,15 +180,23 @@ impl Case {
             false => Ok(()),
         };
         match self.objective.kind() {
-            ObjectiveKind::Pairwise(_) => need("pairs", data.pairs.is_empty())?,
-            ObjectiveKind::Bvpo(_) => {
+            ObjectiveKind::Pairwise(_) | ObjectiveKind::Sum(_) => {
+                need("pairs", data.pairs.is_empty())?;
+            }
+            ObjectiveKind::Bvpo(bvpo) => {
                 need("trace", data.trace.is_empty())?;
                 need("empty", data.empty.is_empty())?;
+                if bvpo.alpha == BvpoAlpha::Optimal {
+                    need("moments", data.moments.is_none())?;
+                }
             }
             ObjectiveKind::Kto(_) => {
                 need("examples", data.examples.is_empty())?;
                 need("kl_examples", data.kl_examples.is_empty())?;
             }
+        }
+        if let Some(moments) = &data.moments {
+            moments.check()?;
         }
         for (list, pairs) in [
             ("pairs", &data.pairs),
@@ -193,6 +214,30 @@ impl Case {
         ] {
             for (i, answer) in answers.iter().enumerate() {
                 answer.check(&format!("data.{list}[{i}]"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Moments {
+    fn check(&self) -> Result<(), CaseError> {
+        let (found, tokens) = (self.bias_empty.len(), self.bias_trace.len());
+        if found != tokens {
+            return Err(CaseError::Schema {
+                path: "data.moments.bias_empty".to_owned(),
+                message: format!("{found} entries, and `bias_trace` has {tokens}"),
+            });
+        }
+        for (name, value) in [
+            ("variance_trace", self.variance_trace),
+            ("variance_empty", self.variance_empty),
+        ] {
+            if value < 0.0 {
+                return Err(CaseError::Schema {
+                    path: format!("data.moments.{name}"),
+                    message: format!("a variance is at least 0, found {value}"),
+                });
             }
         }
         Ok(())

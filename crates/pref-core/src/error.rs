@@ -56,6 +56,11 @@ pub enum BatchError {
         /// Examples in the batch.
         n: usize,
     },
+    /// BVPO's best mixture needs gradient estimates.
+    #[error(
+        "bvpo with `alpha` \"optimal\" needs moments of the gradients with and without traces, and has none; estimate them, or give `alpha` a number"
+    )]
+    NoMoments,
 }
 
 /// Segments and score rows that do not describe an answer.

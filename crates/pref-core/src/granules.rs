@@ -1,7 +1,11 @@
 //! Granules: which tokens are compared with which. In: an assignment of tokens to granules.
 //! Out: sums of weighted token rewards, one a granule, all that a link sees.
 
-use burn::tensor::{IndexingUpdateOp, Int, Tensor, backend::Backend};
+use std::sync::OnceLock;
+
+use burn::tensor::{Bool, IndexingUpdateOp, Int, Tensor, backend::Backend};
+
+use crate::batch::PairBatch;
 
 /// Where the tokens of one side go.
 #[derive(Clone, Debug)]
@@ -29,17 +33,25 @@ pub struct Granules<B: Backend> {
     pub rejected_scale: Option<Tensor<B, 2>>,
 }
 
-/// What a link sees of one side. Both `[pairs, granules]`.
+/// What a link sees of one side.
 #[derive(Clone, Debug)]
 pub struct GranuleSums<B: Backend> {
-    /// `S(g) = Σ_{t∈g} w_t ρ_t`, nats.
+    /// `S(g) = Σ_{t∈g} w_t ρ_t`, nats, `[pairs, granules]`.
     pub reward: Tensor<B, 2>,
-    /// `n(g)`: tokens in the granule.
-    pub n_tokens: Tensor<B, 2>,
+    counted: Counted<B>,
+    n_tokens: OnceLock<Tensor<B, 2>>,
+}
+
+/// What [`GranuleSums::n_tokens`] counts, when a link first asks. Most never do.
+#[derive(Clone, Debug)]
+struct Counted<B: Backend> {
+    mask: Tensor<B, 2>,
+    assignment: Assignment<B>,
+    n_granules: usize,
 }
 
 impl<B: Backend> GranuleSums<B> {
-    /// Sums `values` and counts `mask`, both `[pairs, tokens]`, by granule.
+    /// Sums `values` by granule, and will count `mask`; both `[pairs, tokens]`.
     pub(crate) fn new(
         values: Tensor<B, 2>,
         mask: Tensor<B, 2>,
@@ -54,14 +66,32 @@ impl<B: Backend> GranuleSums<B> {
         };
         Self {
             reward,
-            n_tokens: sum_by_granule(mask, assignment, n_granules),
+            counted: Counted {
+                mask,
+                assignment: assignment.clone(),
+                n_granules,
+            },
+            n_tokens: OnceLock::new(),
         }
     }
 
-    /// `S(g) / n(g)`, 0 for a granule without tokens.
+    /// `n(g)`: tokens in the granule, `[pairs, granules]`.
+    pub fn n_tokens(&self) -> Tensor<B, 2> {
+        let count = || {
+            let Counted {
+                mask,
+                assignment,
+                n_granules,
+            } = self.counted.clone();
+            sum_by_granule(mask, &assignment, n_granules)
+        };
+        self.n_tokens.get_or_init(count).clone()
+    }
+
+    /// `S(g) / n(g)`, 0 for a granule without tokens, `[pairs, granules]`.
     pub fn mean(&self) -> Tensor<B, 2> {
         // the reciprocal outside the graph, so that the gradient is exact (see `math`)
-        let n_tokens = self.n_tokens.clone().clamp_min(1.0);
+        let n_tokens = self.n_tokens().clamp_min(1.0);
         self.reward.clone() * (n_tokens.ones_like() / n_tokens)
     }
 }
@@ -89,10 +119,7 @@ fn sum_by_granule<B: Backend>(
 
 impl<B: Backend> Granules<B> {
     /// Where either side has a token in the granule, `[pairs, granules]`.
-    pub(crate) fn present(
-        &self,
-        batch: &crate::batch::PairBatch<B>,
-    ) -> Tensor<B, 2, burn::tensor::Bool> {
+    pub(crate) fn present(&self, batch: &PairBatch<B>) -> Tensor<B, 2, Bool> {
         let count = |mask: &Tensor<B, 2>, assignment| {
             sum_by_granule(mask.clone(), assignment, self.n_granules)
         };

@@ -26,8 +26,8 @@ pub struct UnpairedBatch<B: Backend> {
     pub answers: Side<B>,
     /// 1 where the answer is desirable, else 0, `[examples]`.
     pub desirable: Tensor<B, 1>,
-    /// Each answer under another prompt of the batch, `[examples, tokens]`, with reference. Its
-    /// gradient is never taken, so it can come from a pass without a graph.
+    /// Each prompt's answer of another prompt, as [`mismatched`] pairs them, `[examples, tokens]`,
+    /// with reference. Its gradient is never taken, so it can come from a pass without a graph.
     pub mismatched: Side<B>,
 }
 
@@ -42,6 +42,24 @@ pub struct KtoOutput<B: Backend> {
     pub rewards: Tensor<B, 1>,
     /// `z`, nats, `[1]`, detached.
     pub kl: Tensor<B, 1>,
+}
+
+/// Whose answer each prompt of a batch of `n` is given for the KL estimate: the one of the prompt
+/// before it, the first prompt that of the last, as TRL rotates a batch.
+///
+/// ```
+/// assert_eq!(pref_core::mismatched(3)?, [2, 0, 1]);
+/// assert!(pref_core::mismatched(1).is_err()); // its rotation is itself
+/// # Ok::<(), pref_core::BatchError>(())
+/// ```
+///
+/// # Errors
+/// [`BatchError::NoMismatch`] for a batch of one or none.
+pub fn mismatched(n: usize) -> Result<Vec<usize>, BatchError> {
+    if n < 2 {
+        return Err(BatchError::NoMismatch { n });
+    }
+    Ok((0..n).map(|i| (i + n - 1) % n).collect())
 }
 
 impl Kto {

@@ -40,33 +40,41 @@ mod batch;
 mod bvpo;
 mod case;
 mod config;
+mod divergence;
 mod error;
 mod granularity;
 mod granules;
 mod kto;
 mod link;
 mod math;
+mod moments;
+mod objective;
 mod pairwise;
 mod segments;
+mod vocabulary;
 mod weight;
 
 pub use batch::{PairBatch, Role, Side};
-pub use bvpo::{BvpoConfig, BvpoOutput};
+pub use bvpo::{BvpoAlpha, BvpoConfig, BvpoOutput};
 pub use case::{Case, CaseError, Evaluation, Expected, Mismatch};
 pub use config::{
     ConfigError, GranularityConfig, LinkConfig, Method, MethodInfo, Needs, ObjectiveConfig,
-    ObjectiveKind, PairwiseConfig, WeightConfig,
+    ObjectiveKind, PairwiseConfig, TermConfig, WeightConfig,
 };
+pub use divergence::Divergence;
 pub use error::{BatchError, SegmentError};
 pub use granularity::{Adaptive, Granularity, Parts, Ranked, Static, Whole};
 pub use granules::{Assignment, GranuleSums, Granules};
-pub use kto::{Kto, KtoOutput, UnpairedBatch};
+pub use kto::{Kto, KtoOutput, UnpairedBatch, mismatched};
 pub use link::{
     ApoDown, ApoZero, DiscoPop, Exo, Figa, Hinge, LengthRegularized, Link, Logistic, Nca,
     NoPreference, OddsRatio, RobustLogistic, SimPo, Sppo, Squared,
 };
+pub use moments::GradientMoments;
+pub use objective::{Objective, Term, WeightedSum};
 pub use pairwise::{LossOutput, PairwiseObjective, TokenReward};
 pub use segments::{N_ASPECTS, Segments};
+pub use vocabulary::{backward_in_chunks, position_chunks, token_kl};
 pub use weight::{
     Confidence, Given, Importance, ReferenceConfidence, SharedLength, TemporalDecay, TokenWeight,
     TokenWeights, Unit, Varied,

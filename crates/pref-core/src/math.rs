@@ -21,17 +21,14 @@ fn with_slope<B: Backend>(
     value + slope * (x.clone() - x.detach())
 }
 
-/// `log σ(x)`, finite for every finite `x`; its derivative is `σ(−x)`.
+/// `log σ(x) = min(x, 0) − log(1 + e^{−|x|})`, finite for every finite `x`; its derivative is
+/// `σ(−x)`, which is `e^{−|x|}` or 1, by the sign of `x`, over `1 + e^{−|x|}`.
 pub(crate) fn log_sigmoid<B: Backend>(x: Tensor<B, 2>) -> Tensor<B, 2> {
     let at = x.clone().detach();
-    let value = log_sigmoid_value(at.clone());
-    let slope = log_sigmoid_value(-at).exp();
+    let e = at.clone().abs().neg().exp();
+    let value = at.clone().clamp_max(0.0) - e.clone().log1p();
+    let slope = e.clone().mask_fill(at.lower_elem(0.0), 1.0) / (e + 1.0);
     with_slope(x, value, slope)
-}
-
-/// `min(x, 0) − log(1 + e^{−|x|})`.
-fn log_sigmoid_value<B: Backend>(x: Tensor<B, 2>) -> Tensor<B, 2> {
-    x.clone().clamp_max(0.0) - x.abs().neg().exp().log1p()
 }
 
 /// `log(p/(1−p)) = a − log(1 − e^a)` for a mean log-prob `a = log p < 0`; its derivative is

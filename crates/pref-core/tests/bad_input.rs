@@ -4,7 +4,10 @@
 
 use burn::backend::Flex;
 use burn::tensor::Tensor;
-use pref_core::{BatchError, Case, Kto, ObjectiveConfig, PairBatch, Segments, Side, UnpairedBatch};
+use pref_core::{
+    BatchError, Case, GradientMoments, Kto, ObjectiveConfig, ObjectiveKind, PairBatch, Segments,
+    Side, UnpairedBatch,
+};
 
 type B = Flex;
 
@@ -40,6 +43,19 @@ fn configurations_that_describe_no_objective() {
         r#"{"method": "bvpo"}"#,
         r#"{"method": "bvpo", "alpha": 1.5, "inner": {"method": "dpo"}}"#,
         r#"{"method": "bvpo", "inner": {"method": "kto"}}"#,
+        r#"{"method": "bvpo", "alpha": "best", "inner": {"method": "dpo"}}"#,
+        r#"{"method": "bvpo", "inner": {"method": "sum", "terms": [{"method": "dpo"}]}}"#,
+        r#"{"method": "sum"}"#,
+        r#"{"method": "sum", "terms": []}"#,
+        r#"{"method": "sum", "terms": [{"method": "dpo", "weight": -1}]}"#,
+        r#"{"method": "sum", "terms": [{"method": "dpo", "weigth": 1}]}"#,
+        r#"{"method": "sum", "terms": ["dpo"]}"#,
+        r#"{"method": "sum", "terms": [{"method": "kto"}]}"#,
+        r#"{"method": "dpo", "f_divergence_type": "forward"}"#,
+        r#"{"method": "dpo", "f_alpha_divergence_coef": 0.5}"#,
+        r#"{"method": "dpo", "f_divergence_type": "alpha_divergence", "f_alpha_divergence_coef": "a"}"#,
+        r#"{"method": "simpo", "f_divergence_type": "forward_kl"}"#,
+        r#"{"method": "nca", "f_divergence_type": "forward_kl"}"#,
         r#"{"method": "orpo", "granularity": {"static": 4}}"#,
         r#"{"method": "sft", "token_weights": {"kind": "given"}}"#,
     ]
@@ -115,6 +131,22 @@ fn batches_that_lack_what_a_method_needs() {
 }
 
 #[test]
+fn an_optimal_alpha_needs_estimates() {
+    let config: ObjectiveConfig =
+        r#"{"method": "bvpo", "alpha": "optimal", "inner": {"method": "simpo"}}"#
+            .parse()
+            .unwrap();
+    let ObjectiveKind::Bvpo(bvpo) = config.kind() else {
+        panic!("bvpo is one")
+    };
+    let batch = PairBatch::new(side(), side());
+    let error = bvpo.loss(&batch, &batch).unwrap_err();
+    assert_eq!(error, BatchError::NoMoments);
+    let moments = GradientMoments::new(&[0.0], &[1.0], 1.0, 1.0, 0.0);
+    assert!(bvpo.with_moments(&moments).loss(&batch, &batch).is_ok());
+}
+
+#[test]
 fn an_answer_without_a_token_is_found() {
     let mut batch = PairBatch::new(side(), side());
     assert_eq!(batch.check(), Ok(()));
@@ -162,6 +194,12 @@ fn a_column_of_another_shape_is_a_panic() {
 }
 
 #[test]
+#[should_panic(expected = "lengths [3, 1] do not fit 2 columns")]
+fn a_length_beyond_the_columns_is_a_panic() {
+    Side::from_lengths(tensor([[-1.0; 2]; 2]), &[3, 1]);
+}
+
+#[test]
 fn cases_that_are_none() {
     let case = |data: &str, method: &str| {
         let text = format!(r#"{{"objective": {{"method": "{method}"}}, "data": {data}}}"#);
@@ -204,6 +242,10 @@ fn cases_that_are_none() {
         case(
             r#"{"examples": [{"policy": [-1], "reference": [-1]}], "kl_examples": [{"policy": [-1], "reference": [-1]}]}"#,
             "kto",
+        ),
+        case(
+            r#"{"trace": [], "empty": [], "moments": {"bias_trace": [1], "bias_empty": [], "variance_trace": 1, "variance_empty": 1, "covariance": 0}}"#,
+            "dpo",
         ),
     ];
     insta::assert_snapshot!(messages.join("\n"));

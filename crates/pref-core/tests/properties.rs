@@ -85,10 +85,18 @@ fn methods() -> Vec<ObjectiveConfig> {
         Method::Bvpo => ObjectiveConfig::from_value(&json!({
             "method": "bvpo", "inner": {"method": "dpo"},
         })),
+        Method::Sum => ObjectiveConfig::from_value(&json!({
+            "method": "sum", "terms": [{"method": "dpo", "weight": 0.8}, {"method": "simpo"}],
+        })),
         other => ObjectiveConfig::preset(other.name()),
     });
-    let all = all.map(Result::unwrap);
-    all.filter(|config| config.pairwise().is_some()).collect()
+    let divergent = ["forward_kl", "js_divergence", "alpha_divergence"].map(|divergence| {
+        let config = json!({"method": "dpo", "f_divergence_type": divergence});
+        ObjectiveConfig::from_value(&config)
+    });
+    let all = all.chain(divergent).map(Result::unwrap);
+    all.filter(|config| config.over_pairs::<B>().is_some())
+        .collect()
 }
 
 fn config(value: serde_json::Value) -> ObjectiveConfig {
@@ -96,7 +104,7 @@ fn config(value: serde_json::Value) -> ObjectiveConfig {
 }
 
 fn loss(config: &ObjectiveConfig, batch: &PairBatch<B>) -> LossOutput<B> {
-    config.pairwise().unwrap().build().loss(batch).unwrap()
+    config.over_pairs().unwrap().loss(batch).unwrap()
 }
 
 fn values(tensor: Tensor<B, 1>) -> Vec<f32> {
@@ -164,8 +172,9 @@ proptest! {
         let shifted: Vec<Pair> = pairs.iter().map(|p| (moved(&p.0), moved(&p.1))).collect();
         for config in methods() {
             let needs = config.needs();
-            // confidence looks at the policy alone
-            if needs.reference && !needs.varied {
+            // confidence looks at the policy alone, and so does a reference-free term
+            let is_ratio = config.method() != Method::Sum && needs.reference;
+            if is_ratio && !needs.varied {
                 let a = values(loss(&config, &batch(&pairs, 0, 0.0)).per_pair);
                 let b = values(loss(&config, &batch(&shifted, 0, 0.0)).per_pair);
                 for (a, b) in a.iter().zip(&b) {
@@ -189,6 +198,9 @@ proptest! {
             json!({"method": "dpo", "beta": beta, "token_weights": {"kind": "shared_length", "alpha": 1.0}}),
             json!({"method": "rdpo", "beta": beta, "alpha": 0.0}),
             json!({"method": "robust", "beta": beta, "label_smoothing": 0.0}),
+            json!({"method": "dpo", "beta": beta, "f_divergence_type": "alpha_divergence", "f_alpha_divergence_coef": 1.0}),
+            json!({"method": "sum", "terms": [{"method": "dpo", "beta": beta, "weight": 0.25}, {"method": "dpo", "beta": beta, "weight": 0.75}]}),
+            json!({"method": "tdpo2", "beta": beta, "alpha": 0.0}),
             json!({"method": "hipo", "beta": beta, "part_weights": {"context": 0.0, "answer": 0.0}, "response_weight": 1.0}),
         ] {
             assert_near(&same.to_string(), &dpo, &all(&config(same.clone()), &batch, &pairs));
@@ -278,6 +290,172 @@ proptest! {
                 prop_assert!(found.is_finite(), "{value}");
             }
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Raising the margin lowers the loss: chosen tokens are pushed up, rejected ones down,
+    /// whatever the margin's sign, and less the larger it is.
+    #[test]
+    fn the_gradient_pushes_the_margin_up(pairs in pairs(), beta in 0.05f64..1.0) {
+        for name in ["dpo", "adpo", "cdpo", "dpo-bmc", "2d-dpo", "simpo", "rdpo", "d2po", "tdpo1"] {
+            let value = json!({"method": name, "beta": beta});
+            let config = config(value);
+            let batch = batch(&pairs, 1, 0.0);
+            let found = all(&config, &batch, &pairs);
+            let (w, l) = found[1..].split_at(pairs.len());
+            prop_assert!(w.iter().flatten().all(|&g| g <= 0.0), "{name} {w:?}");
+            prop_assert!(l.iter().flatten().all(|&g| g >= 0.0), "{name} {l:?}");
+        }
+        // a pair that is right by the policy pays less than ln 2, a pair that is wrong more
+        let dpo = config(json!({"method": "dpo", "beta": beta}));
+        let output = loss(&dpo, &batch(&pairs, 0, 0.0));
+        let margin = values(output.chosen_rewards - output.rejected_rewards);
+        for (loss, margin) in values(output.per_pair).iter().zip(margin) {
+            if margin.abs() > 1e-4 {
+                prop_assert_eq!(*loss < std::f32::consts::LN_2, margin > 0.0);
+            }
+        }
+    }
+
+    /// No gradient reaches the reference, the weights, or a stopped KL.
+    #[test]
+    fn stopped_gradients_stay_stopped(pairs in pairs()) {
+        for config in methods() {
+            let mut batch = batch(&pairs, 0, 0.0);
+            for side in [&mut batch.chosen, &mut batch.rejected] {
+                side.reference = side.reference.clone().map(Tensor::require_grad);
+                side.kl = side.kl.clone().map(Tensor::require_grad);
+            }
+            let gradients = loss(&config, &batch).loss.backward();
+            let reference = [&batch.chosen, &batch.rejected].map(|s| s.reference.as_ref().unwrap());
+            for reference in reference {
+                prop_assert!(reference.grad(&gradients).is_none(), "{}", config.method().name());
+            }
+            let kl = |side: &Side<B>| side.kl.as_ref().unwrap().grad(&gradients).is_some();
+            let flows = (kl(&batch.chosen), kl(&batch.rejected));
+            let expected = match config.method() {
+                Method::Tdpo1 => (true, true),
+                Method::Tdpo2 => (false, true),
+                _ => (false, false),
+            };
+            prop_assert_eq!(flows, expected, "{}", config.method().name());
+        }
+    }
+
+    /// The confidence of BMC is a constant: the gradient is the weight times DPO's coefficient.
+    #[test]
+    fn the_confidence_has_no_gradient(pairs in pairs(), beta in 0.05f64..1.0) {
+        let config = config(json!({"method": "dpo-bmc", "beta": beta}));
+        let found = all(&config, &batch(&pairs, 0, 0.0), &pairs);
+        let weight = |t: &Token| 1.0 + f64::from(u8::from(t.2)) * f64::from(-t.0).exp().min(3.0);
+        let sum = |side: &[Token]| side.iter().map(|t| weight(t) * f64::from(t.0 - t.1)).sum::<f64>();
+        for (i, (w, l)) in pairs.iter().enumerate() {
+            let margin = beta * (sum(w) - sum(l));
+            let coefficient = -beta / (1.0 + margin.exp()) / pairs.len() as f64;
+            for (token, found) in w.iter().zip(&found[1 + i]) {
+                let expected = coefficient * weight(token);
+                prop_assert!((f64::from(*found) - expected).abs() < 1e-5 + 1e-4 * expected.abs());
+            }
+        }
+    }
+
+    #[test]
+    fn metrics_are_what_they_say(pairs in pairs()) {
+        let batch = batch(&pairs, 2, f32::NAN);
+        let sum = |t: &[Token], of: fn(&Token) -> f32| t.iter().map(of).sum::<f32>();
+        for config in methods() {
+            let output = loss(&config, &batch);
+            let name = config.method().name();
+            let logps: Vec<f32> = pairs.iter().map(|p| sum(&p.0, |t| t.0)).collect();
+            assert_near(name, &[values(output.chosen_logps)], &[logps]);
+            // the estimate is there for reference-free methods too, as the batch has a reference
+            let kl: Vec<f32> = pairs.iter().map(|p| sum(&p.1, |t| t.0 - t.1)).collect();
+            assert_near(name, &[values(output.rejected_kl.unwrap())], &[kl]);
+            let accuracies = values(output.granule_accuracies);
+            prop_assert!(accuracies.iter().all(|a| (0.0..=1.0).contains(a)));
+        }
+        // a granule a token: the share of tokens of the shared length that the policy prefers
+        let tokens = config(json!({"method": "adpo", "granularity": {"static": 1}}));
+        let found = values(loss(&tokens, &batch).granule_accuracies);
+        let reward = |t: Option<&Token>| t.map_or(0.0, |t| 0.1 * (t.0 - t.1));
+        for (pair, found) in pairs.iter().zip(found) {
+            let n = pair.0.len().max(pair.1.len());
+            let right = (0..n).filter(|&t| reward(pair.0.get(t)) > reward(pair.1.get(t))).count();
+            prop_assert!((found - right as f32 / n as f32).abs() < 1e-6);
+        }
+        // one granule: the accuracy of the pair
+        let whole = loss(&config(json!({"method": "dpo"})), &batch);
+        let right = values(whole.chosen_rewards - whole.rejected_rewards);
+        for (accuracy, margin) in values(whole.granule_accuracies).iter().zip(right) {
+            prop_assert_eq!(*accuracy, f32::from(u8::from(margin > 0.0)));
+        }
+    }
+
+    /// Lengths say the same as a mask, wherever the answers begin.
+    #[test]
+    fn lengths_and_masks_agree(pairs in pairs(), before in 0usize..4) {
+        let by_mask = batch(&pairs, 2, 0.0);
+        let mut by_length = by_mask.clone();
+        let mut shifted = by_mask.clone();
+        for (side, moved, of) in [
+            (&mut by_length.chosen, &mut shifted.chosen, (|p: &Pair| p.0.len()) as fn(&Pair) -> usize),
+            (&mut by_length.rejected, &mut shifted.rejected, |p: &Pair| p.1.len()),
+        ] {
+            let lengths: Vec<usize> = pairs.iter().map(of).collect();
+            let from = side.clone();
+            *side = Side::from_lengths(from.policy.clone(), &lengths);
+            side.reference = from.reference.clone();
+            let wide = |t: Tensor<B, 2>| {
+                let [rows, _] = t.dims();
+                Tensor::cat(vec![Tensor::zeros([rows, before], &t.device()), t], 1)
+            };
+            *moved = Side::new(wide(from.policy), wide(from.mask))
+                .with_reference(wide(from.reference.unwrap()));
+        }
+        for value in [
+            json!({"method": "adpo", "granularity": {"adaptive": 3}}),
+            json!({"method": "adpo", "granularity": {"static": 2}}),
+            json!({"method": "2d-dpo"}),
+            json!({"method": "d2po"}),
+            json!({"method": "ld-dpo"}),
+            json!({"method": "simpo"}),
+        ] {
+            let config = config(value.clone());
+            let expected = values(loss(&config, &by_mask).per_pair);
+            for other in [&by_length, &shifted] {
+                let found = values(loss(&config, other).per_pair);
+                assert_near(&value.to_string(), std::slice::from_ref(&expected), &[found]);
+            }
+        }
+    }
+}
+
+/// Beyond 2²⁰ tokens times granules the assignment is computed in integers.
+#[test]
+fn granules_of_very_long_answers_are_exact() {
+    let n = 9000_usize;
+    let ratio = |t: usize| -((t % 7) as f32);
+    let policy = tensor((0..n).map(ratio).collect(), [1, n]);
+    let side = |policy: Tensor<B, 2>, n| {
+        let reference = policy.zeros_like().detach();
+        Side::from_lengths(policy, &[n]).with_reference(reference)
+    };
+    let rejected = tensor(vec![0.0; 5000], [1, 5000]);
+    let batch = PairBatch::new(side(policy, n), side(rejected, 5000));
+    for m in [100, 116, 117, 3000] {
+        let value = json!({"method": "adpo", "granularity": {"adaptive": m}});
+        let found = values(loss(&config(value), &batch).per_pair)[0];
+        let granule = |j: usize| (j * n / m..(j + 1) * n / m).map(ratio).sum::<f32>();
+        let expected = (0..m)
+            .map(|j| f64::from(0.1 * -granule(j)).exp().ln_1p())
+            .sum::<f64>();
+        assert!(
+            (f64::from(found) / expected - 1.0).abs() < 1e-5,
+            "{m}: {found} {expected}"
+        );
     }
 }
 

@@ -26,7 +26,7 @@ fn files() -> Vec<PathBuf> {
 #[track_caller]
 fn check<B: AutodiffBackend>() {
     let files = files();
-    assert!(files.len() >= 47, "only {} cases found", files.len());
+    assert!(files.len() >= 59, "only {} cases found", files.len());
     let mut failures = Vec::new();
     for file in files {
         let text = std::fs::read_to_string(&file).expect("readable");
@@ -53,6 +53,42 @@ fn every_case_is_within_the_bar_on_flex() {
 #[test]
 fn every_case_is_within_the_bar_on_ndarray() {
     check::<Autodiff<NdArray>>();
+}
+
+/// What every case gives, to four digits: a change of any figure is seen in review.
+#[test]
+fn the_values_of_every_case() {
+    let short = |value: &serde_json::Value| match value.as_f64() {
+        Some(number) => format!("{number:.3e}"),
+        None => "none".to_owned(),
+    };
+    let list = |value: &serde_json::Value| {
+        let entries = value.as_array().into_iter().flatten();
+        entries.map(short).collect::<Vec<_>>().join(" ")
+    };
+    let mut table = String::new();
+    for file in files() {
+        let text = std::fs::read_to_string(&file).expect("readable");
+        let case: Case = text.parse().unwrap();
+        let found = case.evaluate::<Autodiff<Flex>>(&Default::default());
+        let values = found.unwrap().values();
+        let each = ["per_pair", "per_example"].map(|key| list(&values[key]));
+        let line = format!(
+            "{:<28} {}  {}",
+            case.name,
+            short(&values["loss"]),
+            each.concat()
+        );
+        table.push_str(line.trim_end());
+        table.push('\n');
+        for key in ["chosen", "rejected"] {
+            let gradient = list(&values["grad"][0][key]);
+            if !gradient.is_empty() {
+                table.push_str(&format!("    grad[0].{key} {gradient}\n"));
+            }
+        }
+    }
+    insta::assert_snapshot!(table);
 }
 
 #[test]

@@ -7,6 +7,104 @@ use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
 use crate::decoder::Decoder;
 
+/// The response tokens of a batch, one after the other, row by row: where their predictors are,
+/// and where their values go.
+#[derive(Debug)]
+pub struct ResponseTokens<B: Backend> {
+    tokens: Tensor<B, 2, Int>,
+    /// Flat positions of the tokens that predict a response token.
+    predictors: Vec<i32>,
+    lengths: Vec<usize>,
+}
+
+impl<B: Backend> ResponseTokens<B> {
+    /// The tokens `tokens[row][responses[row]]`.
+    ///
+    /// # Shapes
+    /// `tokens` is `[rows, tokens]`, padded on the right with any id.
+    ///
+    /// # Panics
+    /// If there is not one range a row, or a range leaves its row, or holds its first token, which
+    /// nothing predicts.
+    pub fn new(tokens: Tensor<B, 2, Int>, responses: &[Range<usize>]) -> Self {
+        let [rows, width] = tokens.dims();
+        assert_eq!(responses.len(), rows, "one response range a row");
+        for response in responses {
+            assert!(
+                response.start >= 1 && response.end <= width,
+                "a response is within 1..{width}, found {response:?}"
+            );
+        }
+        let predictors = responses
+            .iter()
+            .enumerate()
+            .flat_map(|(row, response)| response.clone().map(move |t| (row * width + t - 1) as i32))
+            .collect();
+        Self {
+            tokens,
+            predictors,
+            lengths: responses.iter().map(Range::len).collect(),
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.predictors.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.predictors.is_empty()
+    }
+
+    /// Response tokens of each row.
+    pub fn lengths(&self) -> &[usize] {
+        &self.lengths
+    }
+
+    /// Hidden states that predict them, `[n, hidden]`.
+    pub fn hidden(&self, model: &Decoder<B>) -> Tensor<B, 2> {
+        let [rows, width] = self.tokens.dims();
+        let hidden = model.hidden(self.tokens.clone());
+        hidden
+            .reshape([rows * width, model.config().hidden_size])
+            .select(0, self.ints(self.predictors.clone()))
+    }
+
+    /// Their ids, `[n]`.
+    pub fn targets(&self) -> Tensor<B, 1, Int> {
+        let [rows, width] = self.tokens.dims();
+        let targets = self.predictors.iter().map(|t| t + 1).collect();
+        self.tokens
+            .clone()
+            .reshape([rows * width])
+            .select(0, self.ints(targets))
+    }
+
+    /// One value each, `[n]`, back in rows, `[rows, longest response]`, 0 past each row's end.
+    pub fn to_rows(&self, values: Tensor<B, 1>) -> Tensor<B, 2> {
+        // the padding points at a zero behind the last value
+        let longest = self.lengths.iter().copied().max().unwrap_or(0);
+        let n = self.len() as i32;
+        let mut next = 0;
+        let mut places = Vec::with_capacity(self.lengths.len() * longest);
+        for &length in &self.lengths {
+            places.extend(next..next + length as i32);
+            places.extend(std::iter::repeat_n(n, longest - length));
+            next += length as i32;
+        }
+        let zero = Tensor::zeros([1], &values.device());
+        Tensor::cat(vec![values, zero], 0)
+            .select(0, self.ints(places))
+            .reshape([self.lengths.len(), longest])
+    }
+
+    fn ints(&self, values: Vec<i32>) -> Tensor<B, 1, Int> {
+        let n = values.len();
+        Tensor::from_data(TensorData::new(values, [n]), &self.tokens.device())
+    }
+}
+
 /// `log p(tokens[row][t] | tokens[row][..t])` for `t` in `responses[row]`, nats,
 /// `[rows, longest response]`, 0 past each row's end.
 ///
@@ -16,65 +114,25 @@ use crate::decoder::Decoder;
 /// `tokens` is `[rows, tokens]`, padded on the right with any id.
 ///
 /// # Panics
-/// If there is not one range a row, or a range leaves its row, or holds its first token, which
-/// nothing predicts.
+/// As [`ResponseTokens::new`].
 pub fn response_log_probs<B: Backend>(
     model: &Decoder<B>,
     tokens: Tensor<B, 2, Int>,
     responses: &[Range<usize>],
 ) -> Tensor<B, 2> {
-    let [rows, width] = tokens.dims();
-    assert_eq!(responses.len(), rows, "one response range a row");
-    for response in responses {
-        assert!(
-            response.start >= 1 && response.end <= width,
-            "a response is within 1..{width}, found {response:?}"
-        );
-    }
-    let device = tokens.device();
-    let ints = |values: Vec<i32>| {
-        let n = values.len();
-        Tensor::<B, 1, Int>::from_data(TensorData::new(values, [n]), &device)
-    };
-    // flat positions of the response tokens, row by row
-    let targets: Vec<i32> = responses
-        .iter()
-        .enumerate()
-        .flat_map(|(row, response)| response.clone().map(move |t| (row * width + t) as i32))
-        .collect();
-    let predictors = targets.iter().map(|t| t - 1).collect();
-
-    let hidden_size = model.config().hidden_size;
-    let hidden = model.hidden(tokens.clone());
-    let hidden = hidden
-        .reshape([rows * width, hidden_size])
-        .select(0, ints(predictors));
-    let logits = model.logits(hidden); // [n, vocab]
-    let targets = tokens.reshape([rows * width]).select(0, ints(targets));
-    let log_probs = pick(logits, targets);
-
-    // back to rows: the padding points at a zero behind the last value
-    let longest = responses.iter().map(Range::len).max().unwrap_or(0);
-    let mut next = 0;
-    let mut places = Vec::with_capacity(rows * longest);
-    let n = log_probs.dims()[0] as i32;
-    for response in responses {
-        let len = response.len() as i32;
-        places.extend(next..next + len);
-        places.extend(std::iter::repeat_n(n, longest - response.len()));
-        next += len;
-    }
-    let zero = Tensor::zeros([1], &device);
-    Tensor::cat(vec![log_probs, zero], 0)
-        .select(0, ints(places))
-        .reshape([rows, longest])
+    let responses = ResponseTokens::new(tokens, responses);
+    let logits = model.logits(responses.hidden(model)); // [n, vocab]
+    responses.to_rows(token_log_probs(logits, responses.targets()))
 }
 
-/// `log softmax(logits)[target]` of each row, `[n]`.
+/// `log softmax(logits)[target]` of each row, nats, `[n]`, of `[n, vocab]` and `[n]`.
 ///
 /// The gradient `onehot − softmax` is written down: left to autodiff it takes more passes over
 /// `[n, vocab]`, and goes through a reciprocal that ndarray approximates.
-fn pick<B: Backend>(logits: Tensor<B, 2>, targets: Tensor<B, 1, Int>) -> Tensor<B, 1> {
+pub fn token_log_probs<B: Backend>(
+    logits: Tensor<B, 2>,
+    targets: Tensor<B, 1, Int>,
+) -> Tensor<B, 1> {
     let [n, _] = logits.dims();
     let at = logits.clone().detach();
     let shifted = at.clone() - at.clone().max_dim(1);

@@ -1,10 +1,12 @@
 //! From a padded batch of token ids to what an objective takes.
 //! In: [`Batch`] and a policy. Out: log-probs and masks of both sides.
 
+use std::ops::Range;
+
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use pref_core::{PairBatch, Side};
 use pref_data::{Batch, TokenPair};
-use pref_model::{Decoder, response_log_probs};
+use pref_model::{Decoder, ResponseTokens, response_log_probs};
 
 /// Log-probs of both answers of one pair under the reference, nats, one a response token.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,31 +32,29 @@ pub(crate) fn log_probs<B: Backend>(
     response_log_probs(model, token_tensor(batch, device), &batch.responses)
 }
 
-/// The objective's batch: the policy's log-probs, and the reference's if there are any.
-pub(crate) fn pair_batch<B: Backend>(
-    policy: Tensor<B, 2>,
-    reference: Option<Tensor<B, 2>>,
-    batch: &Batch,
-    device: &B::Device,
-) -> PairBatch<B> {
-    let [rows, width] = policy.dims();
+/// The response tokens of every row, chosen rows first.
+pub(crate) fn responses<B: Backend>(batch: &Batch, device: &B::Device) -> ResponseTokens<B> {
+    ResponseTokens::new(token_tensor(batch, device), &batch.responses)
+}
+
+/// What a model says of the response tokens, `[rows, response tokens]`, chosen rows first.
+pub(crate) struct Columns<B: Backend> {
+    pub(crate) policy: Tensor<B, 2>,
+    pub(crate) reference: Option<Tensor<B, 2>>,
+    pub(crate) kl: Option<Tensor<B, 2>>,
+}
+
+/// The objective's batch.
+pub(crate) fn pair_batch<B: Backend>(columns: &Columns<B>, batch: &Batch) -> PairBatch<B> {
+    let [rows, width] = columns.policy.dims();
     let pairs = rows / 2;
-    let mask: Vec<f32> = batch
-        .responses
-        .iter()
-        .flat_map(|response| {
-            let n = response.len();
-            (0..width).map(move |t| if t < n { 1.0 } else { 0.0 })
-        })
-        .collect();
-    let mask = Tensor::<B, 2>::from_data(TensorData::new(mask, [rows, width]), device);
-    let side = |range: std::ops::Range<usize>| {
+    let lengths: Vec<usize> = batch.responses.iter().map(Range::len).collect();
+    let side = |range: Range<usize>| {
         let rows = |tensor: &Tensor<B, 2>| tensor.clone().slice([range.clone(), 0..width]);
-        let side = Side::new(rows(&policy), rows(&mask));
-        match &reference {
-            Some(reference) => side.with_reference(rows(reference)),
-            None => side,
-        }
+        let mut side = Side::from_lengths(rows(&columns.policy), &lengths[range.clone()]);
+        side.reference = columns.reference.as_ref().map(rows);
+        side.kl = columns.kl.as_ref().map(rows);
+        side
     };
     PairBatch::new(side(0..pairs), side(pairs..rows))
 }

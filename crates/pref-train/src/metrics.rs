@@ -15,6 +15,9 @@ pub struct PairSums {
     correct: f64,
     chosen_logps: f64,
     rejected_logps: f64,
+    granule_accuracies: f64,
+    /// Chosen, rejected; none without reference log-probs.
+    kl: Option<[f64; 2]>,
 }
 
 /// Means over pairs.
@@ -40,6 +43,19 @@ pub struct PairMeans {
     /// The same of the rejected answers.
     #[serde(rename = "logps/rejected")]
     pub rejected_logps: f64,
+    /// The share of each pair's granules whose chosen side has the higher reward.
+    #[serde(rename = "rewards/granule_accuracies")]
+    pub granule_accuracies: f64,
+    /// Estimate of the KL to the reference on the chosen answers, `Σ d_t`, nats.
+    #[serde(rename = "kl/chosen", default, skip_serializing_if = "Option::is_none")]
+    pub chosen_kl: Option<f64>,
+    /// The same on the rejected answers.
+    #[serde(
+        rename = "kl/rejected",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub rejected_kl: Option<f64>,
 }
 
 /// One line of `metrics.jsonl`: the optimiser steps since the last one.
@@ -92,15 +108,23 @@ impl Record {
     }
 }
 
-/// Values of each pair of a batch, still on the device, `[7, pairs]`: read back in one copy.
+/// Values of each pair of a batch, still on the device, `[6, pairs]`, or `[8, pairs]` with
+/// estimates of the KL: read back in one copy.
 pub(crate) fn per_pair<B: Backend>(output: &LossOutput<B>) -> Tensor<B, 2> {
-    let rows = vec![
+    let mut rows = vec![
         output.per_pair.clone().detach(),
         output.chosen_rewards.clone(),
         output.rejected_rewards.clone(),
         output.chosen_logps.clone(),
         output.rejected_logps.clone(),
+        output.granule_accuracies.clone(),
     ];
+    rows.extend(
+        [&output.chosen_kl, &output.rejected_kl]
+            .into_iter()
+            .flatten()
+            .cloned(),
+    );
     Tensor::stack(rows, 0)
 }
 
@@ -109,13 +133,19 @@ pub(crate) fn per_pair<B: Backend>(output: &LossOutput<B>) -> Tensor<B, 2> {
 pub(crate) struct PairValues {
     values: Vec<f32>,
     pairs: usize,
+    has_kl: bool,
 }
 
 impl PairValues {
     pub(crate) fn read<B: Backend>(tensor: Tensor<B, 2>) -> Self {
-        let [_, pairs] = tensor.dims();
+        let [rows, pairs] = tensor.dims();
         let values = tensor.into_data().iter::<f32>().collect();
-        Self { values, pairs }
+        let has_kl = rows == 8;
+        Self {
+            values,
+            pairs,
+            has_kl,
+        }
     }
 
     fn row(&self, index: usize) -> &[f32] {
@@ -143,6 +173,11 @@ impl PairSums {
         self.correct += both.filter(|(w, l)| w > l).count() as f64;
         self.chosen_logps += sum(values.row(3));
         self.rejected_logps += sum(values.row(4));
+        self.granule_accuracies += sum(values.row(5));
+        if values.has_kl {
+            let [chosen, rejected] = self.kl.unwrap_or_default();
+            self.kl = Some([chosen + sum(values.row(6)), rejected + sum(values.row(7))]);
+        }
     }
 
     /// Means over the pairs.
@@ -156,6 +191,9 @@ impl PairSums {
             margins: mean(self.chosen_rewards - self.rejected_rewards),
             chosen_logps: mean(self.chosen_logps),
             rejected_logps: mean(self.rejected_logps),
+            granule_accuracies: mean(self.granule_accuracies),
+            chosen_kl: self.kl.map(|[chosen, _]| mean(chosen)),
+            rejected_kl: self.kl.map(|[_, rejected]| mean(rejected)),
         }
     }
 }

@@ -109,6 +109,9 @@ pub struct TrainPlan {
     pub max_grad_norm: f64,
     /// Seed of the shuffling and of the evaluation split.
     pub seed: u64,
+    /// Response tokens whose logits are held at a time, which bounds the memory of a large
+    /// vocabulary for a second projection's time; 0 holds all.
+    pub vocab_chunk: usize,
     /// Optimiser steps averaged in one line of the metrics.
     pub log_every: usize,
     /// Steps between evaluations; 0 only before and after.
@@ -247,13 +250,16 @@ impl Plan {
         let unfed: Vec<&'static str> = needs
             .names()
             .into_iter()
-            .filter(|&need| need != "reference")
+            .filter(|&need| need != "reference" && need != "kl")
             .collect();
         if !unfed.is_empty() {
             return Err(PlanError::Unfed {
                 method,
                 needs: unfed.join(", "),
             });
+        }
+        if needs.kl && self.model.reference != ReferenceKind::FrozenCopy {
+            return Err(PlanError::NeedsDistributions { method });
         }
         match (needs.reference, self.model.reference) {
             (true, ReferenceKind::None) => Err(PlanError::NeedsReference { method }),

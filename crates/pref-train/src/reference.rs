@@ -4,15 +4,17 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use burn::tensor::{Tensor, backend::Backend};
+use pref_core::position_chunks;
 use pref_data::{Batch, TokenPair, length_sorted_batches};
-use pref_model::Decoder;
+use pref_model::{Decoder, ResponseTokens, token_log_probs};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
 
-use crate::batch::{PairLogProbs, batch_of, log_probs, padded};
+use crate::batch::{PairLogProbs, batch_of, log_probs, padded, responses};
 use crate::durable::write_file;
 use crate::error::TrainError;
 
@@ -57,6 +59,56 @@ impl<B: Backend> Reference<B> {
                 };
                 let pairs: Vec<&PairLogProbs> = indices.iter().map(|&i| &all[i]).collect();
                 Some(padded(&pairs, width, device))
+            }
+        }
+    }
+}
+
+/// The reference's next-token distributions at the response tokens of a batch. Hidden states are
+/// kept, logits made a range of positions at a time.
+#[derive(Debug)]
+pub(crate) struct Distributions<'a, B: Backend> {
+    model: &'a Decoder<B>,
+    tokens: ResponseTokens<B>,
+    hidden: Tensor<B, 2>,
+}
+
+impl<B: Backend> Distributions<'_, B> {
+    /// `[positions, vocab]`.
+    pub(crate) fn logits(&self, positions: Range<usize>) -> Tensor<B, 2> {
+        let [_, width] = self.hidden.dims();
+        self.model
+            .logits(self.hidden.clone().slice([positions, 0..width]))
+    }
+
+    /// Log-probs of the response tokens, `[rows, response tokens]`, made by chunks of positions.
+    pub(crate) fn log_probs(&self, chunk: usize) -> Tensor<B, 2> {
+        let targets = self.tokens.targets();
+        let chunks = position_chunks(self.tokens.len(), chunk).map(|range| {
+            let targets = targets.clone().slice([range.clone()]);
+            token_log_probs(self.logits(range), targets)
+        });
+        self.tokens.to_rows(Tensor::cat(chunks.collect(), 0))
+    }
+}
+
+impl<B: Backend> Reference<B> {
+    /// Distributions at the response tokens of a batch; none unless the model is at hand.
+    pub(crate) fn distributions(
+        &self,
+        batch: &Batch,
+        device: &B::Device,
+    ) -> Option<Distributions<'_, B>> {
+        match self {
+            Reference::None | Reference::Known { .. } => None,
+            Reference::Model(model) => {
+                let tokens = responses(batch, device);
+                let hidden = tokens.hidden(model);
+                Some(Distributions {
+                    model,
+                    tokens,
+                    hidden,
+                })
             }
         }
     }

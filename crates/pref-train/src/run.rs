@@ -170,14 +170,10 @@ impl Run<'_> {
         let (train, eval) = self.pairs(&tokenizer, max_length, tracker)?;
         let pad_id = tokenizer.pad_id().or(tokenizer.eos_id()).unwrap_or(0);
         let reference = self.reference::<B>(&policy, [&train, &eval], pad_id, device, tracker)?;
-        let objective = plan
-            .objective
-            .pairwise()
-            .expect("a checked plan's objective is pairwise");
         Ok(Trainer::new(
             &plan.train,
             plan.data.shuffle,
-            objective,
+            &plan.objective,
             Parts {
                 policy,
                 reference,

@@ -1,21 +1,27 @@
 //! The training step. In: pairs, a policy, an objective. Out: the policy, a step better, and what
 //! was measured on the way.
 
+use std::ops::Range;
+
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{ElementConversion, Tensor};
-use pref_core::{BatchError, PairwiseConfig, PairwiseObjective};
-use pref_data::{Order, Sampler, TokenPair, length_sorted_batches};
-use pref_model::Decoder;
+use pref_core::{
+    BatchError, Objective, ObjectiveConfig, backward_in_chunks, position_chunks, token_kl,
+};
+use pref_data::{Batch, Order, Sampler, TokenPair, length_sorted_batches};
+use pref_model::{Decoder, token_log_probs};
 
-use crate::batch::{batch_of, log_probs, pair_batch};
+use crate::batch::{Columns, batch_of, log_probs, pair_batch, responses};
 use crate::checkpoint::State;
 use crate::metrics::{EvalRecord, PairSums, PairValues, StepRecord, per_pair};
 use crate::optimizer::AdamW;
 use crate::parameters::NamedGradients;
 use crate::plan::TrainPlan;
-use crate::reference::{Reference, Set};
+use crate::reference::{Distributions, Reference, Set};
 use crate::schedule::Schedule;
+
+const OVER_PAIRS: &str = "a checked plan's objective is over pairs";
 
 /// A run in memory.
 #[derive(Debug)]
@@ -26,8 +32,10 @@ pub(crate) struct Trainer<B: AutodiffBackend> {
     reference: Reference<B::InnerBackend>,
     train: Vec<TokenPair>,
     eval: Vec<TokenPair>,
-    objective: PairwiseObjective<B>,
-    eval_objective: PairwiseObjective<B::InnerBackend>,
+    objective: Box<dyn Objective<B>>,
+    eval_objective: Box<dyn Objective<B::InnerBackend>>,
+    /// Whether the objective looks at whole next-token distributions.
+    needs_kl: bool,
     plan: TrainPlan,
     schedule: Schedule,
     pad_id: u32,
@@ -65,7 +73,7 @@ impl<B: AutodiffBackend> Trainer<B> {
     pub(crate) fn new(
         plan: &TrainPlan,
         shuffle: bool,
-        objective: &PairwiseConfig,
+        objective: &ObjectiveConfig,
         parts: Parts<B>,
     ) -> Self {
         let order = if shuffle {
@@ -86,8 +94,9 @@ impl<B: AutodiffBackend> Trainer<B> {
             reference: parts.reference,
             train: parts.train,
             eval: parts.eval,
-            objective: objective.build(),
-            eval_objective: objective.build(),
+            objective: objective.over_pairs().expect(OVER_PAIRS),
+            eval_objective: objective.over_pairs().expect(OVER_PAIRS),
+            needs_kl: objective.needs().kl,
             schedule: Schedule::new(plan, 0),
             plan: plan.clone(),
             pad_id: parts.pad_id,
@@ -133,9 +142,7 @@ impl<B: AutodiffBackend> Trainer<B> {
         let mut measured = Vec::new();
         for micro in indices.chunks(self.plan.batch_size) {
             let share = micro.len() as f64 / indices.len() as f64;
-            let (loss, values) = self.forward(micro)?;
-            let backward = (loss * share).backward();
-            gradients.accumulate::<B, _>(&self.policy, &backward);
+            let values = self.gradients(micro, share, &mut gradients)?;
             measured.push((micro, values));
         }
 
@@ -192,21 +199,105 @@ impl<B: AutodiffBackend> Trainer<B> {
         }))
     }
 
-    /// The mean loss of some pairs, with its graph, and each pair's values, without.
-    fn forward(
+    /// Adds the gradients of `share` times the mean loss of some pairs; returns each pair's values.
+    fn gradients(
         &self,
         indices: &[usize],
-    ) -> Result<(Tensor<B, 1>, Tensor<B::InnerBackend, 2>), BatchError> {
+        share: f64,
+        gradients: &mut NamedGradients<B::InnerBackend>,
+    ) -> Result<Tensor<B::InnerBackend, 2>, BatchError> {
         let batch = batch_of(&self.train, indices, self.pad_id);
-        let policy = log_probs(&self.policy, &batch, &self.device);
-        let [_, width] = policy.dims();
-        let reference = self
-            .reference
-            .log_probs(Set::Train, indices, &batch, width, &self.device)
-            .map(Tensor::from_inner);
-        let pairs = pair_batch(policy, reference, &batch, &self.device);
-        let output = self.objective.loss(&pairs)?;
-        Ok((output.loss.clone(), per_pair(&output).inner()))
+        let distributions = self.distributions(&batch);
+        let reference = self.reference_of(Set::Train, indices, &batch, distributions.as_ref());
+        let reference = reference.map(Tensor::from_inner);
+        let mut add = |backward: &B::Gradients| {
+            gradients.accumulate::<B, _>(&self.policy, backward);
+        };
+        if self.plan.vocab_chunk == 0 && distributions.is_none() {
+            let policy = log_probs(&self.policy, &batch, &self.device);
+            let columns = Columns {
+                policy,
+                reference,
+                kl: None,
+            };
+            let output = self.objective.loss(&pair_batch(&columns, &batch))?;
+            add(&(output.loss.clone() * share).backward());
+            return Ok(per_pair(&output).inner());
+        }
+
+        let tokens = responses::<B>(&batch, &self.device);
+        let targets = tokens.targets();
+        let n_values = if distributions.is_some() { 2 } else { 1 };
+        let loss = |leaves: Vec<Tensor<B, 1>>| {
+            let mut rows = leaves.into_iter().map(|leaf| tokens.to_rows(leaf));
+            let columns = Columns {
+                policy: rows.next().expect("log-probs come first"),
+                reference: reference.clone(),
+                kl: rows.next(),
+            };
+            let output = self.objective.loss(&pair_batch(&columns, &batch))?;
+            Ok((output.loss.clone() * share, per_pair(&output).inner()))
+        };
+        backward_in_chunks(
+            tokens.hidden(&self.policy),
+            self.plan.vocab_chunk,
+            n_values,
+            |hidden, range| {
+                let logits = self.policy.logits(hidden);
+                let mut values = vec![token_log_probs(
+                    logits.clone(),
+                    targets.clone().slice([range.clone()]),
+                )];
+                if let Some(distributions) = &distributions {
+                    let reference = Tensor::from_inner(distributions.logits(range));
+                    values.push(token_kl(reference, logits));
+                }
+                values
+            },
+            loss,
+            add,
+        )
+    }
+
+    /// The reference's log-probs of a batch.
+    fn reference_of(
+        &self,
+        set: Set,
+        indices: &[usize],
+        batch: &Batch,
+        distributions: Option<&Distributions<'_, B::InnerBackend>>,
+    ) -> Option<Tensor<B::InnerBackend, 2>> {
+        if let Some(distributions) = distributions {
+            return Some(distributions.log_probs(self.plan.vocab_chunk));
+        }
+        let width = batch.responses.iter().map(Range::len).max().unwrap_or(0);
+        self.reference
+            .log_probs(set, indices, batch, width, &self.device)
+    }
+
+    /// The reference's next-token distributions, if the objective looks at them.
+    fn distributions(&self, batch: &Batch) -> Option<Distributions<'_, B::InnerBackend>> {
+        if !self.needs_kl {
+            return None;
+        }
+        self.reference.distributions(batch, &self.device)
+    }
+
+    /// The divergence of the policy at every response token, without a graph.
+    fn divergence(
+        &self,
+        policy: &Decoder<B::InnerBackend>,
+        batch: &Batch,
+        reference: &Distributions<'_, B::InnerBackend>,
+    ) -> Tensor<B::InnerBackend, 2> {
+        let tokens = responses::<B::InnerBackend>(batch, &self.device);
+        let hidden = tokens.hidden(policy);
+        let [n, width] = hidden.dims();
+        let chunks = position_chunks(n, self.plan.vocab_chunk).map(|range| {
+            let logits = policy.logits(hidden.clone().slice([range.clone(), 0..width]));
+            token_kl(reference.logits(range), logits)
+        });
+        tokens.to_rows(Tensor::cat(chunks.collect(), 0))
     }
 
     /// Loss and rewards on the evaluation pairs, without a graph.
@@ -218,13 +309,14 @@ impl<B: AutodiffBackend> Trainer<B> {
         let mut sums = PairSums::default();
         for indices in length_sorted_batches(&self.eval, self.plan.batch_size) {
             let batch = batch_of(&self.eval, &indices, self.pad_id);
-            let values = log_probs(&policy, &batch, &self.device);
-            let [_, width] = values.dims();
-            let reference =
-                self.reference
-                    .log_probs(Set::Eval, &indices, &batch, width, &self.device);
-            let pairs = pair_batch(values, reference, &batch, &self.device);
-            let output = self.eval_objective.loss(&pairs)?;
+            let distributions = self.distributions(&batch);
+            let distributions = distributions.as_ref();
+            let columns = Columns {
+                policy: log_probs(&policy, &batch, &self.device),
+                reference: self.reference_of(Set::Eval, &indices, &batch, distributions),
+                kl: distributions.map(|d| self.divergence(&policy, &batch, d)),
+            };
+            let output = self.eval_objective.loss(&pair_batch(&columns, &batch))?;
             sums.add(&PairValues::read(per_pair(&output)));
             progress(indices.len());
         }

@@ -77,7 +77,7 @@ fn reference_free_objectives_take_no_reference() {
 
 #[test]
 fn mistakes_are_named_with_a_way_out() {
-    let cases: [&[&str]; 13] = [
+    let cases: [&[&str]; 14] = [
         &["train.learnin-rate=1"],
         &["lerning_rate=1"],
         &["train.learning-rate=fast"],
@@ -89,6 +89,7 @@ fn mistakes_are_named_with_a_way_out() {
         &["objective.method=2d-dpo"],
         &["objective.method=simpo", "model.reference=precomputed"],
         &["model.reference=none"],
+        &["objective.method=tdpo2", "model.reference=precomputed"],
         &["data.rows=[5, 5]"],
         &["no pair"],
     ];

@@ -123,6 +123,88 @@ fn precomputed_and_frozen_references_train_alike() {
 }
 
 #[test]
+fn chunks_of_positions_train_as_the_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = common::write_pairs(folder.path(), 10);
+    for (method, more) in [
+        ("dpo", None),
+        ("simpo", None),
+        ("tdpo1", None),
+        ("tdpo2", Some("model.reference=frozen-copy")),
+    ] {
+        let steps = |chunk: usize| {
+            let run = folder.path().join(format!("{method}-{chunk}"));
+            let (method, chunk) = (
+                format!("objective.method={method}"),
+                format!("train.vocab-chunk={chunk}"),
+            );
+            let mut settings = vec![method.as_str(), chunk.as_str(), "train.steps=4"];
+            settings.extend(more);
+            common::run::<Cpu>(&plan(&data, &run, &settings), false)
+                .unwrap()
+                .1
+        };
+        let whole = steps(0);
+        let chunked = steps(7);
+        let values = |m: &common::Memory| -> Vec<f64> {
+            let steps = m
+                .steps
+                .iter()
+                .flat_map(|s| [s.pairs.loss, s.pairs.margins, s.grad_norm]);
+            steps.chain(m.evals.iter().map(|e| e.pairs.loss)).collect()
+        };
+        for (a, b) in values(&whole).iter().zip(values(&chunked)) {
+            assert!((a - b).abs() < 1e-4 + 1e-4 * a.abs(), "{method}: {a} {b}");
+        }
+        if method.starts_with("tdpo") {
+            // with policy = reference no distribution diverges from its like
+            assert!((whole.steps[0].pairs.loss - std::f64::consts::LN_2).abs() < 1e-5);
+        }
+    }
+}
+
+/// TDPO1's margin is DPO's less `K_l − K_w`; at a step on which the divergences are not zero the
+/// two must part.
+#[test]
+fn the_divergence_enters_the_loss() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = common::write_pairs(folder.path(), 10);
+    let last = |method: &str| {
+        let method = format!("objective.method={method}");
+        let run = folder.path().join(&method);
+        let plan = plan(&data, &run, &[&method, "train.steps=4"]);
+        common::run::<Cpu>(&plan, false).unwrap().1.steps.remove(3)
+    };
+    let (dpo, tdpo) = (last("dpo"), last("tdpo1"));
+    assert!((dpo.pairs.loss - tdpo.pairs.loss).abs() > 1e-4);
+}
+
+#[test]
+fn a_sum_trains_and_logs_its_first_term() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = common::write_pairs(folder.path(), 10);
+    let terms =
+        r#"objective.terms=[{method = "dpo", weight = 0.5}, {method = "sft", weight = 0.1}]"#;
+    let sum = plan(
+        &data,
+        &folder.path().join("sum"),
+        &["objective.method=sum", terms],
+    );
+    let (_, memory) = common::run::<Cpu>(&sum, false).unwrap();
+    let first = &memory.steps[0].pairs;
+    // half of ln 2, and a tenth of about ln 512 a token
+    assert!(first.loss > 0.7 && first.loss < 1.3, "{}", first.loss);
+    // the policy has not moved; the reference was scored in other batches, so rounded otherwise
+    assert!(first.chosen_kl.unwrap().abs() < 1e-4);
+    let last = &memory.steps[5].pairs;
+    assert!(last.chosen_kl.unwrap().abs() > 1e-2);
+    assert!(
+        (last.margins - 0.1 * (last.chosen_kl.unwrap() - last.rejected_kl.unwrap())).abs() < 1e-5
+    );
+    assert_eq!(last.granule_accuracies, last.accuracies);
+}
+
+#[test]
 fn the_first_loss_is_ln_2_and_the_loss_falls() {
     let folder = tempfile::tempdir().unwrap();
     let data = common::write_pairs(folder.path(), 20);

@@ -3,10 +3,11 @@
 use burn::tensor::{Int, Tensor, TensorData, backend::AutodiffBackend};
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Case, CaseError, Pair};
+use super::{Answer, Case, CaseError, Moments, Pair};
 use crate::batch::{PairBatch, Side};
 use crate::config::ObjectiveKind;
 use crate::kto::UnpairedBatch;
+use crate::moments::GradientMoments;
 use crate::pairwise::LossOutput;
 use crate::segments::Segments;
 
@@ -32,6 +33,18 @@ impl Evaluation {
     }
 }
 
+impl Moments {
+    fn measured(&self) -> GradientMoments {
+        GradientMoments::new(
+            &self.bias_trace,
+            &self.bias_empty,
+            self.variance_trace,
+            self.variance_empty,
+            self.covariance,
+        )
+    }
+}
+
 impl Case {
     /// Computes loss and gradients on a device.
     ///
@@ -43,22 +56,40 @@ impl Case {
     ) -> Result<Evaluation, CaseError> {
         let mut values = Map::new();
         match self.objective.kind() {
-            ObjectiveKind::Pairwise(pairwise) => {
+            ObjectiveKind::Pairwise(_) | ObjectiveKind::Sum(_) => {
                 let batch = batch::<B>(&self.data.pairs, "data.pairs", device)?;
-                let output = pairwise.build().loss(&batch)?;
+                let objective = self.objective.over_pairs::<B>();
+                let objective = objective.expect("the objective is one over pairs");
+                let output = objective.loss(&batch)?;
                 let gradients = output.loss.backward();
                 values.insert("loss".into(), scalar(output.loss.clone()));
                 values.insert("per_pair".into(), numbers(output.per_pair.clone()));
                 values.insert("grad".into(), grad(&batch, &self.data.pairs, &gradients));
-                if pairwise.needs().kl {
+                if self.objective.needs().kl {
                     let kl = grad_kl(&batch, &self.data.pairs, &gradients);
                     values.insert("grad_kl".into(), kl);
                 }
                 values.insert("rewards".into(), rewards(&output));
+                let accuracies = numbers(output.granule_accuracies.clone());
+                values.insert("granule_accuracies".into(), accuracies);
+                if let (Some(w), Some(l)) = (output.chosen_kl, output.rejected_kl) {
+                    let kl = json!({"chosen": numbers(w), "rejected": numbers(l)});
+                    values.insert("kl".into(), kl);
+                }
             }
             ObjectiveKind::Bvpo(bvpo) => {
                 let trace = batch::<B>(&self.data.trace, "data.trace", device)?;
                 let empty = batch::<B>(&self.data.empty, "data.empty", device)?;
+                let bvpo = match &self.data.moments {
+                    None => (**bvpo).clone(),
+                    Some(moments) => {
+                        let moments = moments.measured();
+                        let alpha = moments.optimal_alpha();
+                        values.insert("optimal_alpha".into(), json!(alpha));
+                        values.insert("optimal_error".into(), json!(moments.error(alpha)));
+                        bvpo.with_moments(&moments)
+                    }
+                };
                 let output = bvpo.loss(&trace, &empty)?;
                 let gradients = output.loss.backward();
                 values.insert("loss".into(), scalar(output.loss));

@@ -21,7 +21,7 @@ pub enum ConfigError {
     UnknownMethod {
         /// The name found.
         found: String,
-        /// `; did you mean …?` or nothing.
+        /// ` (did you mean …?)` or nothing.
         suggestion: String,
         /// Every method.
         known: String,
@@ -33,7 +33,7 @@ pub enum ConfigError {
         owner: String,
         /// The key found.
         key: String,
-        /// `; did you mean …?` or nothing.
+        /// ` (did you mean …?)` or nothing.
         suggestion: String,
         /// Every setting of the owner.
         known: String,
@@ -129,7 +129,7 @@ pub(crate) fn suggestion(found: &str, known: &[&str]) -> String {
         .filter(|(similarity, _)| *similarity > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0));
     match nearest {
-        Some((_, name)) => format!("; did you mean `{name}`?"),
+        Some((_, name)) => format!(" (did you mean `{name}`?)"),
         None => String::new(),
     }
 }

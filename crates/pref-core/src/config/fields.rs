@@ -21,6 +21,8 @@ pub(crate) enum Domain {
     BelowHalf,
     /// `0 < x < 0.5`.
     PositiveBelowHalf,
+    /// Any.
+    Finite,
 }
 
 impl Domain {
@@ -33,6 +35,7 @@ impl Domain {
                 Domain::PositiveUnit => x > 0.0 && x <= 1.0,
                 Domain::BelowHalf => (0.0..0.5).contains(&x),
                 Domain::PositiveBelowHalf => x > 0.0 && x < 0.5,
+                Domain::Finite => true,
             }
     }
 
@@ -44,6 +47,7 @@ impl Domain {
             Domain::PositiveUnit => "a number above 0, at most 1",
             Domain::BelowHalf => "a number from 0 to below 0.5",
             Domain::PositiveBelowHalf => "a number above 0, below 0.5",
+            Domain::Finite => "a number",
         }
     }
 }

@@ -36,6 +36,7 @@ pub enum Method {
     Kto,
     Bvpo,
     Sft,
+    Sum,
 }
 
 /// What a person wants to know of a method before using it.
@@ -51,7 +52,7 @@ pub struct MethodInfo {
 
 impl Method {
     /// Every method, in the order in which they are listed.
-    pub const ALL: [Method; 32] = [
+    pub const ALL: [Method; 33] = [
         Method::Dpo,
         Method::Robust,
         Method::Hinge,
@@ -84,6 +85,7 @@ impl Method {
         Method::Kto,
         Method::Bvpo,
         Method::Sft,
+        Method::Sum,
     ];
 
     /// The method of that name.
@@ -246,6 +248,11 @@ impl Method {
                 "sft",
                 "−Σ p_t(y_w) / n_w",
                 "next-token likelihood of the chosen answers",
+            ),
+            Method::Sum => (
+                "sum",
+                "Σ_i weight_i L_i",
+                "several objectives on the same pairs, as TRL's loss_type and loss_weights",
             ),
         };
         MethodInfo {

@@ -3,21 +3,25 @@
 //! In: `{"method": "adpo", "beta": 0.1, "granularity": {"adaptive": 256}}` and the like. Out: an
 //! [`ObjectiveConfig`] whose every value is known valid, and which spells out every default.
 
+mod composed;
 mod error;
 mod fields;
 mod method;
 mod modifiers;
 mod pairwise;
 
+pub use composed::TermConfig;
 pub use error::ConfigError;
 pub use method::{Method, MethodInfo};
 pub use pairwise::{GranularityConfig, LinkConfig, PairwiseConfig, WeightConfig};
 
+use burn::tensor::backend::Backend;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::bvpo::BvpoConfig;
 use crate::kto::Kto;
+use crate::objective::{Objective, Term, WeightedSum};
 use error::suggestion;
 use fields::{Domain, Fields};
 
@@ -47,6 +51,8 @@ pub enum ObjectiveKind {
     Kto(Kto),
     /// Two sets of pairs, with reasoning traces and without.
     Bvpo(Box<BvpoConfig>),
+    /// Several objectives on the same pairs, summed. At least one.
+    Sum(Vec<TermConfig>),
 }
 
 /// What an objective needs besides the policy's log-probs and masks.
@@ -73,6 +79,21 @@ pub struct Needs {
 }
 
 impl Needs {
+    /// What either needs.
+    fn or(self, other: Self) -> Self {
+        Self {
+            reference: self.reference || other.reference,
+            varied: self.varied || other.varied,
+            importance: self.importance || other.importance,
+            weights: self.weights || other.weights,
+            parts: self.parts || other.parts,
+            segments: self.segments || other.segments,
+            kl: self.kl || other.kl,
+            unpaired: self.unpaired || other.unpaired,
+            traces: self.traces || other.traces,
+        }
+    }
+
     /// The needs by name, for people: `reference`, `varied`, …
     pub fn names(&self) -> Vec<&'static str> {
         [
@@ -129,7 +150,8 @@ impl ObjectiveConfig {
                     Domain::NonNegative,
                 )?,
             }),
-            Method::Bvpo => ObjectiveKind::Bvpo(Box::new(bvpo(&mut fields)?)),
+            Method::Bvpo => ObjectiveKind::Bvpo(Box::new(composed::bvpo(&mut fields)?)),
+            Method::Sum => ObjectiveKind::Sum(composed::sum(&mut fields)?),
             pairwise => ObjectiveKind::Pairwise(PairwiseConfig::read(pairwise, &mut fields)?),
         };
         Ok(Self {
@@ -149,10 +171,27 @@ impl ObjectiveConfig {
         &self.kind
     }
 
-    /// The objective over pairs, if it is one.
+    /// The algebra's choices, if the objective is one choice of each.
     pub fn pairwise(&self) -> Option<&PairwiseConfig> {
         match &self.kind {
             ObjectiveKind::Pairwise(pairwise) => Some(pairwise),
+            ObjectiveKind::Kto(_) | ObjectiveKind::Bvpo(_) | ObjectiveKind::Sum(_) => None,
+        }
+    }
+
+    /// The objective for a backend, if it is one over pairs: a pairwise method, or a sum of them.
+    pub fn over_pairs<B: Backend>(&self) -> Option<Box<dyn Objective<B>>> {
+        match &self.kind {
+            ObjectiveKind::Pairwise(pairwise) => Some(Box::new(pairwise.build())),
+            ObjectiveKind::Sum(terms) => {
+                let mut terms = terms.iter().map(|term| Term {
+                    weight: term.weight,
+                    objective: term.objective.build(),
+                });
+                let first = terms.next()?;
+                let rest = terms.collect();
+                Some(Box::new(WeightedSum { first, rest }))
+            }
             ObjectiveKind::Kto(_) | ObjectiveKind::Bvpo(_) => None,
         }
     }
@@ -170,31 +209,16 @@ impl ObjectiveConfig {
                 traces: true,
                 ..bvpo.inner.needs()
             },
+            ObjectiveKind::Sum(terms) => {
+                let needs = terms.iter().map(|term| term.objective.needs());
+                needs.fold(Needs::default(), Needs::or)
+            }
         }
     }
 
     /// The object with every default spelled out.
     pub fn to_value(&self) -> Value {
         Value::Object(self.resolved.clone())
-    }
-}
-
-fn bvpo(fields: &mut Fields) -> Result<BvpoConfig, ConfigError> {
-    let alpha = fields.number("alpha", 0.5, Domain::Unit)?;
-    let inner = fields.take("inner").ok_or(ConfigError::Required {
-        owner: "bvpo",
-        key: "inner",
-        expected: "the pairwise objective of both sets, such as {\"method\": \"dpo\"}",
-    })?;
-    let inner = ObjectiveConfig::from_value(&inner)?;
-    fields.resolve("inner", inner.to_value());
-    match inner.kind {
-        ObjectiveKind::Pairwise(inner) => Ok(BvpoConfig { alpha, inner }),
-        ObjectiveKind::Kto(_) | ObjectiveKind::Bvpo(_) => Err(ConfigError::Meaningless {
-            method: "bvpo",
-            setting: format!("an inner objective of {}", inner.method.name()),
-            why: "both of its sets hold pairs",
-        }),
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::error::{ConfigError, suggestion};
 use super::fields::{Domain, Fields, as_count, as_number};
 use super::pairwise::{GranularityConfig, WeightConfig};
+use crate::divergence::Divergence;
 use crate::granularity::{Adaptive, Parts, Ranked, Static};
 use crate::segments::N_ASPECTS;
 use crate::weight::{Confidence, ReferenceConfidence, SharedLength, TemporalDecay};
@@ -151,6 +152,48 @@ pub(super) fn granularity_to_value(granularity: &GranularityConfig) -> Value {
             "equivalent_beta": ranked.equivalent_beta,
         }}),
     }
+}
+
+/// `f_divergence_type` and `f_alpha_divergence_coef`, as TRL names them.
+pub(super) fn divergence(fields: &mut Fields) -> Result<Divergence, ConfigError> {
+    const KEY: &str = "f_divergence_type";
+    const COEFFICIENT: &str = "f_alpha_divergence_coef";
+    const KINDS: [&str; 4] = [
+        "reverse_kl",
+        "forward_kl",
+        "js_divergence",
+        "alpha_divergence",
+    ];
+    let kind = fields.text(KEY)?.unwrap_or_else(|| KINDS[0].to_owned());
+    let kind = kind.replace('-', "_");
+    let alpha = fields.optional_number(COEFFICIENT, Domain::Finite)?;
+    if alpha.is_some() && kind != "alpha_divergence" {
+        return Err(ConfigError::WrongType {
+            key: COEFFICIENT.to_owned(),
+            expected: "left out, since only `f_divergence_type` alpha_divergence has it".to_owned(),
+            found: kind,
+        });
+    }
+    let divergence = match kind.as_str() {
+        // the default is not spelled out: most methods have no other
+        "reverse_kl" => return Ok(Divergence::ReverseKl),
+        "forward_kl" => Divergence::ForwardKl,
+        "js_divergence" => Divergence::JensenShannon,
+        "alpha_divergence" => {
+            let alpha = alpha.unwrap_or(0.5);
+            fields.resolve(COEFFICIENT, alpha);
+            Divergence::Alpha(alpha)
+        }
+        other => {
+            return Err(ConfigError::WrongType {
+                key: KEY.to_owned(),
+                expected: format!("one of {}{}", KINDS.join(", "), suggestion(other, &KINDS)),
+                found: format!("{other:?}"),
+            });
+        }
+    };
+    fields.resolve(KEY, kind);
+    Ok(divergence)
 }
 
 /// `{label: weight}` under `key`, and `response_weight`.

@@ -10,8 +10,10 @@ use super::error::ConfigError;
 use super::fields::{Domain, Fields};
 use super::method::Method;
 use super::modifiers::{
-    ONE_D, TWO_D, granularity, granularity_to_value, parts, ranked, token_weights, weight_to_value,
+    ONE_D, TWO_D, divergence, granularity, granularity_to_value, parts, ranked, token_weights,
+    weight_to_value,
 };
+use crate::divergence::Divergence;
 use crate::granularity::{Adaptive, Granularity, Parts, Ranked, Static, Whole};
 use crate::link::{
     ApoDown, ApoZero, DiscoPop, Exo, Figa, Hinge, LengthRegularized, Link, Logistic, Nca,
@@ -32,6 +34,8 @@ pub struct PairwiseConfig {
     pub weights: Vec<WeightConfig>,
     /// What is compared with what.
     pub granularity: GranularityConfig,
+    /// What a granule's log-ratio is worth.
+    pub divergence: Divergence,
     /// From sums to losses.
     pub link: LinkConfig,
     /// Weight of `−Σ p_t / n_w` on the chosen side.
@@ -278,7 +282,7 @@ impl Preset {
                     }),
                 )
             },
-            Method::Sft | Method::Kto | Method::Bvpo => Self {
+            Method::Sft | Method::Kto | Method::Bvpo | Method::Sum => Self {
                 sft_coefficient: 1.0,
                 ..Self::new(LogProb, L::NoPreference(NoPreference))
             },
@@ -388,10 +392,12 @@ impl PairwiseConfig {
             preset.sft_coefficient,
             Domain::NonNegative,
         )?;
+        let divergence = divergence(fields)?;
         let config = Self {
             reward: preset.reward,
             weights,
             granularity,
+            divergence,
             link: preset.link,
             sft_coefficient,
         };
@@ -413,6 +419,20 @@ impl PairwiseConfig {
             }
             if self.granularity != GranularityConfig::Whole {
                 return refuse("a granularity", "there is nothing to compare by granules");
+            }
+        }
+        if self.divergence != Divergence::ReverseKl {
+            if self.reward != TokenReward::LogRatio {
+                return refuse(
+                    "f_divergence_type",
+                    "its token reward is no log-ratio of policy and reference",
+                );
+            }
+            if !self.link.takes_scores() {
+                return refuse(
+                    "f_divergence_type",
+                    "only dpo, robust, hinge, ipo, exo, discopop and what is built on them compare scores of another divergence",
+                );
             }
         }
         if matches!(self.link, LinkConfig::OddsRatio(_))
@@ -455,6 +475,7 @@ impl PairwiseConfig {
             reward: self.reward,
             weights: self.weights.iter().map(WeightConfig::build).collect(),
             granularity: self.granularity.build(),
+            divergence: self.divergence,
             link: self.link.build(),
             sft_coefficient: self.sft_coefficient,
         }
@@ -487,6 +508,28 @@ impl GranularityConfig {
 }
 
 impl LinkConfig {
+    /// Whether the loss is a function of the difference of the sides' scores, so that the scores
+    /// can be those of any f-divergence.
+    fn takes_scores(self) -> bool {
+        match self {
+            LinkConfig::Logistic(_)
+            | LinkConfig::RobustLogistic(_)
+            | LinkConfig::Hinge(_)
+            | LinkConfig::Squared(_)
+            | LinkConfig::Exo(_)
+            | LinkConfig::DiscoPop(_) => true,
+            LinkConfig::SimPo(_)
+            | LinkConfig::LengthRegularized(_)
+            | LinkConfig::OddsRatio(_)
+            | LinkConfig::Nca(_)
+            | LinkConfig::Sppo(_)
+            | LinkConfig::ApoZero(_)
+            | LinkConfig::ApoDown(_)
+            | LinkConfig::Figa(_)
+            | LinkConfig::NoPreference(_) => false,
+        }
+    }
+
     fn build<B: Backend>(self) -> Box<dyn Link<B>> {
         match self {
             LinkConfig::Logistic(link) => Box::new(link),

@@ -43,8 +43,8 @@ impl<B: Backend> Granularity<B> for Adaptive {
 
         Ok(vec![Granules {
             n_granules,
-            chosen: Assignment::Tokens(granule_of(chosen, m.clone())),
-            rejected: Assignment::Tokens(granule_of(rejected, m)),
+            chosen: Assignment::Tokens(granule_of(chosen, m.clone(), n_granules)),
+            rejected: Assignment::Tokens(granule_of(rejected, m, n_granules)),
             weight: weight.float(),
             chosen_scale: None,
             rejected_scale: None,
@@ -52,11 +52,19 @@ impl<B: Backend> Granularity<B> for Adaptive {
     }
 }
 
+/// Below this a quotient's rounding, a few units in its last place, cannot reach a whole number.
+const EXACT_IN_FLOAT: usize = 1 << 20;
+
 /// The largest `j` with `⌊jn/m'⌋ ≤ t`, which is `⌊((t+1)m' − 1)/n⌋`, `[pairs, tokens]`.
-fn granule_of<B: Backend>(side: &Side<B>, m: Tensor<B, 2, Int>) -> Tensor<B, 2, Int> {
-    let positions = side.positions();
-    let dims = positions.dims();
-    let n = side.n_tokens().int().clamp_min(1);
-    let scaled = (positions + 1) * m.expand(dims);
-    (scaled - 1) / n.expand(dims)
+fn granule_of<B: Backend>(
+    side: &Side<B>,
+    m: Tensor<B, 2, Int>,
+    n_granules: usize,
+) -> Tensor<B, 2, Int> {
+    let n = side.n_tokens().clamp_min(1.0);
+    if side.mask.dims()[1] * n_granules <= EXACT_IN_FLOAT {
+        // half a unit above the dividend stays half a unit below the next quotient
+        return ((side.counted() * m.float() - 0.5) / n).int();
+    }
+    ((side.positions() + 1) * m - 1) / n.int()
 }

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::Granularity;
-use crate::batch::PairBatch;
+use crate::batch::{PairBatch, Side};
 use crate::error::BatchError;
 use crate::granules::{Assignment, Granules};
 
@@ -41,6 +41,9 @@ impl<B: Backend> Granularity<B> for Static {
         let n_granules = longest.div_ceil(k).max(1);
         let device = chosen.policy.device();
 
+        // ⌊t/k⌋; half a token cannot lift the quotient to the next whole number
+        let run_of = |side: &Side<B>| ((side.counted() - 0.5) / k as f64).int();
+
         // granule i exists where ik < max(n_w, n_l)
         let n_tokens = chosen.n_tokens().max_pair(rejected.n_tokens());
         let start = Tensor::<B, 1, burn::tensor::Int>::arange(0..n_granules as i64, &device)
@@ -52,8 +55,8 @@ impl<B: Backend> Granularity<B> for Static {
 
         Ok(vec![Granules {
             n_granules,
-            chosen: Assignment::Tokens(chosen.positions().div_scalar(k as i64)),
-            rejected: Assignment::Tokens(rejected.positions().div_scalar(k as i64)),
+            chosen: Assignment::Tokens(run_of(chosen)),
+            rejected: Assignment::Tokens(run_of(rejected)),
             weight: weight.float(),
             chosen_scale: None,
             rejected_scale: None,

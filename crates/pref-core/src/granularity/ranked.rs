@@ -79,6 +79,9 @@ fn assign<B: Backend>(
         TensorData::new(granule_of, [pairs, tokens]),
         &side.mask.device(),
     );
+    if side.starts_first() {
+        return Assignment::Tokens(by_position);
+    }
     // segments count the answer's tokens, columns count the batch's
     Assignment::Tokens(by_position.gather(1, side.positions()))
 }

@@ -37,7 +37,7 @@ pub struct LengthRegularized {
 
 impl<B: Backend> Link<B> for LengthRegularized {
     fn loss(&self, chosen: &GranuleSums<B>, rejected: &GranuleSums<B>) -> Tensor<B, 2> {
-        let longer = chosen.n_tokens.clone() - rejected.n_tokens.clone();
+        let longer = chosen.n_tokens() - rejected.n_tokens();
         -log_sigmoid(margin(chosen, rejected) * self.beta - longer * self.alpha)
     }
 

@@ -74,7 +74,7 @@ pub struct TemporalDecay {
 
 impl<B: Backend> TokenWeight<B> for TemporalDecay {
     fn weights(&self, batch: &PairBatch<B>, role: Role) -> Result<TokenWeights<B>, BatchError> {
-        let positions = batch.side(role).positions().float();
+        let positions = batch.side(role).counted() - 1.0;
         Ok((positions * self.gamma.ln()).exp().into())
     }
 }
@@ -88,15 +88,10 @@ pub struct SharedLength {
 
 impl<B: Backend> TokenWeight<B> for SharedLength {
     fn weights(&self, batch: &PairBatch<B>, role: Role) -> Result<TokenWeights<B>, BatchError> {
-        let shared = batch
-            .chosen
-            .n_tokens()
-            .min_pair(batch.rejected.n_tokens())
-            .int();
-        let positions = batch.side(role).positions();
-        let dims = positions.dims();
-        let beyond = positions.greater_equal(shared.expand(dims));
-        let one = batch.side(role).policy.ones_like().detach();
+        let side = batch.side(role);
+        let shared = batch.chosen.n_tokens().min_pair(batch.rejected.n_tokens());
+        let one = side.mask.ones_like();
+        let beyond = side.counted().greater(shared);
         Ok(one.mask_fill(beyond, self.alpha).into())
     }
 }

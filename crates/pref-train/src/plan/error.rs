@@ -94,6 +94,14 @@ pub enum PlanError {
         /// The method.
         method: &'static str,
     },
+    /// Precomputed log-probs of tokens, where whole distributions are compared.
+    #[error(
+        "{method} compares the next-token distributions of policy and reference, and log-probs of tokens do not hold them; set `model.reference` to \"frozen-copy\" or leave it out"
+    )]
+    NeedsDistributions {
+        /// The method.
+        method: &'static str,
+    },
     /// A reference for an objective that has none.
     #[error("{method} uses no reference; set `model.reference` to \"none\" or leave it out")]
     IgnoredReference {

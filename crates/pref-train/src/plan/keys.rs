@@ -187,8 +187,12 @@ impl Settings {
                 }
             })?;
         if tree["model"]["reference"].is_null() {
-            let needed = objective.needs().reference;
-            tree["model"]["reference"] = json!(if needed { "precomputed" } else { "none" });
+            let needs = objective.needs();
+            tree["model"]["reference"] = json!(match (needs.kl, needs.reference) {
+                (true, _) => "frozen-copy",
+                (false, true) => "precomputed",
+                (false, false) => "none",
+            });
         }
         serde_path_to_error::deserialize(tree).map_err(|error| PlanError::Value {
             key: error.path().to_string(),
@@ -304,6 +308,7 @@ fn defaults() -> Value {
             "adam-epsilon": 1e-8,
             "max-grad-norm": 1.0,
             "seed": 42,
+            "vocab-chunk": 0,
             "log-every": 1,
             "eval-every": 0,
             "save-every": 0,
