@@ -4,6 +4,7 @@
 mod commands;
 mod device;
 mod input;
+mod pairs;
 mod progress;
 
 use std::process::ExitCode;
@@ -30,6 +31,10 @@ enum Command {
     Logprobs(commands::logprobs::Args),
     Generate(commands::generate::Args),
     Objectives(commands::objectives::Args),
+    Diff(commands::diff::Args),
+    Inspect(commands::inspect::Args),
+    Lint(commands::lint::Args),
+    Data(commands::data::Args),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +44,10 @@ fn main() -> ExitCode {
         Command::Logprobs(args) => commands::logprobs::run(&args),
         Command::Generate(args) => commands::generate::run(&args),
         Command::Objectives(args) => commands::objectives::run(&args),
+        Command::Diff(args) => commands::diff::run(&args),
+        Command::Inspect(args) => commands::inspect::run(&args),
+        Command::Lint(args) => commands::lint::run(&args),
+        Command::Data(args) => commands::data::run(&args),
     };
     match result {
         Ok(code) => code,

@@ -22,9 +22,9 @@ fn every_reference_case_passes_on_both_backends() {
         let said = run(&["loss", &losses(""), "--device", device]);
         assert_eq!(said.code, Some(0), "{}", said.err);
         let lines = said.lines();
-        assert_eq!(lines.len(), 47);
+        assert_eq!(lines.len(), 59);
         assert!(lines.iter().all(|line| line["ok"] == true));
-        assert!(said.err.ends_with("47 cases, 0 failed\n"), "{}", said.err);
+        assert!(said.err.ends_with("59 cases, 0 failed\n"), "{}", said.err);
     }
 }
 

@@ -64,7 +64,7 @@ fn the_values_of_every_case() {
     };
     let list = |value: &serde_json::Value| {
         let entries = value.as_array().into_iter().flatten();
-        entries.map(short).collect::<Vec<_>>().join(" ")
+        entries.take(8).map(short).collect::<Vec<_>>().join(" ")
     };
     let mut table = String::new();
     for file in files() {

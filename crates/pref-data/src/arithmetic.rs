@@ -74,12 +74,9 @@ pub fn arithmetic_pairs(n: usize, seed: u64) -> Vec<Pair> {
                 break wrong;
             }
         };
-        Pair {
-            prompt: Text::Plain(format!("Question: {}\nAnswer:", problem.question)),
-            chosen: Text::Plain(right),
-            rejected: Text::Plain(wrong),
-            line: index + 1,
-        }
+        let prompt = format!("Question: {}\nAnswer:", problem.question);
+        let [prompt, chosen, rejected] = [prompt, right, wrong].map(Text::Plain);
+        Pair::new(prompt, chosen, rejected, index + 1)
     };
     (0..n).map(pair).collect()
 }

@@ -25,7 +25,7 @@ impl Batch {
     ///
     /// ```
     /// use pref_data::{Batch, TokenPair};
-    /// let pair = TokenPair { prompt: vec![5, 6], chosen: vec![7, 2], rejected: vec![2], line: 1 };
+    /// let pair = TokenPair { prompt: vec![5, 6], chosen: vec![7, 2], rejected: vec![2], ..TokenPair::default() };
     /// let batch = Batch::from_pairs(&[&pair], 0);
     /// assert_eq!(batch.tokens, [5, 6, 7, 2, 5, 6, 2, 0]);
     /// assert_eq!(batch.responses, [2..4, 2..3]);

@@ -20,23 +20,35 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod annotation;
 mod arithmetic;
 mod batch;
+mod diff;
 mod fresh_tokenizer;
+mod lint;
 mod pair;
 mod qwen;
 mod read;
 mod sampler;
+mod segment;
 mod template;
 mod tokenize;
 mod tokenizer;
 
+pub use annotation::{ASPECTS, Annotation, AnnotationError, TokenFeatures};
 pub use arithmetic::arithmetic_pairs;
 pub use batch::{Batch, length_sorted_batches};
+pub use diff::{DiffAlgorithm, TokenDiff, token_diffs};
 pub use fresh_tokenizer::{FRESH_EOS_ID, FRESH_PAD_ID, write_fresh_tokenizer};
+pub use lint::{Fault, Finding, Severity, TokenLint, lint_overlap, lint_pairs};
 pub use pair::{Message, Pair, Text};
-pub use read::{ReadError, read_pairs};
+pub use read::{
+    ReadError, ReadOptions, Reading, Shape, SourceRow, read_pairs, read_rows, read_with,
+};
 pub use sampler::{Order, Sampler, hold_out};
+pub use segment::{
+    Lines, Part, PartMarker, PartRules, PartRulesError, Segmenter, Sentences, segment_of_tokens,
+};
 pub use tokenize::{
     LongPrompts, TokenPair, TokenizeError, TokenizeOptions, TokenizeReport, Tokenized, Truncation,
     tokenize,

@@ -1,6 +1,11 @@
 //! A preference pair as text: what a row of a file says.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::annotation::Annotation;
 
 /// One turn of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,8 +36,21 @@ impl Text {
     }
 }
 
+impl fmt::Display for Text {
+    /// The text, or the last turn's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Text::Plain(text) => f.write_str(text),
+            Text::Conversation(turns) => match turns.last() {
+                Some(turn) => f.write_str(&turn.content),
+                None => Ok(()),
+            },
+        }
+    }
+}
+
 /// Two answers to one prompt, the first preferred.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Pair {
     /// What both answer.
     pub prompt: Text,
@@ -43,4 +61,50 @@ pub struct Pair {
     /// Line in its file, from 1.
     #[serde(skip)]
     pub line: usize,
+    /// What the row says of the chosen and of the rejected answer besides.
+    #[serde(skip)]
+    pub annotations: [Option<Box<Annotation>>; 2],
+}
+
+impl Pair {
+    /// A pair that nothing more is said of.
+    pub fn new(prompt: Text, chosen: Text, rejected: Text, line: usize) -> Self {
+        Self {
+            prompt,
+            chosen,
+            rejected,
+            line,
+            annotations: [None, None],
+        }
+    }
+
+    /// The pair as a row that reads back as itself.
+    pub fn to_value(&self) -> Value {
+        let mut row = json!({
+            "prompt": self.prompt,
+            "chosen": self.chosen,
+            "rejected": self.rejected,
+        });
+        for (side, annotation) in ["chosen", "rejected"].into_iter().zip(&self.annotations) {
+            let Some(annotation) = annotation else {
+                continue;
+            };
+            let parts = annotation.parts.as_ref().map(|parts| -> Value {
+                let part = |(label, text): &(String, String)| json!({"label": label, "text": text});
+                parts.iter().map(part).collect()
+            });
+            for (name, value) in [
+                ("segments", json!(annotation.segments)),
+                ("scores", json!(annotation.scores)),
+                ("parts", json!(parts)),
+                ("weights", json!(annotation.weights)),
+                ("importance", json!(annotation.importance)),
+            ] {
+                if !value.is_null() {
+                    row[format!("{side}_{name}")] = value;
+                }
+            }
+        }
+        row
+    }
 }

@@ -11,11 +11,13 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::annotation::{Annotation, AnnotationError, TokenFeatures};
 use crate::pair::{Message, Pair, Text};
+use crate::segment::PartRules;
 use crate::tokenizer::{Tokenizer, TokenizerError};
 
 /// A pair as token ids. Prompt and answers hold at least one token each.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TokenPair {
     /// The prompt.
     pub prompt: Vec<u32>,
@@ -25,6 +27,8 @@ pub struct TokenPair {
     pub rejected: Vec<u32>,
     /// Line in its file, from 1.
     pub line: usize,
+    /// What is known of the tokens of the chosen and of the rejected answer besides.
+    pub features: [Option<Box<TokenFeatures>>; 2],
 }
 
 impl TokenPair {
@@ -62,7 +66,7 @@ pub enum LongPrompts {
 }
 
 /// How pairs become ids.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct TokenizeOptions {
     /// Longest prompt and answer together, at least 2; no limit if absent.
     pub max_length: Option<usize>,
@@ -70,10 +74,12 @@ pub struct TokenizeOptions {
     pub truncation: Truncation,
     /// What becomes of a prompt that fills the limit by itself.
     pub long_prompts: LongPrompts,
+    /// Label every token of the answers by these rules, where the row names no parts.
+    pub parts: Option<PartRules>,
 }
 
 /// Pairs as ids, and what happened on the way.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Tokenized {
     /// One for each pair, in order.
     pub pairs: Vec<TokenPair>,
@@ -157,6 +163,15 @@ pub enum TokenizeError {
         line: usize,
         /// Whether truncation made them so.
         reason: &'static str,
+    },
+    /// What the row says of an answer does not fit it.
+    #[error("line {line}: {source}")]
+    Annotation {
+        /// From 1.
+        line: usize,
+        /// Why not.
+        #[source]
+        source: AnnotationError,
     },
     /// A prompt fills the limit by itself.
     #[error(
@@ -245,21 +260,33 @@ fn one(
         return Err(TokenizeError::EmptyPrompt { line });
     }
     let mut flaws = Flaws::default();
-    let mut response = |text: &Text, side: &'static str| {
-        let both = joint(&pair.prompt, text, tokenizer, line)?;
-        flaws.boundary |= !both.starts_with(&prompt);
-        match both.get(prompt.len()..) {
-            Some(ids) if !ids.is_empty() => Ok(ids.to_vec()),
-            _ => Err(TokenizeError::EmptyResponse { line, side }),
+    let mut response = |text: &Text, side: &'static str, annotation: Option<&Annotation>| {
+        let wants_features = annotation.is_some() || options.parts.is_some();
+        let both = joint(&pair.prompt, text, tokenizer, line, wants_features)?;
+        flaws.boundary |= !both.ids.starts_with(&prompt);
+        let ids = match both.ids.get(prompt.len()..) {
+            Some(ids) if !ids.is_empty() => ids.to_vec(),
+            _ => return Err(TokenizeError::EmptyResponse { line, side }),
+        };
+        if !wants_features {
+            return Ok((ids, None));
         }
+        let starts = &both.starts[prompt.len()..];
+        let text = text.to_string();
+        let features = TokenFeatures::new(side, &text, starts, annotation, options.parts.as_ref());
+        let features = features.map_err(|source| TokenizeError::Annotation { line, source })?;
+        Ok((ids, Some(Box::new(features))))
     };
-    let chosen = response(&pair.chosen, "chosen")?;
-    let rejected = response(&pair.rejected, "rejected")?;
+    let [of_chosen, of_rejected] = &pair.annotations;
+    let (chosen, chosen_features) = response(&pair.chosen, "chosen", of_chosen.as_deref())?;
+    let (rejected, rejected_features) =
+        response(&pair.rejected, "rejected", of_rejected.as_deref())?;
     let mut pair = TokenPair {
         prompt,
         chosen,
         rejected,
         line,
+        features: [chosen_features, rejected_features],
     };
     if pair.chosen == pair.rejected {
         let reason = "";
@@ -284,32 +311,61 @@ fn one(
     Ok((pair, flaws))
 }
 
-/// Ids of prompt and answer together, ended.
+/// Prompt and answer together, ended.
+struct Joint {
+    ids: Vec<u32>,
+    /// Where each token starts, in bytes of the answer's text: 0 before it, its length behind it.
+    /// Empty unless asked for.
+    starts: Vec<usize>,
+}
+
 fn joint(
     prompt: &Text,
     response: &Text,
     tokenizer: &Tokenizer,
     line: usize,
-) -> Result<Vec<u32>, TokenizeError> {
+    wants_starts: bool,
+) -> Result<Joint, TokenizeError> {
     let failed = |source| TokenizeError::Tokenizer { line, source };
-    match (prompt, response) {
+    let (text, is_rendered, answer) = match (prompt, response) {
         (Text::Plain(prompt), Text::Plain(response)) => {
             let eos = tokenizer.eos_token().ok_or(TokenizeError::NoEos)?;
             let end = if response.ends_with(eos) { "" } else { eos };
             let text = format!("{prompt}{response}{end}");
-            tokenizer.encode(&text).map_err(failed)
+            (text, false, prompt.len()..prompt.len() + response.len())
         }
         (prompt, response) => {
-            let turns: Vec<Message> = [prompt, response].into_iter().flat_map(turns).collect();
-            let mut text = tokenizer
-                .apply_chat_template(&turns, false)
-                .map_err(failed)?;
+            let all: Vec<Message> = [prompt, response].into_iter().flat_map(turns).collect();
+            let mut text = tokenizer.apply_chat_template(&all, false).map_err(failed)?;
             if !tokenizer.ends_in_special(&text) {
                 text.push_str(tokenizer.eos_token().ok_or(TokenizeError::NoEos)?);
             }
-            tokenizer.encode_rendered(&text).map_err(failed)
+            // the last turn's words, which a template may have stripped of white space around
+            let content = response.to_string();
+            let stripped = content.trim();
+            let start = text.rfind(stripped).unwrap_or(text.len());
+            let start = start.saturating_sub(content.len() - content.trim_start().len());
+            (text, true, start..start + content.len())
         }
+    };
+    if !wants_starts {
+        let ids = match is_rendered {
+            true => tokenizer.encode_rendered(&text),
+            false => tokenizer.encode(&text),
+        };
+        return Ok(Joint {
+            ids: ids.map_err(failed)?,
+            starts: Vec::new(),
+        });
     }
+    let (ids, starts) = tokenizer
+        .encode_with_starts(&text, !is_rendered)
+        .map_err(failed)?;
+    let within = |start: usize| start.clamp(answer.start, answer.end) - answer.start;
+    Ok(Joint {
+        ids,
+        starts: starts.into_iter().map(within).collect(),
+    })
 }
 
 /// The turns of a text; a plain one is the assistant's.
@@ -342,10 +398,17 @@ fn truncate(pair: &mut TokenPair, options: &TokenizeOptions, flaws: &mut Flaws) 
         }
     }
     let room = limit - pair.prompt.len();
-    for response in [&mut pair.chosen, &mut pair.rejected] {
+    let [of_chosen, of_rejected] = &mut pair.features;
+    for (response, features) in [
+        (&mut pair.chosen, of_chosen),
+        (&mut pair.rejected, of_rejected),
+    ] {
         if response.len() > room {
             flaws.cut_response = true;
             response.truncate(room);
+            if let Some(features) = features {
+                features.truncate(room);
+            }
         }
     }
 }

@@ -64,6 +64,7 @@ pub struct Tokenizer {
     eos_token: Option<String>,
     eos_id: Option<u32>,
     pad_id: Option<u32>,
+    bos_id: Option<u32>,
 }
 
 impl Tokenizer {
@@ -118,6 +119,7 @@ impl Tokenizer {
         Ok(Self {
             eos_id: id(eos_token.clone()),
             pad_id: id(special("pad_token")),
+            bos_id: id(special("bos_token")),
             template,
             eos_token,
             inner,
@@ -144,6 +146,30 @@ impl Tokenizer {
         let encoding = self.inner.encode_fast(text, add_special);
         let encoding = encoding.map_err(|e| TokenizerError::Tokenize(e.to_string()))?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// Ids of a text, and the byte of it at which each begins; a special token that the tokenizer
+    /// adds behind the text begins at its end.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn encode_with_starts(
+        &self,
+        text: &str,
+        add_special: bool,
+    ) -> Result<(Vec<u32>, Vec<usize>), TokenizerError> {
+        let encoding = self.inner.encode(text, add_special);
+        let encoding = encoding.map_err(|e| TokenizerError::Tokenize(e.to_string()))?;
+        let mut starts: Vec<usize> = encoding.get_offsets().iter().map(|o| o.0).collect();
+        // an added token says that it is at 0, wherever it stands
+        let mut reached = 0;
+        for (start, offsets) in starts.iter_mut().zip(encoding.get_offsets()) {
+            if *offsets == (0, 0) && reached > 0 {
+                *start = text.len();
+            }
+            reached = reached.max(offsets.1);
+        }
+        Ok((encoding.get_ids().to_vec(), starts))
     }
 
     /// The text of some ids.
@@ -188,6 +214,16 @@ impl Tokenizer {
     /// Its id.
     pub fn eos_id(&self) -> Option<u32> {
         self.eos_id
+    }
+
+    /// The id of the beginning-of-sequence token.
+    pub fn bos_id(&self) -> Option<u32> {
+        self.bos_id
+    }
+
+    /// A token as the vocabulary writes it.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
     }
 
     /// The id of the padding token.

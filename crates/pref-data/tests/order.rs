@@ -72,6 +72,7 @@ proptest! {
             .enumerate()
             .map(|(line, &(p, w, l))| TokenPair {
                 prompt: vec![1; p], chosen: vec![3; w], rejected: vec![4; l], line,
+                ..TokenPair::default()
             })
             .collect();
         let batches = length_sorted_batches(&pairs, size);

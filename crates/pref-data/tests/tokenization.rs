@@ -27,6 +27,7 @@ fn plain(prompt: &str, chosen: &str, rejected: &str) -> Pair {
         chosen: Text::Plain(chosen.to_owned()),
         rejected: Text::Plain(rejected.to_owned()),
         line: 1,
+        annotations: [None, None],
     }
 }
 
@@ -94,6 +95,7 @@ fn a_conversation_is_closed_by_its_template() {
         chosen: Text::Conversation(vec![turn("assistant", "Yes.")]),
         rejected: Text::Conversation(vec![turn("assistant", "No.")]),
         line: 1,
+        annotations: [None, None],
     };
     let tokenizer = tokenizer("llama");
     let tokenized = tokenize(&[pair], &tokenizer, &TokenizeOptions::default()).unwrap();
@@ -123,6 +125,7 @@ fn a_template_that_leaves_the_turn_open_is_closed() {
         chosen: Text::Conversation(vec![turn("assistant", "Yes.")]),
         rejected: Text::Conversation(vec![turn("assistant", "No.")]),
         line: 1,
+        annotations: [None, None],
     };
     let tokenizer = Tokenizer::from_folder(folder.path()).unwrap();
     let tokenized = tokenize(&[pair], &tokenizer, &TokenizeOptions::default()).unwrap();
@@ -170,6 +173,7 @@ fn pairs_that_cannot_be_tokens_are_named_by_line() {
         rejected: Text::Conversation(vec![turn("assistant", "b")]),
         prompt: Text::Conversation(vec![turn("user", "c")]),
         line: 3,
+        annotations: [None, None],
     };
     let folder = tempfile::tempdir().unwrap();
     let json = std::fs::read(workspace("fixtures/models/llama/tokenizer.json")).unwrap();
@@ -233,7 +237,7 @@ proptest! {
         let tokenizer = tokenizer("llama");
         let run = |max_length| {
             let long_prompts = LongPrompts::Cut;
-            let options = TokenizeOptions { max_length, truncation, long_prompts };
+            let options = TokenizeOptions { max_length, truncation, long_prompts, parts: None };
             tokenize(std::slice::from_ref(&pair), &tokenizer, &options)
         };
         let whole = run(None).unwrap().pairs.remove(0);

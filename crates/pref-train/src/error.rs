@@ -78,6 +78,30 @@ pub enum TrainError {
         /// Pairs in the evaluation set.
         held_out: usize,
     },
+    /// A pair lacks what the objective looks at.
+    #[error("line {line}: the objective needs `{field}`, and the row has none; {remedy}")]
+    Lacks {
+        /// From 1.
+        line: usize,
+        /// The field.
+        field: String,
+        /// What makes it.
+        remedy: &'static str,
+    },
+    /// Segments that do not describe their answer.
+    #[error("line {line}: `{side}_segments`: {source}")]
+    Segments {
+        /// From 1.
+        line: usize,
+        /// `chosen` or `rejected`.
+        side: &'static str,
+        /// Why not.
+        #[source]
+        source: pref_core::SegmentError,
+    },
+    /// Markers of parts that are no regular expressions.
+    #[error("data.parts: {0}")]
+    PartRules(#[from] pref_data::PartRulesError),
     /// Prompts and responses do not fit the model's positions.
     #[error(
         "data.max-length is {max_length}, but the model at {} has {positions} positions; set data.max-length to at most {positions}",

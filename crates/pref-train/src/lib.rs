@@ -27,6 +27,7 @@ mod batch;
 mod checkpoint;
 mod durable;
 mod error;
+mod features;
 mod metrics;
 mod optimizer;
 mod parameters;
@@ -43,8 +44,8 @@ pub use metrics::{EvalRecord, PairMeans, PairSums, Record, StepRecord};
 pub use optimizer::AdamW;
 pub use parameters::NamedGradients;
 pub use plan::{
-    DataPlan, ModelPlan, OutputPlan, Plan, PlanError, ReferenceKind, ScheduleKind, Settings,
-    TrainPlan, WeightFormat,
+    DataPlan, ModelPlan, OnError, OutputPlan, Plan, PlanError, ReferenceKind, ScheduleKind,
+    Settings, TrainPlan, WeightFormat,
 };
 pub use reference::compute_log_probs;
 pub use run::{Outcome, train};

@@ -10,10 +10,11 @@ mod keys;
 pub use error::PlanError;
 pub use keys::Settings;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use pref_core::ObjectiveConfig;
-use pref_data::{LongPrompts, Truncation};
+use pref_data::{DiffAlgorithm, LongPrompts, PartMarker, Shape, Truncation};
 use serde::{Deserialize, Serialize};
 
 /// Everything that decides a run.
@@ -60,11 +61,18 @@ pub enum ReferenceKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DataPlan {
-    /// JSON Lines file of training pairs.
+    /// Training pairs: a file of JSON Lines, JSON, CSV or Parquet, plain or compressed, a folder of
+    /// them, or a pattern.
     pub train: PathBuf,
+    /// The rows' shape; found out from the first row, and reported, if absent.
+    pub shape: Option<Shape>,
+    /// Fields by the names that the file has for them, such as `prompt = "question"`.
+    pub columns: BTreeMap<String, String>,
+    /// What becomes of rows that are no pairs.
+    pub on_error: OnError,
     /// Rows `[start, end)` of the training file to use, in file order; all if absent.
     pub rows: Option<[usize; 2]>,
-    /// JSON Lines file of evaluation pairs.
+    /// Evaluation pairs, read as the training pairs are.
     pub eval: Option<PathBuf>,
     /// Without `eval`: this fraction of the training pairs is held out for evaluation.
     pub eval_fraction: f64,
@@ -75,8 +83,24 @@ pub struct DataPlan {
     pub truncation: Truncation,
     /// What becomes of a prompt that fills `max_length` by itself.
     pub long_prompts: LongPrompts,
+    /// How the varied tokens of two answers are found, for objectives that look at them.
+    pub diff: DiffAlgorithm,
+    /// Label of an answer's first part, for objectives that look at parts.
+    pub first_part: String,
+    /// Where other parts begin, in rows that do not name theirs.
+    pub parts: Vec<PartMarker>,
     /// Shuffle the pairs anew for each epoch; file order if false.
     pub shuffle: bool,
+}
+
+/// What becomes of rows that are no pairs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnError {
+    /// The first one ends the run before it begins.
+    Stop,
+    /// They are passed over, counted, and listed in the run's `rejects.txt`.
+    Skip,
 }
 
 /// How the objective is optimised.
@@ -250,7 +274,7 @@ impl Plan {
         let unfed: Vec<&'static str> = needs
             .names()
             .into_iter()
-            .filter(|&need| need != "reference" && need != "kl")
+            .filter(|need| ["unpaired", "traces"].contains(need))
             .collect();
         if !unfed.is_empty() {
             return Err(PlanError::Unfed {

@@ -11,14 +11,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
-use pref_data::{TokenPair, TokenizeOptions, Tokenizer, hold_out, read_pairs, tokenize};
+use pref_data::{
+    Pair, PartRules, ReadOptions, Shape, TokenPair, TokenizeOptions, Tokenizer, hold_out,
+    read_with, tokenize,
+};
 use pref_model::{Decoder, SaveDtype};
 use serde_json::Value;
 
 use crate::checkpoint::{self, Snapshot};
+use crate::durable::write_file;
 use crate::error::TrainError;
+use crate::features::Examples;
 use crate::metrics::{PairMeans, Record, StepRecord};
-use crate::plan::{Plan, ReferenceKind, WeightFormat};
+use crate::plan::{OnError, Plan, ReferenceKind, WeightFormat};
 use crate::reference::{Reference, cache_key, compute_log_probs, read_cache, write_cache};
 use crate::tracker::Tracker;
 use crate::trainer::{Parts, StepFailure, Trainer};
@@ -167,9 +172,10 @@ impl Run<'_> {
                 positions,
             });
         }
-        let (train, eval) = self.pairs(&tokenizer, max_length, tracker)?;
+        let [train, eval] = self.examples(&tokenizer, max_length, tracker)?;
         let pad_id = tokenizer.pad_id().or(tokenizer.eos_id()).unwrap_or(0);
-        let reference = self.reference::<B>(&policy, [&train, &eval], pad_id, device, tracker)?;
+        let sets = [train.pairs.as_slice(), &eval.pairs];
+        let reference = self.reference::<B>(&policy, sets, pad_id, device, tracker)?;
         Ok(Trainer::new(
             &plan.train,
             plan.data.shuffle,
@@ -186,33 +192,26 @@ impl Run<'_> {
     }
 
     /// Training pairs and evaluation pairs, as tokens.
-    fn pairs(
+    fn examples(
         &self,
         tokenizer: &Tokenizer,
         max_length: usize,
         tracker: &mut dyn Tracker,
-    ) -> Result<(Vec<TokenPair>, Vec<TokenPair>), TrainError> {
+    ) -> Result<[Examples; 2], TrainError> {
         let data = &self.plan.data;
-        let mut read = |path: &Path,
-                        rows: Option<[usize; 2]>|
-         -> Result<Vec<TokenPair>, TrainError> {
-            let mut pairs = read_pairs(path)?;
-            if let Some([start, end]) = rows {
-                if end > pairs.len() {
-                    return Err(TrainError::Rows {
-                        path: path.to_owned(),
-                        start,
-                        end,
-                        n: pairs.len(),
-                    });
-                }
-                pairs = pairs.drain(start..end).collect();
-            }
-            let options = TokenizeOptions {
-                max_length: Some(max_length),
-                truncation: data.truncation,
-                long_prompts: data.long_prompts,
-            };
+        let needs = self.plan.objective.needs();
+        let parts = match needs.parts {
+            true => Some(PartRules::new(&data.first_part, &data.parts)?),
+            false => None,
+        };
+        let options = TokenizeOptions {
+            max_length: Some(max_length),
+            truncation: data.truncation,
+            long_prompts: data.long_prompts,
+            parts,
+        };
+        let mut read = |path: &Path, rows| -> Result<Vec<TokenPair>, TrainError> {
+            let pairs = self.pairs(path, rows, tracker)?;
             let tokenized =
                 tokenize(&pairs, tokenizer, &options).map_err(|source| TrainError::Tokenize {
                     path: path.to_owned(),
@@ -232,7 +231,52 @@ impl Run<'_> {
                 held_out: eval.len(),
             });
         }
-        Ok((train, eval))
+        let examples = |pairs| Examples::new(pairs, needs, data.diff);
+        Ok([examples(train)?, examples(eval)?])
+    }
+
+    /// The pairs of a file, or some rows of them.
+    fn pairs(
+        &self,
+        path: &Path,
+        rows: Option<[usize; 2]>,
+        tracker: &mut dyn Tracker,
+    ) -> Result<Vec<Pair>, TrainError> {
+        let data = &self.plan.data;
+        let options = ReadOptions {
+            shape: data.shape,
+            columns: data.columns.clone(),
+            skip_bad_rows: data.on_error == OnError::Skip,
+        };
+        let mut read = read_with(path, &options)?;
+        if read.shape != Shape::Pairs {
+            tracker.note(&format!("{}: read as {}", path.display(), read.shape));
+        }
+        if !read.rejects.is_empty() {
+            let folder = &self.plan.output.folder;
+            fs::create_dir_all(folder).map_err(TrainError::file(folder))?;
+            let rejects = self.file("rejects.txt");
+            let lines: String = read.rejects.iter().map(|e| format!("{e}\n")).collect();
+            write_file(&rejects, lines.as_bytes()).map_err(TrainError::file(&rejects))?;
+            tracker.note(&format!(
+                "{}: {} rows passed over, listed in {}",
+                path.display(),
+                read.rejects.len(),
+                rejects.display()
+            ));
+        }
+        if let Some([start, end]) = rows {
+            if end > read.pairs.len() {
+                return Err(TrainError::Rows {
+                    path: path.to_owned(),
+                    start,
+                    end,
+                    n: read.pairs.len(),
+                });
+            }
+            read.pairs = read.pairs.drain(start..end).collect();
+        }
+        Ok(read.pairs)
     }
 
     fn reference<B: AutodiffBackend>(

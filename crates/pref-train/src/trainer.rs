@@ -9,11 +9,12 @@ use burn::tensor::{ElementConversion, Tensor};
 use pref_core::{
     BatchError, Objective, ObjectiveConfig, backward_in_chunks, position_chunks, token_kl,
 };
-use pref_data::{Batch, Order, Sampler, TokenPair, length_sorted_batches};
+use pref_data::{Batch, Order, Sampler, length_sorted_batches};
 use pref_model::{Decoder, token_log_probs};
 
 use crate::batch::{Columns, batch_of, log_probs, pair_batch, responses};
 use crate::checkpoint::State;
+use crate::features::Examples;
 use crate::metrics::{EvalRecord, PairSums, PairValues, StepRecord, per_pair};
 use crate::optimizer::AdamW;
 use crate::parameters::NamedGradients;
@@ -30,8 +31,8 @@ pub(crate) struct Trainer<B: AutodiffBackend> {
     pub(crate) optimizer: AdamW<B::InnerBackend>,
     pub(crate) state: State,
     reference: Reference<B::InnerBackend>,
-    train: Vec<TokenPair>,
-    eval: Vec<TokenPair>,
+    train: Examples,
+    eval: Examples,
     objective: Box<dyn Objective<B>>,
     eval_objective: Box<dyn Objective<B::InnerBackend>>,
     /// Whether the objective looks at whole next-token distributions.
@@ -46,8 +47,8 @@ pub(crate) struct Trainer<B: AutodiffBackend> {
 pub(crate) struct Parts<B: AutodiffBackend> {
     pub(crate) policy: Decoder<B>,
     pub(crate) reference: Reference<B::InnerBackend>,
-    pub(crate) train: Vec<TokenPair>,
-    pub(crate) eval: Vec<TokenPair>,
+    pub(crate) train: Examples,
+    pub(crate) eval: Examples,
     pub(crate) pad_id: u32,
     pub(crate) device: B::Device,
 }
@@ -88,7 +89,7 @@ impl<B: AutodiffBackend> Trainer<B> {
                 step: 0,
                 optimizer_steps: 0,
                 tokens: 0,
-                sampler: Sampler::new(parts.train.len(), order, plan.seed),
+                sampler: Sampler::new(parts.train.pairs.len(), order, plan.seed),
                 unlogged: PairSums::default(),
             },
             reference: parts.reference,
@@ -109,7 +110,7 @@ impl<B: AutodiffBackend> Trainer<B> {
     /// Optimiser steps of one pass over the data.
     fn steps_per_epoch(&self) -> usize {
         let pairs_per_step = self.plan.batch_size * self.plan.gradient_accumulation;
-        self.train.len().div_ceil(pairs_per_step)
+        self.train.pairs.len().div_ceil(pairs_per_step)
     }
 
     /// Optimiser steps of the whole run.
@@ -120,11 +121,11 @@ impl<B: AutodiffBackend> Trainer<B> {
 
     /// Lines in the data of these pairs.
     pub(crate) fn lines(&self, indices: &[usize]) -> Vec<usize> {
-        indices.iter().map(|&i| self.train[i].line).collect()
+        indices.iter().map(|&i| self.train.pairs[i].line).collect()
     }
 
     pub(crate) fn n_eval(&self) -> usize {
-        self.eval.len()
+        self.eval.pairs.len()
     }
 
     /// One optimiser step: forward and backward on each micro-batch, then the update. The loss is
@@ -136,7 +137,7 @@ impl<B: AutodiffBackend> Trainer<B> {
         let pairs_per_step = self.plan.batch_size * self.plan.gradient_accumulation;
         let mut indices = sampler.next_batch(pairs_per_step);
         // pairs of like length share a micro-batch: less padding, the same mean
-        indices.sort_by_key(|&i| std::cmp::Reverse(self.train[i].longest()));
+        indices.sort_by_key(|&i| std::cmp::Reverse(self.train.pairs[i].longest()));
 
         let mut gradients = NamedGradients::default();
         let mut measured = Vec::new();
@@ -179,7 +180,7 @@ impl<B: AutodiffBackend> Trainer<B> {
         self.state.optimizer_steps = self.optimizer.steps();
         self.state.tokens += indices
             .iter()
-            .map(|&i| self.train[i].n_tokens() as u64)
+            .map(|&i| self.train.pairs[i].n_tokens() as u64)
             .sum::<u64>();
         self.state.sampler = sampler;
         let is_logged = self.state.step.is_multiple_of(self.plan.log_every)
@@ -206,7 +207,7 @@ impl<B: AutodiffBackend> Trainer<B> {
         share: f64,
         gradients: &mut NamedGradients<B::InnerBackend>,
     ) -> Result<Tensor<B::InnerBackend, 2>, BatchError> {
-        let batch = batch_of(&self.train, indices, self.pad_id);
+        let batch = batch_of(&self.train.pairs, indices, self.pad_id);
         let distributions = self.distributions(&batch);
         let reference = self.reference_of(Set::Train, indices, &batch, distributions.as_ref());
         let reference = reference.map(Tensor::from_inner);
@@ -220,7 +221,9 @@ impl<B: AutodiffBackend> Trainer<B> {
                 reference,
                 kl: None,
             };
-            let output = self.objective.loss(&pair_batch(&columns, &batch))?;
+            let mut pairs = pair_batch(&columns, &batch);
+            self.train.attach(indices, &mut pairs);
+            let output = self.objective.loss(&pairs)?;
             add(&(output.loss.clone() * share).backward());
             return Ok(per_pair(&output).inner());
         }
@@ -235,7 +238,9 @@ impl<B: AutodiffBackend> Trainer<B> {
                 reference: reference.clone(),
                 kl: rows.next(),
             };
-            let output = self.objective.loss(&pair_batch(&columns, &batch))?;
+            let mut pairs = pair_batch(&columns, &batch);
+            self.train.attach(indices, &mut pairs);
+            let output = self.objective.loss(&pairs)?;
             Ok((output.loss.clone() * share, per_pair(&output).inner()))
         };
         backward_in_chunks(
@@ -307,8 +312,8 @@ impl<B: AutodiffBackend> Trainer<B> {
     ) -> Result<EvalRecord, BatchError> {
         let policy = self.policy.valid();
         let mut sums = PairSums::default();
-        for indices in length_sorted_batches(&self.eval, self.plan.batch_size) {
-            let batch = batch_of(&self.eval, &indices, self.pad_id);
+        for indices in length_sorted_batches(&self.eval.pairs, self.plan.batch_size) {
+            let batch = batch_of(&self.eval.pairs, &indices, self.pad_id);
             let distributions = self.distributions(&batch);
             let distributions = distributions.as_ref();
             let columns = Columns {
@@ -316,13 +321,15 @@ impl<B: AutodiffBackend> Trainer<B> {
                 reference: self.reference_of(Set::Eval, &indices, &batch, distributions),
                 kl: distributions.map(|d| self.divergence(&policy, &batch, d)),
             };
-            let output = self.eval_objective.loss(&pair_batch(&columns, &batch))?;
+            let mut pairs = pair_batch(&columns, &batch);
+            self.eval.attach(&indices, &mut pairs);
+            let output = self.eval_objective.loss(&pairs)?;
             sums.add(&PairValues::read(per_pair(&output)));
             progress(indices.len());
         }
         Ok(EvalRecord {
             step: self.state.step,
-            eval_pairs: self.eval.len(),
+            eval_pairs: self.eval.pairs.len(),
             pairs: sums.means(),
         })
     }

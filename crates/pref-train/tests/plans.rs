@@ -86,7 +86,7 @@ fn mistakes_are_named_with_a_way_out() {
         &["train.schedule=linaer"],
         &["objective.betta=0.1"],
         &["objective.method=dpoo"],
-        &["objective.method=2d-dpo"],
+        &["objective.method=kto"],
         &["objective.method=simpo", "model.reference=precomputed"],
         &["model.reference=none"],
         &["objective.method=tdpo2", "model.reference=precomputed"],

@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::f64::consts::LN_2;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -177,6 +178,122 @@ fn the_divergence_enters_the_loss() {
     };
     let (dpo, tdpo) = (last("dpo"), last("tdpo1"));
     assert!((dpo.pairs.loss - tdpo.pairs.loss).abs() > 1e-4);
+}
+
+/// A row of a pair with everything that an objective may look at; token counts are the fixtures'
+/// tokenizer's.
+fn annotated(tokens: impl Fn(&str) -> usize) -> String {
+    let text = ["2 + 2 = 4\n", "#### 4"];
+    let wrong = ["2 + 2 is 5\n", "so it is\n", "#### 5"];
+    let n = tokens(&text.concat());
+    let m = tokens(&wrong.concat());
+    serde_json::json!({
+        "prompt": "What is 2 + 2?\n", "chosen": text.concat(), "rejected": wrong.concat(),
+        "chosen_segments": text, "chosen_scores": [[4, 4, 4, 2, 3], [3, 4, 4, 4, 4]],
+        "rejected_segments": wrong,
+        "rejected_scores": [[0, 0, 4, 1, 3], [1, 2, 4, 1, 1], [0, 0, 4, 2, 2]],
+        "chosen_weights": vec![1.5; n], "rejected_weights": vec![0.5; m],
+        "rejected_importance": vec![0.25; m],
+    })
+    .to_string()
+}
+
+#[test]
+fn every_pairwise_objective_trains_on_annotated_pairs() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("annotated.jsonl");
+    let tokenizer = pref_data::Tokenizer::from_folder(Path::new(&common::model("llama"))).unwrap();
+    let prompt = tokenizer.encode("What is 2 + 2?\n").unwrap().len();
+    let row = annotated(|text| {
+        let ids = tokenizer
+            .encode(&format!("What is 2 + 2?\n{text}<|im_end|>"))
+            .unwrap();
+        ids.len() - prompt
+    });
+    std::fs::write(&data, format!("{row}\n{row}\n{row}\n")).unwrap();
+    for (objective, first) in [
+        (vec!["objective.method=dpo-bmc"], Some(LN_2)),
+        (vec!["objective.method=orpo-bmc"], None),
+        (vec!["objective.method=figa"], None),
+        (
+            vec!["objective.method=dpo-bmc", "data.diff=difflib"],
+            Some(LN_2),
+        ),
+        (vec!["objective.method=cdpo"], Some(LN_2)),
+        (vec!["objective.method=2d-dpo"], Some(2.0 * LN_2)),
+        (
+            vec![
+                "objective.method=dpo",
+                "objective.token_weights={kind = \"given\"}",
+            ],
+            Some(LN_2),
+        ),
+        (
+            vec![
+                "objective.method=hipo",
+                "objective.part_weights={reasoning = 0.3, answer = 0.7}",
+                "objective.response_weight=1.0",
+            ],
+            Some(2.0 * LN_2),
+        ),
+    ] {
+        let run = folder
+            .path()
+            .join(objective.join("-").replace(['/', '"', ' '], "_"));
+        let mut settings = objective.clone();
+        settings.extend(["train.steps=3", "data.eval-fraction=0"]);
+        let (_, memory) = common::run::<Cpu>(&plan(&data, &run, &settings), false).unwrap();
+        let losses: Vec<f64> = memory.steps.iter().map(|s| s.pairs.loss).collect();
+        if let Some(first) = first {
+            assert!((losses[0] - first).abs() < 1e-4, "{objective:?} {losses:?}");
+        }
+        assert!(losses[2] < losses[0] - 1e-3, "{objective:?} {losses:?}");
+    }
+}
+
+#[test]
+fn what_a_row_lacks_is_said_before_the_first_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = common::write_pairs(folder.path(), 10);
+    let error = |objective: &str| {
+        let run = folder.path().join("run");
+        let error = common::run::<Cpu>(&plan(&data, &run, &[objective]), false).unwrap_err();
+        error
+            .to_string()
+            .replace(&folder.path().display().to_string(), "[folder]")
+    };
+    insta::assert_snapshot!(
+        [
+            error("objective.method=2d-dpo"),
+            error("objective.method=cadpo"),
+            error("objective.token_weights={kind = \"given\"}"),
+        ]
+        .join("\n")
+    );
+}
+
+#[test]
+fn rows_that_are_no_pairs_are_passed_over_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = common::write_pairs(folder.path(), 10);
+    let mut text = std::fs::read_to_string(&data).unwrap();
+    text.push_str("{\"prompt\": \"only\"}\nnot json\n");
+    std::fs::write(&data, text).unwrap();
+    let run = folder.path().join("run");
+    assert!(common::run::<Cpu>(&plan(&data, &run, &[]), false).is_err());
+    let skip = plan(&data, &run, &["data.on-error=skip", "train.steps=1"]);
+    let (_, memory) = common::run::<Cpu>(&skip, false).unwrap();
+    assert!(
+        memory
+            .notes
+            .iter()
+            .any(|n| n.contains("2 rows passed over")),
+        "{:?}",
+        memory.notes
+    );
+    let rejects = std::fs::read_to_string(run.join("rejects.txt")).unwrap();
+    let rejects = rejects.replace(&folder.path().display().to_string(), "[folder]");
+    insta::assert_snapshot!(rejects);
 }
 
 #[test]

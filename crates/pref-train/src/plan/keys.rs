@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use pref_data::PartRules;
 use serde_json::{Map, Value, json};
 
 use super::{Plan, PlanError};
@@ -164,11 +165,7 @@ impl Settings {
                 "a model's folder in Hugging Face's layout",
                 "--model FOLDER",
             ),
-            (
-                "data.train",
-                "a JSON Lines file of preference pairs",
-                "--data FILE",
-            ),
+            ("data.train", "a file of preference pairs", "--data FILE"),
         ] {
             let (section, inner) = key.split_once('.').expect("written so above");
             if tree[section][inner].is_null() {
@@ -286,12 +283,18 @@ fn defaults() -> Value {
         },
         "data": {
             "train": null,
+            "shape": null,
+            "columns": {},
+            "on-error": "stop",
             "rows": null,
             "eval": null,
             "eval-fraction": 0.0,
             "max-length": null,
             "truncation": "keep-end",
             "long-prompts": "refuse",
+            "diff": "levenshtein",
+            "first-part": "reasoning",
+            "parts": PartRules::default_markers(),
             "shuffle": true,
         },
         "train": {

@@ -1,0 +1,186 @@
+//! `pref data`: sets of pairs as files. In: pairs of any format and shape. Out: what they are like,
+//! or the same pairs as JSON Lines, whole or divided.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use pref_data::{Pair, Text, TokenizeOptions, Tokenizer, hold_out};
+use serde_json::json;
+
+use crate::pairs::{ReadArgs, tokens, write_lines};
+use crate::progress;
+
+/// Look at sets of pairs, convert and divide them
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// How many pairs there are, and how long they are
+    Stats {
+        /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them or a pattern
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Folder of a model: lengths in its tokens, not in characters
+        #[arg(long, value_name = "FOLDER")]
+        model: Option<PathBuf>,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        read: ReadArgs,
+    },
+    /// Any format and shape to JSON Lines of prompt, chosen and rejected
+    Convert {
+        /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them or a pattern
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Where to; stdout if absent
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        #[command(flatten)]
+        read: ReadArgs,
+    },
+    /// Hold out a fraction for evaluation, the same for a seed as `data.eval-fraction` in training
+    Split {
+        /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them or a pattern
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Fraction held out
+        #[arg(long, value_name = "X", default_value_t = 0.1)]
+        fraction: f64,
+        /// Seed of the choice
+        #[arg(long, value_name = "N", default_value_t = 42)]
+        seed: u64,
+        /// Folder for train.jsonl and eval.jsonl
+        #[arg(long, value_name = "FOLDER")]
+        output: PathBuf,
+        #[command(flatten)]
+        read: ReadArgs,
+    },
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    match &args.command {
+        Command::Stats {
+            file,
+            model,
+            json,
+            read,
+        } => stats(file, model.as_deref(), *json, read)?,
+        Command::Convert { file, output, read } => {
+            let pairs = read.read(file)?.pairs;
+            let lines = pairs.iter().map(|pair| pair.to_value().to_string());
+            match output {
+                Some(output) => {
+                    let n = write_lines(output, lines)?;
+                    progress::note(&format!("{}: {n} pairs", output.display()));
+                }
+                None => {
+                    let mut stdout = std::io::stdout().lock();
+                    for line in lines {
+                        writeln!(stdout, "{line}")?;
+                    }
+                }
+            }
+        }
+        Command::Split {
+            file,
+            fraction,
+            seed,
+            output,
+            read,
+        } => {
+            ensure!(
+                *fraction > 0.0 && *fraction < 1.0,
+                "--fraction must be above 0 and below 1, found {fraction}"
+            );
+            let (train, eval) = hold_out(read.read(file)?.pairs, *fraction, *seed);
+            std::fs::create_dir_all(output)?;
+            for (name, pairs) in [("train.jsonl", train), ("eval.jsonl", eval)] {
+                let path = output.join(name);
+                let lines = pairs.iter().map(|pair| pair.to_value().to_string());
+                let n = write_lines(&path, lines)?;
+                progress::note(&format!("{}: {n} pairs", path.display()));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn stats(file: &Path, model: Option<&Path>, json: bool, read: &ReadArgs) -> Result<()> {
+    let pairs = read.read(file)?.pairs;
+    let (unit, columns): (_, [Vec<usize>; 3]) = match model {
+        Some(model) => {
+            let tokenizer = Tokenizer::from_folder(model)?;
+            let pairs = tokens(file, &pairs, &tokenizer, &TokenizeOptions::default())?;
+            let column = |of: fn(&pref_data::TokenPair) -> usize| pairs.iter().map(of).collect();
+            let columns = [
+                column(|p| p.prompt.len()),
+                column(|p| p.chosen.len()),
+                column(|p| p.rejected.len()),
+            ];
+            ("tokens", columns)
+        }
+        None => {
+            let column = |of: fn(&Pair) -> &Text| pairs.iter().map(|p| length(of(p))).collect();
+            let columns = [
+                column(|p| &p.prompt),
+                column(|p| &p.chosen),
+                column(|p| &p.rejected),
+            ];
+            ("characters", columns)
+        }
+    };
+    let longer = columns[1]
+        .iter()
+        .zip(&columns[2])
+        .filter(|(w, l)| w > l)
+        .count();
+    let mut stdout = std::io::stdout().lock();
+    const NAMES: [&str; 3] = ["prompt", "chosen", "rejected"];
+    let summaries = columns.map(|mut column| {
+        column.sort_unstable();
+        let n = column.len();
+        let at = |q: f64| column[((n - 1) as f64 * q).round() as usize];
+        let mean = column.iter().sum::<usize>() as f64 / n as f64;
+        (mean, [0.0, 0.5, 0.9, 1.0].map(at))
+    });
+    if json {
+        let mut line = json!({"pairs": pairs.len(), "unit": unit, "chosen_longer": longer});
+        for (name, (mean, [least, median, high, most])) in NAMES.into_iter().zip(summaries) {
+            line[name] =
+                json!({"mean": mean, "least": least, "median": median, "p90": high, "most": most});
+        }
+        writeln!(stdout, "{line}")?;
+        return Ok(());
+    }
+    writeln!(stdout, "{} pairs, in {unit}\n", pairs.len())?;
+    writeln!(
+        stdout,
+        "{:<10}{:>9}{:>9}{:>9}{:>9}{:>9}",
+        "", "mean", "least", "median", "90 %", "most"
+    )?;
+    for (name, (mean, quantiles)) in NAMES.into_iter().zip(summaries) {
+        let cells: String = quantiles.iter().map(|q| format!("{q:>9}")).collect();
+        writeln!(stdout, "{name:<10}{mean:>9.1}{cells}")?;
+    }
+    let share = 100.0 * longer as f64 / pairs.len() as f64;
+    writeln!(
+        stdout,
+        "\nchosen is the longer answer in {longer} pairs ({share:.0} %)"
+    )?;
+    Ok(())
+}
+
+fn length(text: &Text) -> usize {
+    match text {
+        Text::Plain(text) => text.chars().count(),
+        Text::Conversation(turns) => turns.iter().map(|t| t.content.chars().count()).sum(),
+    }
+}

@@ -1,0 +1,258 @@
+//! `pref diff`: what differs between the answers of a pair. In: pairs and a tokenizer. Out: both
+//! answers with their varied tokens marked, or how far the pairs of a set are apart.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use pref_data::{
+    DiffAlgorithm, Pair, TokenDiff, TokenPair, TokenizeOptions, Tokenizer, token_diffs,
+};
+use serde_json::json;
+
+use crate::pairs::{ReadArgs, has_colour, tokens, write_lines};
+use crate::progress;
+
+/// Show what differs between chosen and rejected, token by token
+///
+/// On a terminal varied tokens are coloured; elsewhere they stand in [-…-] on the chosen side and
+/// in {+…+} on the rejected.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them or a pattern
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Folder of the model whose tokens are compared
+    #[arg(long, value_name = "FOLDER")]
+    model: PathBuf,
+    /// How answers are aligned: levenshtein, or difflib as the BMC authors do
+    #[arg(long, default_value = "levenshtein", value_parser = ["levenshtein", "difflib"])]
+    algorithm: String,
+    /// The row to show, from 1; the first ten if absent
+    #[arg(long, value_name = "N")]
+    row: Option<usize>,
+    /// The distribution of edit distances instead
+    #[arg(long)]
+    stats: bool,
+    /// Divide the set into this many parts of like size by distance, nearest pairs first
+    #[arg(long, value_name = "K", requires = "output")]
+    split: Option<usize>,
+    /// Folder for the parts
+    #[arg(long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+    /// One JSON object a line: masks and distances
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let pairs = args.read.read(&args.file)?.pairs;
+    let tokenizer = Tokenizer::from_folder(&args.model)?;
+    let algorithm = match args.algorithm.as_str() {
+        "difflib" => DiffAlgorithm::Difflib,
+        _ => DiffAlgorithm::Levenshtein,
+    };
+    let tokenized = tokens(&args.file, &pairs, &tokenizer, &TokenizeOptions::default())?;
+    let diffs = token_diffs(&tokenized, algorithm);
+    let mut stdout = std::io::stdout().lock();
+    if let (Some(k), Some(folder)) = (args.split, &args.output) {
+        split(k, folder, &pairs, &tokenized, &diffs)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.stats {
+        write_stats(&mut stdout, &tokenized, &diffs, args.json)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let shown = match args.row {
+        None if args.json => 0..pairs.len(),
+        None => 0..pairs.len().min(10),
+        Some(row) => {
+            let n = pairs.len();
+            ensure!(
+                (1..=n).contains(&row),
+                "--row {row} is not one of the {n} pairs"
+            );
+            row - 1..row
+        }
+    };
+    if !args.json && shown.len() < pairs.len() && args.row.is_none() {
+        progress::note(&format!(
+            "the first {} of {} pairs; --row N shows another",
+            shown.len(),
+            pairs.len()
+        ));
+    }
+    for i in shown {
+        let (pair, diff) = (&tokenized[i], &diffs[i]);
+        if args.json {
+            let line = json!({
+                "line": pair.line,
+                "distance": diff.distance(),
+                "chosen_varied": bits(&diff.chosen),
+                "rejected_varied": bits(&diff.rejected),
+            });
+            writeln!(stdout, "{line}")?;
+            continue;
+        }
+        writeln!(
+            stdout,
+            "line {}: {} edits, {} of {} and {} of {} tokens varied",
+            pair.line,
+            diff.distance(),
+            count(&diff.chosen),
+            diff.chosen.len(),
+            count(&diff.rejected),
+            diff.rejected.len()
+        )?;
+        let colour = has_colour();
+        for (name, ids, mask, marks) in [
+            (
+                "chosen",
+                &pair.chosen,
+                &diff.chosen,
+                ["\x1b[32m", "[-", "-]"],
+            ),
+            (
+                "rejected",
+                &pair.rejected,
+                &diff.rejected,
+                ["\x1b[31m", "{+", "+}"],
+            ),
+        ] {
+            let marks = match colour {
+                true => [marks[0], "\x1b[0m"],
+                false => [marks[1], marks[2]],
+            };
+            writeln!(stdout, "{name}: {}", marked(&tokenizer, ids, mask, marks)?)?;
+        }
+        writeln!(stdout)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn bits(mask: &[bool]) -> Vec<u8> {
+    mask.iter().map(|&v| u8::from(v)).collect()
+}
+
+fn count(mask: &[bool]) -> usize {
+    mask.iter().filter(|v| **v).count()
+}
+
+/// The text of an answer, its runs of varied tokens between marks.
+fn marked(tokenizer: &Tokenizer, ids: &[u32], mask: &[bool], marks: [&str; 2]) -> Result<String> {
+    let mut text = String::new();
+    let mut at = 0;
+    for run in mask.chunk_by(|a, b| a == b) {
+        let piece = tokenizer.decode(&ids[at..at + run.len()], false)?;
+        at += run.len();
+        if run[0] {
+            write!(text, "{}{piece}{}", marks[0], marks[1])?;
+        } else {
+            text.push_str(&piece);
+        }
+    }
+    Ok(text)
+}
+
+/// Edits as a share of the longer answer.
+fn share(pair: &TokenPair, diff: &TokenDiff) -> f64 {
+    diff.distance() as f64 / pair.chosen.len().max(pair.rejected.len()) as f64
+}
+
+fn write_stats(
+    out: &mut impl Write,
+    pairs: &[TokenPair],
+    diffs: &[TokenDiff],
+    json: bool,
+) -> Result<()> {
+    let mut edits: Vec<usize> = diffs.iter().map(TokenDiff::distance).collect();
+    let mut shares: Vec<f64> = pairs.iter().zip(diffs).map(|(p, d)| share(p, d)).collect();
+    edits.sort_unstable();
+    shares.sort_unstable_by(f64::total_cmp);
+    let n = edits.len();
+    let at = |q: f64| ((n - 1) as f64 * q).round() as usize;
+    let mean = edits.iter().sum::<usize>() as f64 / n as f64;
+    let mean_share = shares.iter().sum::<f64>() / n as f64;
+    const QUANTILES: [(&str, f64); 5] = [
+        ("least", 0.0),
+        ("25 %", 0.25),
+        ("median", 0.5),
+        ("75 %", 0.75),
+        ("most", 1.0),
+    ];
+    if json {
+        let edits: Vec<usize> = QUANTILES.iter().map(|(_, q)| edits[at(*q)]).collect();
+        let shares: Vec<f64> = QUANTILES.iter().map(|(_, q)| shares[at(*q)]).collect();
+        let line = json!({"pairs": n, "mean": mean, "mean_share": mean_share,
+            "quantiles": [0, 0.25, 0.5, 0.75, 1], "edits": edits, "shares": shares});
+        writeln!(out, "{line}")?;
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "{n} pairs\n\n{:<10}{:>8}{:>22}",
+        "", "edits", "of the longer answer"
+    )?;
+    for (name, q) in QUANTILES {
+        writeln!(
+            out,
+            "{name:<10}{:>8}{:>20.1} %",
+            edits[at(q)],
+            100.0 * shares[at(q)]
+        )?;
+    }
+    writeln!(
+        out,
+        "{:<10}{mean:>8.1}{:>20.1} %\n",
+        "mean",
+        100.0 * mean_share
+    )?;
+    let mut bins = [0_usize; 10];
+    for share in &shares {
+        bins[((share * 10.0) as usize).min(9)] += 1;
+    }
+    let most = bins.into_iter().max().unwrap_or(0).max(1);
+    for (i, bin) in bins.into_iter().enumerate() {
+        let bar = "#".repeat((40 * bin).div_ceil(most));
+        let line = format!("{:>3} to {:>3} %{bin:>8}  {bar}", 10 * i, 10 * (i + 1));
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// Writes the pairs into `k` files of like size, by their distance (BMC, figure 5).
+fn split(
+    k: usize,
+    folder: &Path,
+    pairs: &[Pair],
+    tokenized: &[TokenPair],
+    diffs: &[TokenDiff],
+) -> Result<()> {
+    let n = pairs.len();
+    ensure!(
+        (1..=n).contains(&k),
+        "--split {k} is not between 1 and the {n} pairs"
+    );
+    std::fs::create_dir_all(folder)?;
+    let mut order: Vec<usize> = (0..n).collect();
+    let share = |&i: &usize| share(&tokenized[i], &diffs[i]);
+    order.sort_by(|a, b| share(a).total_cmp(&share(b)));
+    for part in 0..k {
+        let mut rows = order[part * n / k..(part + 1) * n / k].to_vec();
+        let range = (share(&rows[0]), share(&rows[rows.len() - 1]));
+        rows.sort_unstable();
+        let path = folder.join(format!("part-{}.jsonl", part + 1));
+        let written = write_lines(&path, rows.iter().map(|&i| pairs[i].to_value().to_string()))?;
+        progress::note(&format!(
+            "{}: {written} pairs, {:.1} to {:.1} % edited",
+            path.display(),
+            100.0 * range.0,
+            100.0 * range.1
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! The commands that look at data, as a person meets them.
+
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
+mod common;
+
+use std::path::Path;
+
+use common::{model, run};
+
+const ROWS: [&str; 4] = [
+    r#"{"prompt": "What is 2 + 2?\n", "chosen": "2 + 2 = 4\n#### 4", "rejected": "2 + 2 = 5\n#### 5"}"#,
+    r#"{"prompt": "What is 2 + 2?\n", "chosen": "2 + 2 = 5\n#### 5", "rejected": "2 + 2 = 4\n#### 4"}"#,
+    r#"{"prompt": "What is 1 + 1?\n", "chosen": "It is 2.", "rejected": "it is 2"}"#,
+    r#"{"prompt": "What is 1 + 1?\n", "chosen": "It is 2.", "rejected": "it is 2"}"#,
+];
+
+fn rows(folder: &Path) -> String {
+    let path = folder.join("pairs.jsonl");
+    std::fs::write(&path, ROWS.join("\n")).unwrap();
+    path.display().to_string()
+}
+
+/// What a command says, without the folder's name.
+fn said(folder: &Path, args: &[&str]) -> String {
+    let said = run(args);
+    let all = format!("exit {}\n{}--\n{}", said.code.unwrap(), said.out, said.err);
+    all.replace(&folder.display().to_string(), "[folder]")
+}
+
+#[test]
+fn diff_marks_what_varies() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, model) = (rows(folder.path()), model("llama"));
+    insta::assert_snapshot!(said(
+        folder.path(),
+        &["diff", &file, "--model", &model, "--row", "1"]
+    ));
+    insta::assert_snapshot!(said(
+        folder.path(),
+        &["diff", &file, "--model", &model, "--stats"]
+    ));
+    insta::assert_snapshot!(said(
+        folder.path(),
+        &[
+            "diff",
+            &file,
+            "--model",
+            &model,
+            "--row",
+            "3",
+            "--json",
+            "--algorithm",
+            "difflib"
+        ]
+    ));
+    let parts = folder.path().join("parts").display().to_string();
+    insta::assert_snapshot!(said(
+        folder.path(),
+        &[
+            "diff", &file, "--model", &model, "--split", "2", "--output", &parts
+        ]
+    ));
+    let read = std::fs::read_to_string(folder.path().join("parts/part-1.jsonl")).unwrap();
+    assert_eq!(read.lines().count(), 2);
+    insta::assert_snapshot!(said(
+        folder.path(),
+        &["diff", &file, "--model", &model, "--row", "9"]
+    ));
+}
+
+#[test]
+fn lint_finds_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, model) = (rows(folder.path()), model("llama"));
+    insta::assert_snapshot!(said(
+        folder.path(),
+        &[
+            "lint",
+            &file,
+            "--eval",
+            &file,
+            "--model",
+            &model,
+            "--max-length",
+            "12"
+        ]
+    ));
+    let fine = folder.path().join("fine.jsonl");
+    std::fs::write(&fine, ROWS[0]).unwrap();
+    insta::assert_snapshot!(said(
+        folder.path(),
+        &["lint", fine.to_str().unwrap(), "--strict"]
+    ));
+    insta::assert_snapshot!(said(folder.path(), &["lint", &file, "--json"]));
+}
+
+#[test]
+fn inspect_shows_every_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = rows(folder.path());
+    insta::assert_snapshot!(said(
+        folder.path(),
+        &["inspect", &file, "--model", &model("llama")]
+    ));
+}
+
+#[test]
+fn data_is_counted_converted_and_divided() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = rows(folder.path());
+    insta::assert_snapshot!(said(folder.path(), &["data", "stats", &file]));
+    let rated = folder.path().join("rated.csv");
+    std::fs::write(&rated, "question,good,bad\nq,a,b\nr,c,d\n").unwrap();
+    let columns = ["prompt=question", "chosen=good", "rejected=bad"];
+    let mut args = vec!["data", "convert", rated.to_str().unwrap()];
+    args.extend(columns.iter().flat_map(|c| ["--column", c]));
+    insta::assert_snapshot!(said(folder.path(), &args));
+    let output = folder.path().join("split").display().to_string();
+    insta::assert_snapshot!(said(
+        folder.path(),
+        &[
+            "data",
+            "split",
+            &file,
+            "--fraction",
+            "0.25",
+            "--output",
+            &output
+        ]
+    ));
+    insta::assert_snapshot!(said(
+        folder.path(),
+        &[
+            "data",
+            "split",
+            &file,
+            "--fraction",
+            "2",
+            "--output",
+            &output
+        ]
+    ));
+}

@@ -1,0 +1,90 @@
+//! The matching blocks of Python's `difflib.SequenceMatcher(None, a, b)`, `autojunk` included:
+//! the longest common run, the earliest of equals, then the same to its left and to its right.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// Sequences of at least this length have popular tokens.
+const AUTOJUNK_LENGTH: usize = 200;
+
+/// Calls `keep(i, j)` for each pair of tokens of a matching block.
+pub(super) fn matches(a: &[u32], b: &[u32], keep: &mut impl FnMut(usize, usize)) {
+    let mut places: HashMap<u32, Vec<usize>> = HashMap::new();
+    for (j, &token) in b.iter().enumerate() {
+        places.entry(token).or_default().push(j);
+    }
+    if b.len() >= AUTOJUNK_LENGTH {
+        // what makes up more than a hundredth of `b` starts no match
+        let popular = b.len() / 100 + 1;
+        places.retain(|_, places| places.len() <= popular);
+    }
+    let mut matcher = Matcher {
+        a,
+        b,
+        places,
+        lengths: vec![0; b.len() + 1],
+        next_lengths: vec![0; b.len() + 1],
+    };
+    let mut open = vec![(0..a.len(), 0..b.len())];
+    while let Some((in_a, in_b)) = open.pop() {
+        let (i, j, n) = matcher.longest(in_a.clone(), in_b.clone());
+        if n == 0 {
+            continue;
+        }
+        for k in 0..n {
+            keep(i + k, j + k);
+        }
+        open.push((in_a.start..i, in_b.start..j));
+        open.push((i + n..in_a.end, j + n..in_b.end));
+    }
+}
+
+struct Matcher<'a> {
+    a: &'a [u32],
+    b: &'a [u32],
+    places: HashMap<u32, Vec<usize>>,
+    /// Length of the run that ends before column `j`, at `j`: of the previous row, and of this.
+    lengths: Vec<usize>,
+    next_lengths: Vec<usize>,
+}
+
+impl Matcher<'_> {
+    /// Start in `a`, start in `b`, and length of the longest run in both ranges.
+    fn longest(&mut self, in_a: Range<usize>, in_b: Range<usize>) -> (usize, usize, usize) {
+        let (mut best_i, mut best_j, mut best) = (in_a.start, in_b.start, 0);
+        let mut touched: Vec<usize> = Vec::new();
+        for i in in_a.clone() {
+            let mut touched_now = Vec::new();
+            let places = self.places.get(&self.a[i]).map_or(&[][..], Vec::as_slice);
+            let from = places.partition_point(|&j| j < in_b.start);
+            for &j in places[from..].iter().take_while(|&&j| j < in_b.end) {
+                let n = self.lengths[j] + 1;
+                self.next_lengths[j + 1] = n;
+                touched_now.push(j + 1);
+                if n > best {
+                    (best_i, best_j, best) = (i + 1 - n, j + 1 - n, n);
+                }
+            }
+            for &j in &touched {
+                self.lengths[j] = 0;
+            }
+            std::mem::swap(&mut self.lengths, &mut self.next_lengths);
+            touched = touched_now;
+        }
+        for &j in &touched {
+            self.lengths[j] = 0;
+        }
+        // popular tokens start no match, but belong to one that they adjoin
+        while best_i > in_a.start && best_j > in_b.start && self.a[best_i - 1] == self.b[best_j - 1]
+        {
+            (best_i, best_j, best) = (best_i - 1, best_j - 1, best + 1);
+        }
+        while best_i + best < in_a.end
+            && best_j + best < in_b.end
+            && self.a[best_i + best] == self.b[best_j + best]
+        {
+            best += 1;
+        }
+        (best_i, best_j, best)
+    }
+}

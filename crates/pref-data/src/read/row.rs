@@ -1,0 +1,342 @@
+//! From a row to a pair. In: a JSON object, in one of the shapes that preference data comes in.
+//! Out: a [`Pair`], or an error that names file, line and field.
+
+use serde_json::{Map, Value};
+
+use super::error::ReadError;
+use super::shape::Shape;
+use super::source::SourceRow;
+use crate::annotation::{ASPECTS, Annotation};
+use crate::pair::{Message, Pair, Text};
+
+/// Every field that a row may have under its own name.
+pub(super) const FIELDS: [&str; 18] = [
+    "prompt",
+    "chosen",
+    "rejected",
+    "conversations",
+    "responses",
+    "ratings",
+    "response",
+    "rating",
+    "chosen_segments",
+    "chosen_scores",
+    "chosen_parts",
+    "chosen_weights",
+    "chosen_importance",
+    "rejected_segments",
+    "rejected_scores",
+    "rejected_parts",
+    "rejected_weights",
+    "rejected_importance",
+];
+
+impl SourceRow {
+    /// The row's pair.
+    pub(super) fn pair(&self, shape: Shape) -> Result<Pair, ReadError> {
+        let (prompt, chosen, rejected) = match shape {
+            Shape::Pairs => (
+                self.text("prompt")?,
+                self.text("chosen")?,
+                self.text("rejected")?,
+            ),
+            Shape::ShareGpt => (
+                self.text("conversations")?,
+                self.text("chosen")?,
+                self.text("rejected")?,
+            ),
+            Shape::ImplicitPrompt => self.split_prompt()?,
+            Shape::Rated => self.best_and_worst()?,
+            // rows of one prompt are put together before
+            Shape::RatedRows => self.best_and_worst()?,
+        };
+        let mut pair = Pair::new(prompt, chosen, rejected, self.line);
+        for (field, text) in [
+            ("prompt", &pair.prompt),
+            ("chosen", &pair.chosen),
+            ("rejected", &pair.rejected),
+        ] {
+            if text.is_empty() {
+                return Err(ReadError::Empty {
+                    path: self.path.to_path_buf(),
+                    line: self.line,
+                    field,
+                });
+            }
+            let is_plain = matches!(text, Text::Plain(_));
+            if is_plain != matches!(pair.prompt, Text::Plain(_)) {
+                let (expected, found) = match is_plain {
+                    true => ("a list of messages, as `prompt` is", "a string"),
+                    false => ("a string, as `prompt` is", "a list"),
+                };
+                return Err(self.wrong_type(field.to_owned(), expected, found));
+            }
+        }
+        if pair.chosen == pair.rejected {
+            return Err(ReadError::NoPreference {
+                path: self.path.to_path_buf(),
+                line: self.line,
+            });
+        }
+        pair.annotations = [self.annotation("chosen")?, self.annotation("rejected")?];
+        Ok(pair)
+    }
+
+    /// Prompt and answers of two texts that begin alike, as TRL divides them: at the first
+    /// difference, a space before it belonging to the answers.
+    fn split_prompt(&self) -> Result<(Text, Text, Text), ReadError> {
+        match (self.text("chosen")?, self.text("rejected")?) {
+            (Text::Plain(w), Text::Plain(l)) => {
+                let same = w.char_indices().zip(l.chars());
+                let mut at = same
+                    .take_while(|((_, a), b)| a == b)
+                    .last()
+                    .map_or(0, |((at, c), _)| at + c.len_utf8());
+                if w[..at].ends_with(' ') {
+                    at -= 1;
+                }
+                let plain = |text: &str| Text::Plain(text.to_owned());
+                Ok((plain(&w[..at]), plain(&w[at..]), plain(&l[at..])))
+            }
+            (Text::Conversation(w), Text::Conversation(l)) => {
+                let at = w.iter().zip(&l).take_while(|(a, b)| a == b).count();
+                let turns = |turns: &[Message]| Text::Conversation(turns.to_vec());
+                Ok((turns(&w[..at]), turns(&w[at..]), turns(&l[at..])))
+            }
+            (Text::Plain(_), Text::Conversation(_)) => {
+                Err(self.wrong_type("rejected".to_owned(), "a string, as `chosen` is", "a list"))
+            }
+            (Text::Conversation(_), Text::Plain(_)) => Err(self.wrong_type(
+                "rejected".to_owned(),
+                "a list of messages, as `chosen` is",
+                "a string",
+            )),
+        }
+    }
+
+    /// The best and the worst of several rated answers, the first of equals.
+    fn best_and_worst(&self) -> Result<(Text, Text, Text), ReadError> {
+        const LISTS: &str = "a list of answers, with one number each in `ratings`";
+        let list = |field: &'static str| match self.object.get(field) {
+            Some(Value::Array(list)) => Ok(list),
+            Some(other) => Err(self.wrong_type(field.to_owned(), LISTS, kind(other))),
+            None => Err(self.missing(field)),
+        };
+        let (responses, ratings) = (list("responses")?, list("ratings")?);
+        if responses.len() != ratings.len() || responses.len() < 2 {
+            return Err(self.wrong_type(
+                "ratings".to_owned(),
+                "as long as `responses`, at least 2",
+                "a list of another length",
+            ));
+        }
+        let ratings = self.numbers("ratings", ratings)?;
+        let (mut best, mut worst) = (0, 0);
+        for (i, &rating) in ratings.iter().enumerate() {
+            if rating > ratings[best] {
+                best = i;
+            }
+            if rating < ratings[worst] {
+                worst = i;
+            }
+        }
+        if best == worst {
+            return Err(ReadError::Tied {
+                path: self.path.to_path_buf(),
+                line: self.line,
+                rating: ratings[0],
+            });
+        }
+        let answer = |i: usize| self.text_of(&responses[i], &format!("responses[{i}]"));
+        Ok((self.text("prompt")?, answer(best)?, answer(worst)?))
+    }
+
+    fn annotation(&self, side: &str) -> Result<Option<Box<Annotation>>, ReadError> {
+        let list = |name: &str| {
+            let field = format!("{side}_{name}");
+            match self.object.get(&field) {
+                None | Some(Value::Null) => Ok(None),
+                Some(Value::Array(list)) => Ok(Some((field, list))),
+                Some(other) => Err(self.wrong_type(field, "a list", kind(other))),
+            }
+        };
+        let mut found = Annotation::default();
+        if let Some((field, list)) = list("segments")? {
+            let texts = list.iter().enumerate().map(|(i, entry)| match entry {
+                Value::String(text) => Ok(text.clone()),
+                other => Err(self.wrong_type(format!("{field}[{i}]"), "a string", kind(other))),
+            });
+            found.segments = Some(texts.collect::<Result<_, _>>()?);
+        }
+        if let Some((field, list)) = list("scores")? {
+            const ROW: &str =
+                "five scores from 0 to 4: helpfulness, correctness, safety, completeness, clarity";
+            let rows = list.iter().enumerate().map(|(i, entry)| {
+                let at = format!("{field}[{i}]");
+                let Value::Array(row) = entry else {
+                    return Err(self.wrong_type(at, ROW, kind(entry)));
+                };
+                let row = self.numbers(&at, row)?;
+                let row = <[f64; ASPECTS]>::try_from(row);
+                let in_range = row
+                    .ok()
+                    .filter(|r| r.iter().all(|s| (0.0..=4.0).contains(s)));
+                in_range.ok_or_else(|| self.wrong_type(at, ROW, "other numbers"))
+            });
+            found.scores = Some(rows.collect::<Result<_, _>>()?);
+        }
+        if let Some((field, list)) = list("parts")? {
+            const PART: &str = "an object with the strings `label` and `text`";
+            let parts = list.iter().enumerate().map(|(i, entry)| {
+                let part = |key: &str| Some(entry.get(key)?.as_str()?.to_owned());
+                part("label")
+                    .zip(part("text"))
+                    .ok_or_else(|| self.wrong_type(format!("{field}[{i}]"), PART, kind(entry)))
+            });
+            found.parts = Some(parts.collect::<Result<_, _>>()?);
+        }
+        if let Some((field, list)) = list("weights")? {
+            found.weights = Some(self.numbers(&field, list)?);
+        }
+        if let Some((field, list)) = list("importance")? {
+            let values = self.numbers(&field, list)?;
+            if let Some(i) = values.iter().position(|v| !(0.0..=1.0).contains(v)) {
+                let at = format!("{field}[{i}]");
+                return Err(self.wrong_type(at, "a number from 0 to 1", "another number"));
+            }
+            found.importance = Some(values);
+        }
+        let is_empty = found == Annotation::default();
+        Ok((!is_empty).then(|| Box::new(found)))
+    }
+
+    fn numbers(&self, field: &str, list: &[Value]) -> Result<Vec<f64>, ReadError> {
+        let number = |(i, value): (usize, &Value)| {
+            let number = value.as_f64();
+            number.ok_or_else(|| self.wrong_type(format!("{field}[{i}]"), "a number", kind(value)))
+        };
+        list.iter().enumerate().map(number).collect()
+    }
+
+    fn text(&self, field: &'static str) -> Result<Text, ReadError> {
+        match self.object.get(field) {
+            None => Err(self.missing(field)),
+            Some(value) => self.text_of(value, field),
+        }
+    }
+
+    fn text_of(&self, value: &Value, field: &str) -> Result<Text, ReadError> {
+        match value {
+            Value::String(text) => Ok(Text::Plain(text.clone())),
+            Value::Array(turns) => {
+                let turns = turns.iter().enumerate();
+                let turns = turns.map(|(i, turn)| self.message(turn, &format!("{field}[{i}]")));
+                Ok(Text::Conversation(turns.collect::<Result<_, _>>()?))
+            }
+            // ShareGPT's answers are single messages
+            Value::Object(_) => Ok(Text::Conversation(vec![self.message(value, field)?])),
+            other => Err(self.wrong_type(
+                field.to_owned(),
+                "a string or a list of messages",
+                kind(other),
+            )),
+        }
+    }
+
+    /// A message as `role` and `content`, or ShareGPT's `from` and `value`.
+    fn message(&self, turn: &Value, at: &str) -> Result<Message, ReadError> {
+        const MESSAGE: &str = "an object with the strings `role` and `content`";
+        let part = |key: &str| match turn.get(key) {
+            Some(Value::String(text)) => Ok(text.clone()),
+            Some(other) => Err(self.wrong_type(format!("{at}.{key}"), "a string", kind(other))),
+            None => Err(self.wrong_type(at.to_owned(), MESSAGE, kind(turn))),
+        };
+        if turn.get("from").is_some() && turn.get("role").is_none() {
+            let role = match part("from")?.as_str() {
+                "human" => "user".to_owned(),
+                "gpt" => "assistant".to_owned(),
+                other => other.to_owned(),
+            };
+            return Ok(Message {
+                role,
+                content: part("value")?,
+            });
+        }
+        Ok(Message {
+            role: part("role")?,
+            content: part("content")?,
+        })
+    }
+
+    pub(super) fn missing(&self, field: &'static str) -> ReadError {
+        missing(self, field)
+    }
+
+    fn wrong_type(&self, field: String, expected: &'static str, found: &'static str) -> ReadError {
+        ReadError::WrongType {
+            path: self.path.to_path_buf(),
+            line: self.line,
+            field,
+            expected,
+            found,
+        }
+    }
+}
+
+fn missing(row: &SourceRow, field: &'static str) -> ReadError {
+    let names: Vec<&str> = row.object.keys().map(String::as_str).collect();
+    let nearest = names
+        .iter()
+        .filter(|name| !FIELDS.contains(name))
+        .map(|name| (strsim::jaro_winkler(name, field), name))
+        .filter(|(similarity, _)| *similarity > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    ReadError::MissingField {
+        path: row.path.to_path_buf(),
+        line: row.line,
+        field,
+        found: match names.is_empty() {
+            true => "no field".to_owned(),
+            false => names.join(", "),
+        },
+        suggestion: match nearest {
+            Some((_, name)) => format!("; is `{name}` meant?"),
+            None => "; a column of another name can be mapped onto a field".to_owned(),
+        },
+    }
+}
+
+pub(super) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// The object with its columns under the fields' names.
+pub(super) fn renamed(
+    object: Map<String, Value>,
+    columns: &std::collections::BTreeMap<String, String>,
+) -> Map<String, Value> {
+    if columns.is_empty() {
+        return object;
+    }
+    // a mapped field hides a column of the same name
+    let taken = |name: &str| columns.contains_key(name);
+    let new_name = |name: String| {
+        let field = columns.iter().find(|(_, from)| **from == name);
+        match field {
+            Some((field, _)) => Some(field.clone()),
+            None if taken(&name) => None,
+            None => Some(name),
+        }
+    };
+    let entries = object.into_iter();
+    entries
+        .filter_map(|(name, value)| Some((new_name(name)?, value)))
+        .collect()
+}

@@ -1,0 +1,285 @@
+//! Every format and shape that preference data comes in, and what is said of rows that are none.
+
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use pref_data::{Pair, ReadOptions, Reading, Shape, Text, read_pairs, read_with};
+use proptest::prelude::*;
+
+const ROWS: &str = r#"{"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}
+{"prompt": "Größe?", "chosen": "groß 🐘", "rejected": "klein"}
+"#;
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// An error without the folder's name, which is another each time.
+    fn error(&self, path: &Path, options: &ReadOptions) -> String {
+        let error = read_with(path, options).unwrap_err().to_string();
+        error.replace(&self.0.path().display().to_string(), "[folder]")
+    }
+}
+
+fn texts(pairs: &[Pair]) -> Vec<[String; 3]> {
+    let of = |p: &Pair| [&p.prompt, &p.chosen, &p.rejected].map(ToString::to_string);
+    pairs.iter().map(of).collect()
+}
+
+fn read(path: &Path) -> Reading {
+    read_with(path, &ReadOptions::default()).unwrap()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn every_format_holds_the_same_pairs() {
+    let folder = Folder::new();
+    let expected = texts(&read_pairs(&folder.write("plain.jsonl", ROWS)).unwrap());
+    let list = format!("\u{feff} [{}]", ROWS.trim().replace("}\n", "},\n"));
+    let csv = "prompt,chosen,rejected\n2 + 2?,4,5\n\"Größe?\",groß 🐘,klein\n";
+    let parquet = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parquet");
+    // two members, as `cat a.gz b.gz` makes them
+    let half = ROWS.find('\n').unwrap() + 1;
+    let members = [
+        gzip(&ROWS.as_bytes()[..half]),
+        gzip(&ROWS.as_bytes()[half..]),
+    ]
+    .concat();
+    for path in [
+        folder.write("list.json", &list),
+        folder.write("lines.json", ROWS),
+        folder.write("no-ending", ROWS),
+        folder.write("dos.jsonl", ROWS.replace('\n', "\r\n")),
+        folder.write("table.csv", csv),
+        folder.write("table.tsv", csv.replace(',', "\t")),
+        folder.write("one.jsonl.gz", gzip(ROWS.as_bytes())),
+        folder.write("two.jsonl.gz", members),
+        folder.write("one.csv.gz", gzip(csv.as_bytes())),
+        folder.write(
+            "one.jsonl.zst",
+            zstd::encode_all(ROWS.as_bytes(), 3).unwrap(),
+        ),
+        folder.write("misnamed.jsonl", gzip(ROWS.as_bytes())),
+        parquet.join("none.parquet"),
+        parquet.join("snappy.parquet"),
+        parquet.join("gzip.parquet"),
+        parquet.join("zstd.parquet"),
+    ] {
+        assert_eq!(texts(&read(&path).pairs), expected, "{}", path.display());
+    }
+    let messages = read(&parquet.join("messages.parquet"));
+    let Text::Conversation(turns) = &messages.pairs[0].chosen else {
+        panic!("messages are a conversation");
+    };
+    assert_eq!(
+        (turns[0].role.as_str(), turns[0].content.as_str()),
+        ("assistant", "Hello")
+    );
+}
+
+#[test]
+fn folders_and_patterns_are_read_in_order() {
+    let folder = Folder::new();
+    let row =
+        |n: usize| format!("{{\"prompt\": \"{n}\", \"chosen\": \"a\", \"rejected\": \"b\"}}\n");
+    folder.write("b.jsonl", row(2));
+    folder.write("a.jsonl", row(1));
+    folder.write("c.json", row(3));
+    folder.write("readme.txt", "no data");
+    let prompts = |path: &Path| -> Vec<String> {
+        read(path)
+            .pairs
+            .iter()
+            .map(|p| p.prompt.to_string())
+            .collect()
+    };
+    assert_eq!(prompts(folder.0.path()), ["1", "2", "3"]);
+    assert_eq!(prompts(&folder.0.path().join("*.jsonl")), ["1", "2"]);
+    let none = ReadOptions::default();
+    let empty = folder.0.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    insta::assert_snapshot!(
+        [
+            folder.error(&folder.0.path().join("*.parquet"), &none),
+            folder.error(&empty, &none),
+            folder.error(&folder.0.path().join("absent.jsonl"), &none),
+        ]
+        .join("\n")
+    );
+}
+
+#[track_caller]
+fn shape(text: &str, shape: Shape) -> Vec<[String; 3]> {
+    let folder = Folder::new();
+    let read = read(&folder.write("rows.jsonl", text));
+    assert_eq!(read.shape, shape);
+    texts(&read.pairs)
+}
+
+#[test]
+fn every_shape_becomes_pairs() {
+    assert_eq!(
+        shape(
+            r#"{"chosen": "Human: Hi\nBot: Hello you", "rejected": "Human: Hi\nBot: Go"}"#,
+            Shape::ImplicitPrompt
+        ),
+        [["Human: Hi\nBot:", " Hello you", " Go"]]
+    );
+    let user = r#"{"role": "user", "content": "Hi"}"#;
+    let bot = |text: &str| format!(r#"{{"role": "assistant", "content": "{text}"}}"#);
+    assert_eq!(
+        shape(
+            &format!(
+                r#"{{"chosen": [{user}, {}], "rejected": [{user}, {}]}}"#,
+                bot("Hello"),
+                bot("Go")
+            ),
+            Shape::ImplicitPrompt
+        ),
+        [["Hi", "Hello", "Go"]]
+    );
+    assert_eq!(
+        shape(
+            r#"{"conversations": [{"from": "human", "value": "Hi"}], "chosen": {"from": "gpt", "value": "Hello"}, "rejected": {"from": "gpt", "value": "Go"}}"#,
+            Shape::ShareGpt
+        ),
+        [["Hi", "Hello", "Go"]]
+    );
+    assert_eq!(
+        shape(
+            r#"{"prompt": "Hi", "responses": ["a", "b", "c", "d"], "ratings": [2, 5, 1, 5]}"#,
+            Shape::Rated
+        ),
+        [["Hi", "b", "c"]]
+    );
+    let rows: Vec<String> = [
+        ("Hi", "a", 2),
+        ("Hi", "b", 4),
+        ("Yo", "c", 1),
+        ("Yo", "d", 0),
+        ("Yo", "e", 3),
+    ]
+    .iter()
+    .map(|(p, r, n)| format!(r#"{{"prompt": "{p}", "response": "{r}", "rating": {n}}}"#))
+    .collect();
+    assert_eq!(
+        shape(&rows.join("\n"), Shape::RatedRows),
+        [["Hi", "b", "a"], ["Yo", "e", "d"]]
+    );
+}
+
+#[test]
+fn columns_are_called_what_the_user_says() {
+    let folder = Folder::new();
+    let path = folder.write(
+        "rows.jsonl",
+        r#"{"question": "q", "answer": "a", "chosen": "no field of ours", "wrong": "b"}"#,
+    );
+    let mut options = ReadOptions::default();
+    for (field, name) in [
+        ("prompt", "question"),
+        ("chosen", "answer"),
+        ("rejected", "wrong"),
+    ] {
+        options.columns.insert(field.to_owned(), name.to_owned());
+    }
+    let read = read_with(&path, &options).unwrap();
+    assert_eq!(texts(&read.pairs), [["q", "a", "b"]]);
+    options
+        .columns
+        .insert("promt".to_owned(), "question".to_owned());
+    insta::assert_snapshot!(folder.error(&path, &options));
+}
+
+#[test]
+fn rows_that_are_no_pairs_are_named() {
+    let folder = Folder::new();
+    let none = ReadOptions::default();
+    let message = |text: &str| folder.error(&folder.write("rows.jsonl", text), &none);
+    insta::assert_snapshot!([
+        message("{\"prompt\": \"a\", \"chosen\": \"b\"}"),
+        message("{\"question\": \"a\"}"),
+        message("{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": \"b\"}"),
+        message("{\"prompt\": \"a\", \"chosen\": 3, \"rejected\": \"b\"}"),
+        message("{\"prompt\": \"a\", \"responses\": [\"b\", \"c\"], \"ratings\": [1, 1]}"),
+        message("{\"prompt\": \"a\", \"responses\": [\"b\", \"c\"], \"ratings\": [1]}"),
+        message("{\"prompt\": \"a\", \"responses\": [\"b\", \"c\"], \"ratings\": [1, \"x\"]}"),
+        message("{\"chosen\": \"x\", \"rejected\": \"y\"}"),
+        message("{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": \"c\", \"chosen_scores\": [[1, 2]]}"),
+        message("{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": \"c\", \"chosen_scores\": [[1, 2, 3, 4, 5]]}"),
+        message("{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": \"c\", \"rejected_importance\": [2]}"),
+        message("{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": \"c\", \"chosen_parts\": [{\"label\": 1}]}"),
+        message("[1]"),
+        message("{\"prompt\": "),
+        message("\n\n"),
+        folder.error(&folder.write("cells.csv", "prompt,chosen,rejected\na,b\n"), &none),
+        folder.error(&folder.write("cells.parquet", "PAR1 no"), &none),
+        folder.error(&folder.write("list.json", "[{\"prompt\": 1},\n 2"), &none),
+        folder.error(&folder.write("bad.jsonl.gz", &gzip(ROWS.as_bytes())[..40]), &none),
+    ].join("\n"));
+}
+
+#[test]
+fn bad_rows_are_passed_over_when_asked() {
+    let folder = Folder::new();
+    let text = format!(
+        "{ROWS}not json\n{{\"prompt\": \"only\"}}\n{}",
+        "{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": \"c\"}"
+    );
+    let options = ReadOptions {
+        skip_bad_rows: true,
+        ..ReadOptions::default()
+    };
+    let read = read_with(&folder.write("rows.jsonl", text), &options).unwrap();
+    assert_eq!(read.pairs.len(), 3);
+    assert_eq!(read.pairs[2].line, 5);
+    assert_eq!(read.rejects.len(), 2);
+}
+
+#[test]
+fn a_pair_is_written_as_it_is_read() {
+    let folder = Folder::new();
+    let row = r#"{"prompt":"a","chosen":"b c","rejected":"d","chosen_segments":["b ","c"],"chosen_scores":[[1.0,2.0,3.0,4.0,0.0],[0.0,0.0,0.0,0.0,0.0]],"rejected_parts":[{"label":"x","text":"d"}],"rejected_weights":[1.0,0.5]}"#;
+    let read = read(&folder.write("rows.jsonl", row));
+    assert_eq!(read.pairs[0].to_value().to_string(), row);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever the bytes, reading ends, with pairs or with an error.
+    #[test]
+    fn no_bytes_are_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), ending in 0usize..6) {
+        let folder = Folder::new();
+        let name = ["a.jsonl", "a.json", "a.csv", "a.parquet", "a.jsonl.gz", "a.jsonl.zst"][ending];
+        let magic: &[u8] = match ending {
+            3 => b"PAR1",
+            4 => &[0x1f, 0x8b, 8, 0],
+            5 => &[0x28, 0xb5, 0x2f, 0xfd],
+            _ => b"",
+        };
+        let mut all = magic.to_vec();
+        all.extend(&bytes);
+        if ending == 3 {
+            all.extend(b"\x10\0\0\0PAR1");
+        }
+        let path = folder.write(name, all);
+        let _ = read_with(&path, &ReadOptions { skip_bad_rows: true, ..ReadOptions::default() });
+    }
+}
