@@ -1,5 +1,7 @@
 //! Shapes in, made-up data of those shapes out: the same numbers on every run and machine.
 
+pub mod text;
+
 use burn::tensor::{Int, Tensor, TensorData, backend::AutodiffBackend};
 use pref_core::{
     Method, N_ASPECTS, ObjectiveConfig, ObjectiveKind, PairBatch, Segments, Side, UnpairedBatch,

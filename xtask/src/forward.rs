@@ -40,21 +40,27 @@ pub(crate) fn test(arguments: &[OsString]) -> Result<ExitCode> {
     become_child(command)
 }
 
-/// Runs the benchmarks of the workspace.
+/// Runs the benchmarks of the workspace, or the one whose name comes first.
 pub(crate) fn bench(arguments: &[OsString]) -> Result<ExitCode> {
     let mut command = workspace::cargo();
     command
         .current_dir(workspace::root()?)
-        .args(["bench", "--package", "pref-benches"]);
-    if !words_before_separator(arguments)
-        .iter()
-        .any(|word| word == "--bench")
-    {
-        // Bench targets alone: the library's test harness would not know criterion's flags.
-        command.args(["--bench", "*"]);
-    }
-    command.args(arguments);
+        .args(["bench", "--package", "pref-benches"])
+        .args(bench_arguments(arguments));
     become_child(command)
+}
+
+/// `data -- --pairs 100` is `--bench data -- --pairs 100`.
+fn bench_arguments(arguments: &[OsString]) -> Vec<OsString> {
+    let words = words_before_separator(arguments);
+    let is_named = words.first().is_some_and(|word| !word.starts_with('-'));
+    if is_named || words.iter().any(|word| word == "--bench") {
+        let flag = is_named.then(|| OsString::from("--bench"));
+        return flag.into_iter().chain(arguments.iter().cloned()).collect();
+    }
+    // Bench targets alone: the library's test harness would not know criterion's flags.
+    let all = ["--bench", "*"].map(OsString::from);
+    all.into_iter().chain(arguments.iter().cloned()).collect()
 }
 
 /// The arguments of `cargo test` for the whole workspace on both CPU backends, doc tests
@@ -150,6 +156,20 @@ mod tests {
     #[track_caller]
     fn check_test(line: &str, expected: &str) {
         assert_eq!(test_arguments(&words(line)), words(expected), "{line}");
+    }
+
+    #[track_caller]
+    fn check_bench(line: &str, expected: &str) {
+        assert_eq!(bench_arguments(&words(line)), words(expected), "{line}");
+    }
+
+    #[test]
+    fn a_benchmark_is_called_by_its_name() {
+        check_bench("", "--bench *");
+        check_bench("data", "--bench data");
+        check_bench("data -- --pairs 10", "--bench data -- --pairs 10");
+        check_bench("--bench losses -- dpo", "--bench losses -- dpo");
+        check_bench("-- dpo", "--bench * -- dpo");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::progress;
 /// How rows are read.
 #[derive(clap::Args)]
 pub(crate) struct ReadArgs {
-    /// The rows' shape: pairs, implicit-prompt, share-gpt, rated, rated-rows; found out if absent
+    /// The rows' shape: pairs, implicit-prompt, share-gpt, rated, rated-rows, help-steer; found out if absent
     #[arg(long, value_name = "SHAPE", value_parser = parse_shape)]
     shape: Option<Shape>,
     /// A field by the name that the file has for it, such as prompt=question; may be repeated
@@ -66,7 +66,7 @@ pub(crate) fn tokens(
     if !tokenized.report.boundary_mismatches.is_empty() {
         progress::note(&format!("{}: {}", path.display(), tokenized.report));
     }
-    Ok(tokenized.pairs)
+    Ok(tokenized.rows)
 }
 
 /// Whether stdout takes colours.

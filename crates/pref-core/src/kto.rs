@@ -81,12 +81,34 @@ impl Kto {
         if n < 2 || batch.mismatched.policy.dims()[0] == 0 {
             return Err(BatchError::NoMismatch { n });
         }
-        let reward = log_ratio(&batch.answers, "the answers")?;
-        let mismatched = log_ratio(&batch.mismatched, "the mismatched answers")?;
-        let kl = mismatched.detach().mean().clamp_min(0.0);
+        let kl = Self::reference_point(&batch.mismatched)?;
+        self.loss_from(&batch.answers, &batch.desirable, kl)
+    }
 
+    /// `z = max(0, mean of R)` of mismatched answers, nats, `[1]`, detached. Those of several
+    /// batches together estimate it better than those of one.
+    ///
+    /// # Errors
+    /// [`BatchError::Missing`] without reference log-probs.
+    pub fn reference_point<B: Backend>(mismatched: &Side<B>) -> Result<Tensor<B, 1>, BatchError> {
+        let ratios = log_ratio(mismatched, "the mismatched answers")?;
+        Ok(ratios.detach().mean().clamp_min(0.0))
+    }
+
+    /// The loss of a batch against a known reference point `z`, `[1]`. `desirable` is
+    /// `[examples]`, 1 where the answer is wanted, else 0.
+    ///
+    /// # Errors
+    /// [`BatchError::Missing`] without reference log-probs.
+    pub fn loss_from<B: Backend>(
+        &self,
+        answers: &Side<B>,
+        desirable: &Tensor<B, 1>,
+        kl: Tensor<B, 1>,
+    ) -> Result<KtoOutput<B>, BatchError> {
+        let reward = log_ratio(answers, "the answers")?;
         let advantage = (reward.clone() - kl.clone()) * self.beta;
-        let desirable = batch.desirable.clone();
+        let desirable = desirable.clone();
         let undesirable = desirable.clone().neg() + 1.0;
         let per_example = sigmoid(-advantage.clone()) * desirable * self.desirable_weight
             + sigmoid(advantage) * undesirable * self.undesirable_weight;

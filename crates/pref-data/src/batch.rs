@@ -1,5 +1,4 @@
-//! Batches: plain arrays, padded on the right. In: pairs of ids. Out: rows of ids, the chosen
-//! answers' first, then the rejected ones'.
+//! Batches: plain arrays, padded on the right. In: pairs of ids. Out: rows of ids.
 
 use std::ops::Range;
 
@@ -10,18 +9,16 @@ use crate::tokenize::TokenPair;
 pub struct Batch {
     /// Ids, row by row.
     pub tokens: Vec<u32>,
-    /// Twice the pairs: chosen rows, then rejected rows.
+    /// Answers.
     pub rows: usize,
     /// Tokens a row, padding included.
     pub width: usize,
     /// Where the answer is in each row.
     pub responses: Vec<Range<usize>>,
-    /// Line of each pair in its file.
-    pub lines: Vec<usize>,
 }
 
 impl Batch {
-    /// Pads pairs to the longest of them.
+    /// Pads pairs to the longest of them: the chosen answers first, then the rejected ones.
     ///
     /// ```
     /// use pref_data::{Batch, TokenPair};
@@ -31,15 +28,21 @@ impl Batch {
     /// assert_eq!(batch.responses, [2..4, 2..3]);
     /// ```
     pub fn from_pairs(pairs: &[&TokenPair], pad_id: u32) -> Self {
-        let width = pairs.iter().map(|pair| pair.longest()).max().unwrap_or(0);
-        let rows = pairs
-            .iter()
-            .map(|pair| (&pair.prompt, &pair.chosen))
-            .chain(pairs.iter().map(|pair| (&pair.prompt, &pair.rejected)));
-        let mut tokens = Vec::with_capacity(2 * pairs.len() * width);
-        let mut responses = Vec::with_capacity(2 * pairs.len());
-        for (prompt, response) in rows {
-            let end = prompt.len() + response.len();
+        let chosen = pairs.iter().map(|pair| (&*pair.prompt, &*pair.chosen));
+        let rejected = pairs.iter().map(|pair| (&*pair.prompt, &*pair.rejected));
+        let rows: Vec<_> = chosen.chain(rejected).collect();
+        Self::from_rows(&rows, pad_id)
+    }
+
+    /// Pads prompts with an answer each to the longest of them.
+    pub fn from_rows(rows: &[(&[u32], &[u32])], pad_id: u32) -> Self {
+        let length = |(prompt, response): &(&[u32], &[u32])| prompt.len() + response.len();
+        let width = rows.iter().map(length).max().unwrap_or(0);
+        let mut tokens = Vec::with_capacity(rows.len() * width);
+        let mut responses = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (prompt, response) = row;
+            let end = length(row);
             tokens.extend_from_slice(prompt);
             tokens.extend_from_slice(response);
             tokens.extend(std::iter::repeat_n(pad_id, width - end));
@@ -47,16 +50,10 @@ impl Batch {
         }
         Self {
             tokens,
-            rows: 2 * pairs.len(),
+            rows: rows.len(),
             width,
             responses,
-            lines: pairs.iter().map(|pair| pair.line).collect(),
         }
-    }
-
-    /// Pairs in the batch.
-    pub fn n_pairs(&self) -> usize {
-        self.rows / 2
     }
 }
 

@@ -14,7 +14,7 @@
 //!
 //! let tokenizer = Tokenizer::from_folder(folder.path())?;
 //! let tokenized = tokenize(&pairs, &tokenizer, &TokenizeOptions::default())?;
-//! let first: Vec<_> = tokenized.pairs.iter().take(4).collect();
+//! let first: Vec<_> = tokenized.rows.iter().take(4).collect();
 //! let batch = Batch::from_pairs(&first, 0);
 //! assert_eq!(batch.rows, 8); // four chosen answers, then four rejected ones
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -41,16 +41,17 @@ pub use batch::{Batch, length_sorted_batches};
 pub use diff::{DiffAlgorithm, TokenDiff, token_diffs};
 pub use fresh_tokenizer::{FRESH_EOS_ID, FRESH_PAD_ID, write_fresh_tokenizer};
 pub use lint::{Fault, Finding, Severity, TokenLint, lint_overlap, lint_pairs};
-pub use pair::{Message, Pair, Text};
+pub use pair::{Example, Lined, Message, Pair, Text};
 pub use read::{
-    ReadError, ReadOptions, Reading, Shape, SourceRow, read_pairs, read_rows, read_with,
+    ReadError, ReadOptions, Reading, Shape, SourceRow, Summary, each_example, each_pair,
+    read_examples, read_pairs, read_rows, read_with,
 };
 pub use sampler::{Order, Sampler, hold_out};
 pub use segment::{
     Lines, Part, PartMarker, PartRules, PartRulesError, Segmenter, Sentences, segment_of_tokens,
 };
 pub use tokenize::{
-    LongPrompts, TokenPair, TokenizeError, TokenizeOptions, TokenizeReport, Tokenized, Truncation,
-    tokenize,
+    Boundary, LongPrompts, TokenExample, TokenPair, TokenizeError, TokenizeOptions, TokenizeReport,
+    Tokenized, Truncation, tokenize, tokenize_examples,
 };
 pub use tokenizer::{Tokenizer, TokenizerError};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::annotation::Annotation;
 
@@ -14,6 +14,20 @@ pub struct Message {
     pub role: String,
     /// What is said.
     pub content: String,
+    /// Its other fields, such as `tool_calls`, for the template.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}
+
+impl Message {
+    /// A turn without other fields.
+    pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
+        Self {
+            role: role.into(),
+            content: content.into(),
+            more: Map::new(),
+        }
+    }
 }
 
 /// A text, or the turns of a conversation.
@@ -31,7 +45,9 @@ impl Text {
     pub fn is_empty(&self) -> bool {
         match self {
             Text::Plain(text) => text.is_empty(),
-            Text::Conversation(turns) => turns.iter().all(|turn| turn.content.is_empty()),
+            Text::Conversation(turns) => turns
+                .iter()
+                .all(|turn| turn.content.is_empty() && turn.more.is_empty()),
         }
     }
 }
@@ -49,6 +65,24 @@ impl fmt::Display for Text {
     }
 }
 
+/// One answer to a prompt, wanted or not.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Example {
+    /// What it answers.
+    pub prompt: Text,
+    /// The answer.
+    pub completion: Text,
+    /// Whether answers should be more like it.
+    #[serde(rename = "label")]
+    pub desirable: bool,
+    /// Functions that the template tells the model of, as JSON schemas.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<Value>,
+    /// Line in its file, from 1.
+    #[serde(skip)]
+    pub line: usize,
+}
+
 /// Two answers to one prompt, the first preferred.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Pair {
@@ -58,6 +92,9 @@ pub struct Pair {
     pub chosen: Text,
     /// The other one.
     pub rejected: Text,
+    /// Functions that the template tells the model of, as JSON schemas.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<Value>,
     /// Line in its file, from 1.
     #[serde(skip)]
     pub line: usize,
@@ -73,6 +110,7 @@ impl Pair {
             prompt,
             chosen,
             rejected,
+            tools: Vec::new(),
             line,
             annotations: [None, None],
         }
@@ -85,6 +123,9 @@ impl Pair {
             "chosen": self.chosen,
             "rejected": self.rejected,
         });
+        if !self.tools.is_empty() {
+            row["tools"] = json!(self.tools);
+        }
         for (side, annotation) in ["chosen", "rejected"].into_iter().zip(&self.annotations) {
             let Some(annotation) = annotation else {
                 continue;
@@ -106,5 +147,23 @@ impl Pair {
             }
         }
         row
+    }
+}
+
+/// What is from a line of a file.
+pub trait Lined {
+    /// The line, from 1.
+    fn line(&self) -> usize;
+}
+
+impl Lined for Pair {
+    fn line(&self) -> usize {
+        self.line
+    }
+}
+
+impl Lined for Example {
+    fn line(&self) -> usize {
+        self.line
     }
 }

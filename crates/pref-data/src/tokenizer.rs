@@ -142,7 +142,11 @@ impl Tokenizer {
         self.encode_with(text, false)
     }
 
-    fn encode_with(&self, text: &str, add_special: bool) -> Result<Vec<u32>, TokenizerError> {
+    pub(crate) fn encode_with(
+        &self,
+        text: &str,
+        add_special: bool,
+    ) -> Result<Vec<u32>, TokenizerError> {
         let encoding = self.inner.encode_fast(text, add_special);
         let encoding = encoding.map_err(|e| TokenizerError::Tokenize(e.to_string()))?;
         Ok(encoding.get_ids().to_vec())
@@ -191,8 +195,22 @@ impl Tokenizer {
         messages: &[Message],
         add_generation_prompt: bool,
     ) -> Result<String, TokenizerError> {
+        self.render(messages, &[], add_generation_prompt)
+    }
+
+    /// As [`apply_chat_template`](Self::apply_chat_template), with functions that the model is told
+    /// of, as JSON schemas.
+    ///
+    /// # Errors
+    /// As [`apply_chat_template`](Self::apply_chat_template).
+    pub fn render(
+        &self,
+        messages: &[Message],
+        tools: &[Value],
+        add_generation_prompt: bool,
+    ) -> Result<String, TokenizerError> {
         let template = self.template.as_ref().ok_or(TokenizerError::NoTemplate)?;
-        let text = template.render(messages, add_generation_prompt);
+        let text = template.render(messages, tools, add_generation_prompt);
         text.map_err(|e| TokenizerError::Render(describe(&e)))
     }
 

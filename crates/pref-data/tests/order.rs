@@ -86,7 +86,7 @@ proptest! {
             let chosen: Vec<&TokenPair> = indices.iter().map(|&i| &pairs[i]).collect();
             let batch = Batch::from_pairs(&chosen, 0);
             prop_assert_eq!(batch.tokens.len(), batch.rows * batch.width);
-            prop_assert_eq!(batch.n_pairs(), indices.len());
+            prop_assert_eq!(batch.rows, 2 * indices.len());
             for (row, response) in batch.tokens.chunks(batch.width).zip(&batch.responses) {
                 prop_assert!(row[..response.start].iter().all(|&id| id == 1));
                 prop_assert!(row[response.clone()].iter().all(|&id| id == 3 || id == 4));

@@ -5,7 +5,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use pref_data::{Pair, ReadOptions, Reading, Shape, Text, read_pairs, read_with};
+use pref_data::{
+    Example, Pair, ReadOptions, Reading, Shape, Text, read_examples, read_pairs, read_with,
+};
 use proptest::prelude::*;
 
 const ROWS: &str = r#"{"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}
@@ -81,10 +83,10 @@ fn every_format_holds_the_same_pairs() {
         parquet.join("gzip.parquet"),
         parquet.join("zstd.parquet"),
     ] {
-        assert_eq!(texts(&read(&path).pairs), expected, "{}", path.display());
+        assert_eq!(texts(&read(&path).rows), expected, "{}", path.display());
     }
     let messages = read(&parquet.join("messages.parquet"));
-    let Text::Conversation(turns) = &messages.pairs[0].chosen else {
+    let Text::Conversation(turns) = &messages.rows[0].chosen else {
         panic!("messages are a conversation");
     };
     assert_eq!(
@@ -104,7 +106,7 @@ fn folders_and_patterns_are_read_in_order() {
     folder.write("readme.txt", "no data");
     let prompts = |path: &Path| -> Vec<String> {
         read(path)
-            .pairs
+            .rows
             .iter()
             .map(|p| p.prompt.to_string())
             .collect()
@@ -129,7 +131,7 @@ fn shape(text: &str, shape: Shape) -> Vec<[String; 3]> {
     let folder = Folder::new();
     let read = read(&folder.write("rows.jsonl", text));
     assert_eq!(read.shape, shape);
-    texts(&read.pairs)
+    texts(&read.rows)
 }
 
 #[test]
@@ -200,7 +202,7 @@ fn columns_are_called_what_the_user_says() {
         options.columns.insert(field.to_owned(), name.to_owned());
     }
     let read = read_with(&path, &options).unwrap();
-    assert_eq!(texts(&read.pairs), [["q", "a", "b"]]);
+    assert_eq!(texts(&read.rows), [["q", "a", "b"]]);
     options
         .columns
         .insert("promt".to_owned(), "question".to_owned());
@@ -247,8 +249,8 @@ fn bad_rows_are_passed_over_when_asked() {
         ..ReadOptions::default()
     };
     let read = read_with(&folder.write("rows.jsonl", text), &options).unwrap();
-    assert_eq!(read.pairs.len(), 3);
-    assert_eq!(read.pairs[2].line, 5);
+    assert_eq!(read.rows.len(), 3);
+    assert_eq!(read.rows[2].line, 5);
     assert_eq!(read.rejects.len(), 2);
 }
 
@@ -257,7 +259,7 @@ fn a_pair_is_written_as_it_is_read() {
     let folder = Folder::new();
     let row = r#"{"prompt":"a","chosen":"b c","rejected":"d","chosen_segments":["b ","c"],"chosen_scores":[[1.0,2.0,3.0,4.0,0.0],[0.0,0.0,0.0,0.0,0.0]],"rejected_parts":[{"label":"x","text":"d"}],"rejected_weights":[1.0,0.5]}"#;
     let read = read(&folder.write("rows.jsonl", row));
-    assert_eq!(read.pairs[0].to_value().to_string(), row);
+    assert_eq!(read.rows[0].to_value().to_string(), row);
 }
 
 proptest! {
@@ -282,4 +284,88 @@ proptest! {
         let path = folder.write(name, all);
         let _ = read_with(&path, &ReadOptions { skip_bad_rows: true, ..ReadOptions::default() });
     }
+}
+
+#[test]
+fn single_answers_are_read_with_their_labels() {
+    let folder = Folder::new();
+    let labels = |path: &Path| -> Vec<(String, bool)> {
+        let read = read_examples(path, &ReadOptions::default()).unwrap();
+        let of = |e: &Example| (e.completion.to_string(), e.desirable);
+        read.rows.iter().map(of).collect()
+    };
+    let expected = [("4".to_owned(), true), ("5".to_owned(), false)];
+    let lines = r#"{"prompt": "2 + 2?", "completion": "4", "label": true}
+{"prompt": "2 + 2?", "completion": "5", "label": 0}
+"#;
+    let unpaired = folder.write("unpaired.jsonl", lines);
+    assert_eq!(labels(&unpaired), expected);
+    let csv = "prompt,completion,label\n2 + 2?,4,True\n2 + 2?,5,0\n";
+    assert_eq!(labels(&folder.write("unpaired.csv", csv)), expected);
+    // a pair is one answer of each kind
+    assert_eq!(labels(&folder.write("pairs.jsonl", ROWS))[..2], expected);
+    let bad = folder.write(
+        "bad.jsonl",
+        r#"{"prompt": "2 + 2?", "completion": "4", "label": "good"}"#,
+    );
+    let empty = folder.write(
+        "empty.jsonl",
+        r#"{"prompt": "2 + 2?", "completion": "", "label": true}"#,
+    );
+    let none = ReadOptions::default();
+    let messages = [&bad, &empty].map(|path| {
+        let error = read_examples(path, &none).unwrap_err().to_string();
+        error.replace(&folder.0.path().display().to_string(), "[folder]")
+    });
+    insta::assert_snapshot!([messages.join("\n"), folder.error(&unpaired, &none)].join("\n"));
+}
+
+#[test]
+fn helpful_answers_are_paired_by_prompt() {
+    let folder = Folder::new();
+    let rows = r#"{"prompt": "a", "response": "good", "helpfulness": 4, "coherence": 4}
+{"prompt": "a", "response": "bad", "helpfulness": 1, "coherence": 4}
+{"prompt": "b", "response": "poor", "helpfulness": 0, "coherence": 4}
+{"prompt": "b", "response": "fine", "helpfulness": 3, "coherence": 4}
+"#;
+    let read = read(&folder.write("helpful.jsonl", rows));
+    assert_eq!(read.shape, Shape::HelpSteer);
+    let [first, second] = &texts(&read.rows)[..] else {
+        panic!("two prompts are two pairs");
+    };
+    assert_eq!(first, &["a", "good", "bad"]);
+    assert_eq!(second, &["b", "fine", "poor"]);
+}
+
+#[test]
+fn cells_of_a_table_hold_lists_as_json() {
+    let folder = Folder::new();
+    let csv = "prompt,responses,ratings,chosen_weights\n\
+               2?,\"[\"\"two\"\", \"\"three\"\"]\",\"[5, 1]\",\n\
+               3?,\"[\"\"three\"\", \"\"two\"\"]\",\"[5, 1]\",\"[1, 2]\"\n";
+    let rated = read(&folder.write("rated.csv", csv));
+    assert_eq!(rated.shape, Shape::Rated);
+    assert_eq!(texts(&rated.rows)[0], ["2?", "two", "three"]);
+    assert!(rated.rows[0].annotations[0].is_none());
+    let annotation = rated.rows[1].annotations[0].as_ref().unwrap();
+    assert_eq!(annotation.weights.as_deref(), Some(&[1.0, 2.0][..]));
+    // a list is an answer like any other, unless it holds messages
+    let csv = "prompt,chosen,rejected\nPrimes?,\"[2, 3]\",\"[4]\"\n";
+    let plain = read(&folder.write("plain.csv", csv));
+    assert_eq!(texts(&plain.rows)[0], ["Primes?", "[2, 3]", "[4]"]);
+}
+
+#[test]
+fn tools_and_their_calls_reach_the_template() {
+    let folder = Folder::new();
+    let row = r#"{"prompt": [{"role": "user", "content": "Time?"}], "chosen": [{"role": "assistant", "content": null, "tool_calls": [{"name": "clock"}]}], "rejected": [{"role": "assistant", "content": "Late."}], "tools": "[{\"name\": \"clock\"}]"}"#;
+    let pair = read(&folder.write("tools.jsonl", row)).rows.remove(0);
+    assert_eq!(pair.tools[0]["name"], "clock");
+    let Text::Conversation(turns) = &pair.chosen else {
+        panic!("messages are a conversation");
+    };
+    assert_eq!(turns[0].more["tool_calls"][0]["name"], "clock");
+    // and back again
+    let again = folder.write("again.jsonl", pair.to_value().to_string());
+    assert_eq!(read(&again).rows, [pair]);
 }

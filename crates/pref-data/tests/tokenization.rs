@@ -6,8 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use pref_data::{
-    LongPrompts, Message, Pair, Text, TokenizeError, TokenizeOptions, Tokenizer, Truncation,
-    tokenize,
+    Boundary, Example, LongPrompts, Message, Pair, Text, TokenizeError, TokenizeOptions, Tokenizer,
+    Truncation, tokenize, tokenize_examples,
 };
 use proptest::prelude::*;
 
@@ -22,20 +22,22 @@ fn tokenizer(name: &str) -> Tokenizer {
 }
 
 fn plain(prompt: &str, chosen: &str, rejected: &str) -> Pair {
-    Pair {
-        prompt: Text::Plain(prompt.to_owned()),
-        chosen: Text::Plain(chosen.to_owned()),
-        rejected: Text::Plain(rejected.to_owned()),
-        line: 1,
-        annotations: [None, None],
-    }
+    let [prompt, chosen, rejected] = [prompt, chosen, rejected].map(|t| Text::Plain(t.to_owned()));
+    Pair::new(prompt, chosen, rejected, 1)
+}
+
+fn conversation(prompt: Vec<Message>, chosen: &str, rejected: &str) -> Pair {
+    let answer = |text| Text::Conversation(vec![turn("assistant", text)]);
+    Pair::new(
+        Text::Conversation(prompt),
+        answer(chosen),
+        answer(rejected),
+        1,
+    )
 }
 
 fn turn(role: &str, content: &str) -> Message {
-    Message {
-        role: role.to_owned(),
-        content: content.to_owned(),
-    }
+    Message::new(role, content)
 }
 
 /// The id of `<|im_end|>` in the fixtures' tokenizer.
@@ -67,7 +69,7 @@ fn ids_are_those_of_the_peer() {
             &tokenizer(model),
             &TokenizeOptions::default(),
         );
-        let found = tokenized.unwrap().pairs.remove(0);
+        let found = tokenized.unwrap().rows.remove(0);
         let ids = |key: &str| -> Vec<u32> {
             serde_json::from_value(peer["first_example"][key].clone()).unwrap()
         };
@@ -81,7 +83,7 @@ fn ids_are_those_of_the_peer() {
 fn a_plain_answer_ends_in_one_end_of_sequence() {
     let pairs = [plain("a question:", " yes", " no<|im_end|>")];
     let tokenized = tokenize(&pairs, &tokenizer("llama"), &TokenizeOptions::default()).unwrap();
-    let pair = &tokenized.pairs[0];
+    let pair = &tokenized.rows[0];
     for response in [&pair.chosen, &pair.rejected] {
         assert_eq!(response.iter().filter(|&&id| id == EOS).count(), 1);
         assert_eq!(response.last(), Some(&EOS));
@@ -90,17 +92,12 @@ fn a_plain_answer_ends_in_one_end_of_sequence() {
 
 #[test]
 fn a_conversation_is_closed_by_its_template() {
-    let pair = Pair {
-        prompt: Text::Conversation(vec![turn("system", "Be brief."), turn("user", "Well?")]),
-        chosen: Text::Conversation(vec![turn("assistant", "Yes.")]),
-        rejected: Text::Conversation(vec![turn("assistant", "No.")]),
-        line: 1,
-        annotations: [None, None],
-    };
+    let prompt = vec![turn("system", "Be brief."), turn("user", "Well?")];
+    let pair = conversation(prompt, "Yes.", "No.");
     let tokenizer = tokenizer("llama");
     let tokenized = tokenize(&[pair], &tokenizer, &TokenizeOptions::default()).unwrap();
     assert!(tokenized.report.boundary_mismatches.is_empty());
-    let pair = &tokenized.pairs[0];
+    let pair = &tokenized.rows[0];
     let text = |ids: &[u32]| tokenizer.decode(ids, false).unwrap();
     assert_eq!(
         text(&pair.prompt),
@@ -120,17 +117,99 @@ fn a_template_that_leaves_the_turn_open_is_closed() {
     let template = "{% for m in messages %}{{ m.role }}: {{ m.content | trim }}\n{% endfor %}\
                     {% if add_generation_prompt %}assistant:{% endif %}";
     std::fs::write(folder.path().join("chat_template.jinja"), template).unwrap();
-    let pair = Pair {
-        prompt: Text::Conversation(vec![turn("user", "Well?")]),
-        chosen: Text::Conversation(vec![turn("assistant", "Yes.")]),
-        rejected: Text::Conversation(vec![turn("assistant", "No.")]),
-        line: 1,
-        annotations: [None, None],
-    };
+    let pair = conversation(vec![turn("user", "Well?")], "Yes.", "No.");
     let tokenizer = Tokenizer::from_folder(folder.path()).unwrap();
     let tokenized = tokenize(&[pair], &tokenizer, &TokenizeOptions::default()).unwrap();
-    let text = tokenizer.decode(&tokenized.pairs[0].chosen, false).unwrap();
+    let text = tokenizer.decode(&tokenized.rows[0].chosen, false).unwrap();
     assert_eq!(text, " Yes.\n<|im_end|>");
+}
+
+#[test]
+fn answers_tokenized_by_themselves_share_no_token_with_the_prompt() {
+    let tokenizer = tokenizer("llama");
+    let options = TokenizeOptions {
+        boundary: Boundary::Separate,
+        ..TokenizeOptions::default()
+    };
+    let pairs = [
+        plain("The answer is ", "four", "five"),
+        conversation(vec![turn("user", "Well?")], "Yes.", "No."),
+    ];
+    let tokenized = tokenize(&pairs, &tokenizer, &options).unwrap();
+    assert!(tokenized.report.boundary_mismatches.is_empty());
+    let text = |ids: &[u32]| tokenizer.decode(ids, false).unwrap();
+    assert_eq!(text(&tokenized.rows[0].chosen), "four<|im_end|>");
+    assert_eq!(text(&tokenized.rows[1].rejected), "No.<|im_end|>\n");
+    assert_eq!(
+        tokenized.rows[0].prompt,
+        tokenizer.encode("The answer is ").unwrap()
+    );
+    // where no token reaches across, both ways are the same
+    let joint = tokenize(&pairs[1..], &tokenizer, &TokenizeOptions::default()).unwrap();
+    assert_eq!(joint.rows[0], tokenized.rows[1]);
+}
+
+#[test]
+fn a_template_that_changes_the_prompt_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["tokenizer.json", "tokenizer_config.json"] {
+        let from = workspace("fixtures/models/llama").join(name);
+        std::fs::write(folder.path().join(name), std::fs::read(from).unwrap()).unwrap();
+    }
+    let template = "{{ messages | length }}{% for m in messages %}{{ m.content }}\n{% endfor %}";
+    std::fs::write(folder.path().join("chat_template.jinja"), template).unwrap();
+    let tokenizer = Tokenizer::from_folder(folder.path()).unwrap();
+    let pair = conversation(vec![turn("user", "Well?")], "Yes.", "No.");
+    let tokenize = |boundary| {
+        let options = TokenizeOptions {
+            boundary,
+            ..TokenizeOptions::default()
+        };
+        tokenize(std::slice::from_ref(&pair), &tokenizer, &options)
+    };
+    insta::assert_snapshot!(
+        [
+            tokenize(Boundary::Joint).unwrap().report.to_string(),
+            tokenize(Boundary::Separate).unwrap_err().to_string(),
+        ]
+        .join("\n")
+    );
+}
+
+#[test]
+fn single_answers_become_the_tokens_of_pairs() {
+    let tokenizer = tokenizer("llama");
+    let pair = plain("What is 2 + 2?", " 4", " 5");
+    let options = TokenizeOptions {
+        max_length: Some(9),
+        ..TokenizeOptions::default()
+    };
+    let example = |completion: &Text, desirable| Example {
+        prompt: pair.prompt.clone(),
+        completion: completion.clone(),
+        desirable,
+        tools: Vec::new(),
+        line: 7,
+    };
+    let examples = [example(&pair.chosen, true), example(&pair.rejected, false)];
+    let single = tokenize_examples(&examples, &tokenizer, &options).unwrap();
+    let pairs = tokenize(std::slice::from_ref(&pair), &tokenizer, &options).unwrap();
+    assert_eq!(single.rows[0].prompt, pairs.rows[0].prompt);
+    assert_eq!(single.rows[0].completion, pairs.rows[0].chosen);
+    assert_eq!(single.rows[1].completion, pairs.rows[0].rejected);
+    assert!(single.rows[0].desirable && !single.rows[1].desirable);
+    assert_eq!(
+        single.report.cut_prompts.len(),
+        2 * pairs.report.cut_prompts.len()
+    );
+    let nothing = [example(&Text::Plain(String::new()), true)];
+    let options = TokenizeOptions {
+        boundary: Boundary::Separate,
+        ..options
+    };
+    // an end-of-sequence token is an answer: say nothing
+    let tokens = tokenize_examples(&nothing, &tokenizer, &options).unwrap();
+    assert_eq!(tokens.rows[0].completion, [EOS]);
 }
 
 #[test]
@@ -154,7 +233,7 @@ fn a_token_across_the_boundary_is_counted() {
     assert_eq!(tokenized.report.boundary_mismatches, [7]);
     assert_eq!(
         tokenized.report.to_string(),
-        "2 pairs; 1 boundary mismatches (lines 7)"
+        "2 rows; 1 boundary mismatches (lines 7)"
     );
 }
 
@@ -169,11 +248,8 @@ fn pairs_that_cannot_be_tokens_are_named_by_line() {
         tokenize(&[Pair { line: 3, ..pair }], &tokenizer, &options).unwrap_err()
     };
     let conversation = Pair {
-        chosen: Text::Conversation(vec![turn("assistant", "a")]),
-        rejected: Text::Conversation(vec![turn("assistant", "b")]),
-        prompt: Text::Conversation(vec![turn("user", "c")]),
         line: 3,
-        annotations: [None, None],
+        ..conversation(vec![turn("user", "c")], "a", "b")
     };
     let folder = tempfile::tempdir().unwrap();
     let json = std::fs::read(workspace("fixtures/models/llama/tokenizer.json")).unwrap();
@@ -237,17 +313,17 @@ proptest! {
         let tokenizer = tokenizer("llama");
         let run = |max_length| {
             let long_prompts = LongPrompts::Cut;
-            let options = TokenizeOptions { max_length, truncation, long_prompts, parts: None };
+            let options = TokenizeOptions { max_length, truncation, long_prompts, ..TokenizeOptions::default() };
             tokenize(std::slice::from_ref(&pair), &tokenizer, &options)
         };
-        let whole = run(None).unwrap().pairs.remove(0);
+        let whole = run(None).unwrap().rows.remove(0);
         let cut = match run(Some(max_length)) {
             Ok(tokenized) => tokenized,
             // nothing but a difference in the cut ends can make them equal
             Err(TokenizeError::NoPreference { .. }) => return Ok(()),
             Err(error) => panic!("{error}"),
         };
-        let pair = &cut.pairs[0];
+        let pair = &cut.rows[0];
         prop_assert!(pair.longest() <= max_length);
         prop_assert!(!pair.prompt.is_empty() && !pair.chosen.is_empty() && !pair.rejected.is_empty());
         prop_assert!(whole.chosen.starts_with(&pair.chosen));

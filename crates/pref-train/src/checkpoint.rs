@@ -34,8 +34,10 @@ pub(crate) struct State {
     pub(crate) tokens: u64,
     /// Which pairs come next.
     pub(crate) sampler: Sampler,
-    /// Pairs since the last line of the metrics.
-    pub(crate) unlogged: PairSums,
+    /// The same of the pairs with emptied traces.
+    pub(crate) empty_sampler: Sampler,
+    /// Pairs since the last line of the metrics: training pairs, and those with emptied traces.
+    pub(crate) unlogged: [PairSums; 2],
 }
 
 /// What is written and read besides the state.

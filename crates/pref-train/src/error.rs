@@ -88,6 +88,11 @@ pub enum TrainError {
         /// What makes it.
         remedy: &'static str,
     },
+    /// Single answers to one prompt.
+    #[error(
+        "all answers are to the same prompt, and kto estimates the KL to the reference from answers to other prompts; add answers to a second prompt"
+    )]
+    OnePrompt,
     /// Segments that do not describe their answer.
     #[error("line {line}: `{side}_segments`: {source}")]
     Segments {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use pref_core::{Needs, PairBatch, Segments, Side};
-use pref_data::{DiffAlgorithm, TokenDiff, TokenFeatures, TokenPair, token_diffs};
+use pref_data::{DiffAlgorithm, TokenDiff, TokenExample, TokenFeatures, TokenPair, token_diffs};
 
 use crate::error::TrainError;
 
@@ -14,6 +14,9 @@ use crate::error::TrainError;
 #[derive(Debug)]
 pub(crate) struct Examples {
     pub(crate) pairs: Vec<TokenPair>,
+    /// For single answers: whether each is wanted. They stand as the chosen ones of pairs, whose
+    /// rejected answers belong to other prompts.
+    desirable: Vec<bool>,
     needs: Needs,
     varied: Vec<TokenDiff>,
     segments: Vec<(Segments, Segments)>,
@@ -39,6 +42,7 @@ impl Examples {
         };
         let mut examples = Self {
             needs,
+            desirable: Vec::new(),
             varied,
             segments: Vec::new(),
             part_labels: Vec::new(),
@@ -56,6 +60,50 @@ impl Examples {
         }
         examples.part_labels = labels.into_iter().collect();
         Ok(examples)
+    }
+
+    /// Single answers. Each is given the answer of another prompt besides, from which the KL to
+    /// the reference is estimated: that of the nearest example before it whose prompt is another,
+    /// the file being a circle, cut to what is left of `max_length`.
+    ///
+    /// # Errors
+    /// [`TrainError::OnePrompt`] where all have the same prompt.
+    pub(crate) fn single(
+        examples: Vec<TokenExample>,
+        needs: Needs,
+        max_length: usize,
+    ) -> Result<Self, TrainError> {
+        let others = others(&examples).ok_or(TrainError::OnePrompt)?;
+        let pair = |(example, &other): (&TokenExample, &usize)| {
+            let mut rejected = examples[other].completion.clone();
+            rejected.truncate(max_length.saturating_sub(example.prompt.len()).max(1));
+            TokenPair {
+                prompt: example.prompt.clone(),
+                chosen: example.completion.clone(),
+                rejected,
+                line: example.line,
+                ..TokenPair::default()
+            }
+        };
+        Ok(Self {
+            pairs: examples.iter().zip(&others).map(pair).collect(),
+            desirable: examples.iter().map(|example| example.desirable).collect(),
+            needs,
+            varied: Vec::new(),
+            segments: Vec::new(),
+            part_labels: Vec::new(),
+        })
+    }
+
+    /// 1 where a single answer is wanted, else 0, `[examples]`.
+    pub(crate) fn desirable<B: Backend>(
+        &self,
+        indices: &[usize],
+        device: &B::Device,
+    ) -> Tensor<B, 1> {
+        let wanted = |&i: &usize| f32::from(u8::from(self.desirable[i]));
+        let wanted: Vec<f32> = indices.iter().map(wanted).collect();
+        Tensor::from_data(TensorData::new(wanted, [indices.len()]), device)
     }
 
     /// Gives a batch of these pairs what the objective needs.
@@ -114,6 +162,25 @@ impl Examples {
             side.parts = Some(ids);
         }
     }
+}
+
+/// For each example the nearest one before it, around the circle, that has another prompt.
+fn others(examples: &[TokenExample]) -> Option<Vec<usize>> {
+    let n = examples.len();
+    if n == 0 {
+        return Some(Vec::new());
+    }
+    let before = |i: usize| (i + n - 1) % n;
+    let differs = |i: usize| examples[i].prompt != examples[before(i)].prompt;
+    let start = (0..n).find(|&i| differs(i))?;
+    let mut others = vec![0; n];
+    for i in (0..n).map(|k| (start + k) % n) {
+        others[i] = match differs(i) {
+            true => before(i),
+            false => others[before(i)],
+        };
+    }
+    Some(others)
 }
 
 /// Refuses a pair that lacks what is needed.

@@ -25,9 +25,11 @@
 
 mod batch;
 mod checkpoint;
+mod data;
 mod durable;
 mod error;
 mod features;
+mod goal;
 mod metrics;
 mod optimizer;
 mod parameters;

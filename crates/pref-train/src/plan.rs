@@ -13,8 +13,8 @@ pub use keys::Settings;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use pref_core::ObjectiveConfig;
-use pref_data::{DiffAlgorithm, LongPrompts, PartMarker, Shape, Truncation};
+use pref_core::{BvpoAlpha, ObjectiveConfig, ObjectiveKind};
+use pref_data::{Boundary, DiffAlgorithm, LongPrompts, PartMarker, Shape, Truncation};
 use serde::{Deserialize, Serialize};
 
 /// Everything that decides a run.
@@ -64,6 +64,8 @@ pub struct DataPlan {
     /// Training pairs: a file of JSON Lines, JSON, CSV or Parquet, plain or compressed, a folder of
     /// them, or a pattern.
     pub train: PathBuf,
+    /// Training pairs with emptied reasoning traces, for an objective that mixes both sets.
+    pub empty: Option<PathBuf>,
     /// The rows' shape; found out from the first row, and reported, if absent.
     pub shape: Option<Shape>,
     /// Fields by the names that the file has for them, such as `prompt = "question"`.
@@ -74,6 +76,8 @@ pub struct DataPlan {
     pub rows: Option<[usize; 2]>,
     /// Evaluation pairs, read as the training pairs are.
     pub eval: Option<PathBuf>,
+    /// Evaluation pairs with emptied traces.
+    pub empty_eval: Option<PathBuf>,
     /// Without `eval`: this fraction of the training pairs is held out for evaluation.
     pub eval_fraction: f64,
     /// Longest prompt and response together, in tokens; 1024 if absent, or the model's positions
@@ -81,6 +85,8 @@ pub struct DataPlan {
     pub max_length: Option<usize>,
     /// Which end of an over-long prompt is cut.
     pub truncation: Truncation,
+    /// How the tokens of prompt and answer meet.
+    pub boundary: Boundary,
     /// What becomes of a prompt that fills `max_length` by itself.
     pub long_prompts: LongPrompts,
     /// How the varied tokens of two answers are found, for objectives that look at them.
@@ -271,16 +277,19 @@ impl Plan {
     fn check_objective(&self) -> Result<(), PlanError> {
         let method = self.objective.method().name();
         let needs = self.objective.needs();
-        let unfed: Vec<&'static str> = needs
-            .names()
-            .into_iter()
-            .filter(|need| ["unpaired", "traces"].contains(need))
-            .collect();
-        if !unfed.is_empty() {
-            return Err(PlanError::Unfed {
-                method,
-                needs: unfed.join(", "),
+        if needs.traces != self.data.empty.is_some() {
+            return Err(match needs.traces {
+                true => PlanError::NeedsEmptySet { method },
+                false => PlanError::IgnoredEmptySet { method },
             });
+        }
+        if self.data.empty.is_some() && self.data.eval.is_some() != self.data.empty_eval.is_some() {
+            return Err(PlanError::HalfEvaluation);
+        }
+        if let ObjectiveKind::Bvpo(bvpo) = self.objective.kind()
+            && bvpo.alpha == BvpoAlpha::Optimal
+        {
+            return Err(PlanError::NoMoments);
         }
         if needs.kl && self.model.reference != ReferenceKind::FrozenCopy {
             return Err(PlanError::NeedsDistributions { method });

@@ -14,7 +14,7 @@ use pref_model::{Decoder, ResponseTokens, token_log_probs};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
 
-use crate::batch::{PairLogProbs, batch_of, log_probs, padded, responses};
+use crate::batch::{PairLogProbs, Rows, batch_of, log_probs, padded, responses};
 use crate::durable::write_file;
 use crate::error::TrainError;
 
@@ -25,11 +25,8 @@ pub(crate) enum Reference<B: Backend> {
     None,
     /// A frozen model, run on every batch.
     Model(Box<Decoder<B>>),
-    /// Computed before: one entry a pair, training pairs and evaluation pairs.
-    Known {
-        train: Vec<PairLogProbs>,
-        eval: Vec<PairLogProbs>,
-    },
+    /// Computed before: one entry a pair of each set.
+    Known(Sets<Vec<PairLogProbs>>),
 }
 
 /// Which set of pairs a batch is from.
@@ -37,14 +34,40 @@ pub(crate) enum Reference<B: Backend> {
 pub(crate) enum Set {
     Train,
     Eval,
+    /// Pairs with emptied traces, for objectives that mix them with the training pairs.
+    Empty,
+    EmptyEval,
+}
+
+impl Set {
+    const ALL: [Set; 4] = [Set::Train, Set::Eval, Set::Empty, Set::EmptyEval];
+
+    fn name(self) -> &'static str {
+        ["train", "eval", "empty", "empty-eval"][self as usize]
+    }
+}
+
+/// One of something for each set.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sets<T>(pub(crate) [T; 4]);
+
+impl<T> Sets<T> {
+    pub(crate) fn of(&self, set: Set) -> &T {
+        &self.0[set as usize]
+    }
+
+    pub(crate) fn map<'a, U>(&'a self, f: impl FnMut(&'a T) -> U) -> Sets<U> {
+        Sets(self.0.each_ref().map(f))
+    }
 }
 
 impl<B: Backend> Reference<B> {
-    /// Log-probs of a batch, `[rows, width]`, chosen rows first.
+    /// Log-probs of a batch, `[rows, width]`.
     pub(crate) fn log_probs(
         &self,
         set: Set,
         indices: &[usize],
+        rows: Rows,
         batch: &Batch,
         width: usize,
         device: &B::Device,
@@ -52,13 +75,10 @@ impl<B: Backend> Reference<B> {
         match self {
             Reference::None => None,
             Reference::Model(model) => Some(log_probs(model, batch, device)),
-            Reference::Known { train, eval } => {
-                let all = match set {
-                    Set::Train => train,
-                    Set::Eval => eval,
-                };
+            Reference::Known(sets) => {
+                let all = sets.of(set);
                 let pairs: Vec<&PairLogProbs> = indices.iter().map(|&i| &all[i]).collect();
-                Some(padded(&pairs, width, device))
+                Some(padded(&pairs, rows, width, device))
             }
         }
     }
@@ -100,7 +120,7 @@ impl<B: Backend> Reference<B> {
         device: &B::Device,
     ) -> Option<Distributions<'_, B>> {
         match self {
-            Reference::None | Reference::Known { .. } => None,
+            Reference::None | Reference::Known(_) => None,
             Reference::Model(model) => {
                 let tokens = responses(batch, device);
                 let hidden = tokens.hidden(model);
@@ -129,7 +149,7 @@ pub fn compute_log_probs<B: Backend>(
     };
     let mut all = vec![nothing; pairs.len()];
     for indices in length_sorted_batches(pairs, batch_size) {
-        let batch = batch_of(pairs, &indices, pad_id);
+        let batch = batch_of(pairs, &indices, Rows::Both, pad_id);
         let values = log_probs(model, &batch, device);
         let [_, width] = values.dims();
         let values: Vec<f32> = values.into_data().iter::<f32>().collect();
@@ -147,9 +167,9 @@ pub fn compute_log_probs<B: Backend>(
 
 /// What the cache is keyed by: the bytes of the model, and the token ids, in which tokenizer,
 /// template and truncation are.
-pub(crate) fn cache_key(model: &Path, sets: [&[TokenPair]; 2]) -> Result<String, TrainError> {
+pub(crate) fn cache_key(model: &Path, sets: &Sets<&[TokenPair]>) -> Result<String, TrainError> {
     let mut hash = Sha256::new();
-    hash.update(b"pref reference log-probs 1");
+    hash.update(b"pref reference log-probs 2");
     let mut files: Vec<_> = fs::read_dir(model)
         .map_err(TrainError::file(model))?
         .filter_map(|entry| Some(entry.ok()?.path()))
@@ -163,7 +183,7 @@ pub(crate) fn cache_key(model: &Path, sets: [&[TokenPair]; 2]) -> Result<String,
         let mut file = fs::File::open(&path).map_err(TrainError::file(&path))?;
         io::copy(&mut file, &mut hash).map_err(TrainError::file(&path))?;
     }
-    for pairs in sets {
+    for pairs in sets.0 {
         hash.update((pairs.len() as u64).to_le_bytes());
         for pair in pairs {
             for ids in [&pair.prompt, &pair.chosen, &pair.rejected] {
@@ -181,8 +201,8 @@ pub(crate) fn cache_key(model: &Path, sets: [&[TokenPair]; 2]) -> Result<String,
 pub(crate) fn read_cache(
     path: &Path,
     key: &str,
-    sets: [&[TokenPair]; 2],
-) -> Option<[Vec<PairLogProbs>; 2]> {
+    sets: &Sets<&[TokenPair]>,
+) -> Option<Sets<Vec<PairLogProbs>>> {
     let bytes = fs::read(path).ok()?;
     let (_, header) = SafeTensors::read_metadata(&bytes).ok()?;
     if header.metadata().as_ref()?.get("key")? != key {
@@ -198,7 +218,8 @@ pub(crate) fn read_cache(
                 .collect(),
         )
     };
-    let set = |name: &str, pairs: &[TokenPair]| -> Option<Vec<PairLogProbs>> {
+    let set = |set: Set| -> Option<Vec<PairLogProbs>> {
+        let (name, pairs) = (set.name(), sets.of(set));
         let chosen = column(&format!("{name}.chosen"))?;
         let rejected = column(&format!("{name}.rejected"))?;
         let (mut w, mut l) = (chosen.as_slice(), rejected.as_slice());
@@ -210,7 +231,8 @@ pub(crate) fn read_cache(
         });
         pairs.collect()
     };
-    Some([set("train", sets[0])?, set("eval", sets[1])?])
+    let [train, eval, empty, empty_eval] = Set::ALL.map(set);
+    Some(Sets([train?, eval?, empty?, empty_eval?]))
 }
 
 fn take(rest: &mut &[f32], n: usize) -> Option<Vec<f32>> {
@@ -223,23 +245,27 @@ fn take(rest: &mut &[f32], n: usize) -> Option<Vec<f32>> {
 pub(crate) fn write_cache(
     path: &Path,
     key: &str,
-    sets: [&[PairLogProbs]; 2],
+    sets: &Sets<Vec<PairLogProbs>>,
 ) -> Result<(), TrainError> {
     let bytes = |of: fn(&PairLogProbs) -> &Vec<f32>, pairs: &[PairLogProbs]| -> Vec<u8> {
         let values = pairs.iter().flat_map(of);
         values.flat_map(|v| v.to_le_bytes()).collect()
     };
-    let columns = [
-        ("train.chosen", bytes(|p| &p.chosen, sets[0])),
-        ("train.rejected", bytes(|p| &p.rejected, sets[0])),
-        ("eval.chosen", bytes(|p| &p.chosen, sets[1])),
-        ("eval.rejected", bytes(|p| &p.rejected, sets[1])),
-    ];
+    let columns: Vec<(String, Vec<u8>)> = Set::ALL
+        .into_iter()
+        .flat_map(|set| {
+            let (name, pairs) = (set.name(), sets.of(set));
+            [
+                (format!("{name}.chosen"), bytes(|p| &p.chosen, pairs)),
+                (format!("{name}.rejected"), bytes(|p| &p.rejected, pairs)),
+            ]
+        })
+        .collect();
     let views: Result<Vec<_>, _> = columns
         .iter()
         .map(|(name, bytes)| {
             let view = TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes);
-            view.map(|view| (*name, view))
+            view.map(|view| (name.as_str(), view))
         })
         .collect();
     let metadata = HashMap::from([("key".to_owned(), key.to_owned())]);

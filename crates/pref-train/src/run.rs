@@ -6,30 +6,29 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
-use pref_data::{
-    Pair, PartRules, ReadOptions, Shape, TokenPair, TokenizeOptions, Tokenizer, hold_out,
-    read_with, tokenize,
-};
+use pref_data::{TokenPair, Tokenizer};
 use pref_model::{Decoder, SaveDtype};
 use serde_json::Value;
 
 use crate::checkpoint::{self, Snapshot};
-use crate::durable::write_file;
+use crate::data::examples;
 use crate::error::TrainError;
-use crate::features::Examples;
 use crate::metrics::{PairMeans, Record, StepRecord};
-use crate::plan::{OnError, Plan, ReferenceKind, WeightFormat};
-use crate::reference::{Reference, cache_key, compute_log_probs, read_cache, write_cache};
+use crate::plan::{Plan, ReferenceKind, WeightFormat};
+use crate::reference::{
+    Reference, Set, Sets, cache_key, compute_log_probs, read_cache, write_cache,
+};
 use crate::tracker::Tracker;
 use crate::trainer::{Parts, StepFailure, Trainer};
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one a run")]
 pub enum Outcome {
     /// All steps were taken.
     Finished {
@@ -172,10 +171,10 @@ impl Run<'_> {
                 positions,
             });
         }
-        let [train, eval] = self.examples(&tokenizer, max_length, tracker)?;
+        let sets = examples(plan, &tokenizer, max_length, tracker)?;
         let pad_id = tokenizer.pad_id().or(tokenizer.eos_id()).unwrap_or(0);
-        let sets = [train.pairs.as_slice(), &eval.pairs];
-        let reference = self.reference::<B>(&policy, sets, pad_id, device, tracker)?;
+        let pairs = sets.map(|set| set.pairs.as_slice());
+        let reference = self.reference::<B>(&policy, &pairs, pad_id, device, tracker)?;
         Ok(Trainer::new(
             &plan.train,
             plan.data.shuffle,
@@ -183,106 +182,17 @@ impl Run<'_> {
             Parts {
                 policy,
                 reference,
-                train,
-                eval,
+                sets,
                 pad_id,
                 device: device.clone(),
             },
         ))
     }
 
-    /// Training pairs and evaluation pairs, as tokens.
-    fn examples(
-        &self,
-        tokenizer: &Tokenizer,
-        max_length: usize,
-        tracker: &mut dyn Tracker,
-    ) -> Result<[Examples; 2], TrainError> {
-        let data = &self.plan.data;
-        let needs = self.plan.objective.needs();
-        let parts = match needs.parts {
-            true => Some(PartRules::new(&data.first_part, &data.parts)?),
-            false => None,
-        };
-        let options = TokenizeOptions {
-            max_length: Some(max_length),
-            truncation: data.truncation,
-            long_prompts: data.long_prompts,
-            parts,
-        };
-        let mut read = |path: &Path, rows| -> Result<Vec<TokenPair>, TrainError> {
-            let pairs = self.pairs(path, rows, tracker)?;
-            let tokenized =
-                tokenize(&pairs, tokenizer, &options).map_err(|source| TrainError::Tokenize {
-                    path: path.to_owned(),
-                    source,
-                })?;
-            tracker.note(&format!("{}: {}", path.display(), tokenized.report));
-            Ok(tokenized.pairs)
-        };
-        let train = read(&data.train, data.rows)?;
-        let (train, eval) = match &data.eval {
-            Some(path) => (train, read(path, None)?),
-            None => hold_out(train, data.eval_fraction, self.plan.train.seed),
-        };
-        if train.is_empty() {
-            return Err(TrainError::NoPairs {
-                path: data.train.clone(),
-                held_out: eval.len(),
-            });
-        }
-        let examples = |pairs| Examples::new(pairs, needs, data.diff);
-        Ok([examples(train)?, examples(eval)?])
-    }
-
-    /// The pairs of a file, or some rows of them.
-    fn pairs(
-        &self,
-        path: &Path,
-        rows: Option<[usize; 2]>,
-        tracker: &mut dyn Tracker,
-    ) -> Result<Vec<Pair>, TrainError> {
-        let data = &self.plan.data;
-        let options = ReadOptions {
-            shape: data.shape,
-            columns: data.columns.clone(),
-            skip_bad_rows: data.on_error == OnError::Skip,
-        };
-        let mut read = read_with(path, &options)?;
-        if read.shape != Shape::Pairs {
-            tracker.note(&format!("{}: read as {}", path.display(), read.shape));
-        }
-        if !read.rejects.is_empty() {
-            let folder = &self.plan.output.folder;
-            fs::create_dir_all(folder).map_err(TrainError::file(folder))?;
-            let rejects = self.file("rejects.txt");
-            let lines: String = read.rejects.iter().map(|e| format!("{e}\n")).collect();
-            write_file(&rejects, lines.as_bytes()).map_err(TrainError::file(&rejects))?;
-            tracker.note(&format!(
-                "{}: {} rows passed over, listed in {}",
-                path.display(),
-                read.rejects.len(),
-                rejects.display()
-            ));
-        }
-        if let Some([start, end]) = rows {
-            if end > read.pairs.len() {
-                return Err(TrainError::Rows {
-                    path: path.to_owned(),
-                    start,
-                    end,
-                    n: read.pairs.len(),
-                });
-            }
-            read.pairs = read.pairs.drain(start..end).collect();
-        }
-        Ok(read.pairs)
-    }
-
     fn reference<B: AutodiffBackend>(
         &self,
         policy: &Decoder<B>,
-        sets: [&[TokenPair]; 2],
+        sets: &Sets<&[TokenPair]>,
         pad_id: u32,
         device: &B::Device,
         tracker: &mut dyn Tracker,
@@ -299,23 +209,22 @@ impl Run<'_> {
                 let source = plan.reference_path.as_ref().unwrap_or(&plan.path);
                 let key = cache_key(source, sets)?;
                 let path = self.file("reference.safetensors");
-                if let Some([train, eval]) = read_cache(&path, &key, sets) {
+                if let Some(known) = read_cache(&path, &key, sets) {
                     tracker.note(&format!("reference log-probs read from {}", path.display()));
-                    return Ok(Reference::Known { train, eval });
+                    return Ok(Reference::Known(known));
                 }
                 let model = load()?;
-                tracker.begin("reference", sets[0].len() + sets[1].len());
-                let mut compute = |pairs: &[TokenPair]| {
+                tracker.begin("reference", sets.0.iter().map(|pairs| pairs.len()).sum());
+                let known = sets.map(|pairs| {
                     let batch_size = self.plan.train.batch_size;
                     compute_log_probs(&model, pairs, batch_size, pad_id, device, |n| {
                         tracker.advance(n);
                     })
-                };
-                let (train, eval) = (compute(sets[0]), compute(sets[1]));
+                });
                 tracker.end();
                 fs::create_dir_all(&self.folder).map_err(TrainError::file(&self.folder))?;
-                write_cache(&path, &key, [&train, &eval])?;
-                Ok(Reference::Known { train, eval })
+                write_cache(&path, &key, &known)?;
+                Ok(Reference::Known(known))
             }
         }
     }
@@ -428,18 +337,22 @@ impl Run<'_> {
     ) -> Result<TrainError, TrainError> {
         let step = trainer.state.step + 1;
         let data = self.plan.data.train.clone();
+        let empty = self.plan.data.empty.clone();
         Ok(match failure {
             StepFailure::Batch(error) => TrainError::Batch(error),
-            StepFailure::Loss(pairs) => TrainError::NotFinite {
+            StepFailure::Loss(set, pairs) => TrainError::NotFinite {
                 step,
-                data,
-                lines: trainer.lines(&pairs),
+                data: match set {
+                    Set::Empty => empty.unwrap_or(data),
+                    Set::Train | Set::Eval | Set::EmptyEval => data,
+                },
+                lines: trainer.lines(set, &pairs),
                 checkpoint: self.save(trainer)?,
             },
             StepFailure::Gradient(pairs) => TrainError::NotFiniteGradient {
                 step,
                 data,
-                lines: trainer.lines(&pairs),
+                lines: trainer.lines(Set::Train, &pairs),
                 checkpoint: self.save(trainer)?,
             },
         })

@@ -7,22 +7,22 @@ use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{ElementConversion, Tensor};
 use pref_core::{
-    BatchError, Objective, ObjectiveConfig, backward_in_chunks, position_chunks, token_kl,
+    BatchError, BvpoAlpha, Kto, ObjectiveConfig, ObjectiveKind, Side, backward_in_chunks,
+    position_chunks, token_kl,
 };
 use pref_data::{Batch, Order, Sampler, length_sorted_batches};
 use pref_model::{Decoder, token_log_probs};
 
-use crate::batch::{Columns, batch_of, log_probs, pair_batch, responses};
+use crate::batch::{Columns, Rows, batch_of, log_probs, responses};
 use crate::checkpoint::State;
 use crate::features::Examples;
-use crate::metrics::{EvalRecord, PairSums, PairValues, StepRecord, per_pair};
+use crate::goal::Goal;
+use crate::metrics::{EvalRecord, PairMeans, PairSums, PairValues, StepRecord};
 use crate::optimizer::AdamW;
 use crate::parameters::NamedGradients;
 use crate::plan::TrainPlan;
-use crate::reference::{Distributions, Reference, Set};
+use crate::reference::{Distributions, Reference, Set, Sets};
 use crate::schedule::Schedule;
-
-const OVER_PAIRS: &str = "a checked plan's objective is over pairs";
 
 /// A run in memory.
 #[derive(Debug)]
@@ -31,10 +31,11 @@ pub(crate) struct Trainer<B: AutodiffBackend> {
     pub(crate) optimizer: AdamW<B::InnerBackend>,
     pub(crate) state: State,
     reference: Reference<B::InnerBackend>,
-    train: Examples,
-    eval: Examples,
-    objective: Box<dyn Objective<B>>,
-    eval_objective: Box<dyn Objective<B::InnerBackend>>,
+    sets: Sets<Examples>,
+    goal: Goal<B>,
+    eval_goal: Goal<B::InnerBackend>,
+    /// Weight of the training pairs, the rest being that of the pairs with emptied traces.
+    alpha: f64,
     /// Whether the objective looks at whole next-token distributions.
     needs_kl: bool,
     plan: TrainPlan,
@@ -47,8 +48,7 @@ pub(crate) struct Trainer<B: AutodiffBackend> {
 pub(crate) struct Parts<B: AutodiffBackend> {
     pub(crate) policy: Decoder<B>,
     pub(crate) reference: Reference<B::InnerBackend>,
-    pub(crate) train: Examples,
-    pub(crate) eval: Examples,
+    pub(crate) sets: Sets<Examples>,
     pub(crate) pad_id: u32,
     pub(crate) device: B::Device,
 }
@@ -56,9 +56,9 @@ pub(crate) struct Parts<B: AutodiffBackend> {
 /// Why a step was not taken.
 #[derive(Debug)]
 pub(crate) enum StepFailure {
-    /// These pairs have no finite loss.
-    Loss(Vec<usize>),
-    /// The gradient is not finite; these are the step's pairs.
+    /// These pairs of a set have no finite loss.
+    Loss(Set, Vec<usize>),
+    /// The gradient is not finite; these are the step's training pairs.
     Gradient(Vec<usize>),
     /// The objective found an input missing.
     Batch(BatchError),
@@ -82,6 +82,7 @@ impl<B: AutodiffBackend> Trainer<B> {
         } else {
             Order::Sequential
         };
+        let n = |set: Set| parts.sets.of(set).pairs.len();
         let mut trainer = Self {
             policy: parts.policy,
             optimizer: AdamW::new(plan),
@@ -89,14 +90,21 @@ impl<B: AutodiffBackend> Trainer<B> {
                 step: 0,
                 optimizer_steps: 0,
                 tokens: 0,
-                sampler: Sampler::new(parts.train.pairs.len(), order, plan.seed),
-                unlogged: PairSums::default(),
+                sampler: Sampler::new(n(Set::Train), order, plan.seed),
+                empty_sampler: Sampler::new(n(Set::Empty), order, plan.seed),
+                unlogged: [PairSums::default(); 2],
             },
             reference: parts.reference,
-            train: parts.train,
-            eval: parts.eval,
-            objective: objective.over_pairs().expect(OVER_PAIRS),
-            eval_objective: objective.over_pairs().expect(OVER_PAIRS),
+            sets: parts.sets,
+            goal: Goal::new(objective),
+            eval_goal: Goal::new(objective),
+            alpha: match objective.kind() {
+                ObjectiveKind::Bvpo(bvpo) => match bvpo.alpha {
+                    BvpoAlpha::Fixed(alpha) => alpha,
+                    BvpoAlpha::Optimal => unreachable!("a checked plan has a fixed α"),
+                },
+                ObjectiveKind::Pairwise(_) | ObjectiveKind::Kto(_) | ObjectiveKind::Sum(_) => 1.0,
+            },
             needs_kl: objective.needs().kl,
             schedule: Schedule::new(plan, 0),
             plan: plan.clone(),
@@ -110,7 +118,11 @@ impl<B: AutodiffBackend> Trainer<B> {
     /// Optimiser steps of one pass over the data.
     fn steps_per_epoch(&self) -> usize {
         let pairs_per_step = self.plan.batch_size * self.plan.gradient_accumulation;
-        self.train.pairs.len().div_ceil(pairs_per_step)
+        self.sets
+            .of(Set::Train)
+            .pairs
+            .len()
+            .div_ceil(pairs_per_step)
     }
 
     /// Optimiser steps of the whole run.
@@ -120,12 +132,13 @@ impl<B: AutodiffBackend> Trainer<B> {
     }
 
     /// Lines in the data of these pairs.
-    pub(crate) fn lines(&self, indices: &[usize]) -> Vec<usize> {
-        indices.iter().map(|&i| self.train.pairs[i].line).collect()
+    pub(crate) fn lines(&self, set: Set, indices: &[usize]) -> Vec<usize> {
+        let pairs = &self.sets.of(set).pairs;
+        indices.iter().map(|&i| pairs[i].line).collect()
     }
 
     pub(crate) fn n_eval(&self) -> usize {
-        self.eval.pairs.len()
+        self.sets.of(Set::Eval).pairs.len()
     }
 
     /// One optimiser step: forward and backward on each micro-batch, then the update. The loss is
@@ -133,30 +146,38 @@ impl<B: AutodiffBackend> Trainer<B> {
     ///
     /// On failure nothing has changed.
     pub(crate) fn step(&mut self) -> Result<Option<StepRecord>, StepFailure> {
-        let mut sampler = self.state.sampler.clone();
+        let [mut sampler, mut empty_sampler] =
+            [&self.state.sampler, &self.state.empty_sampler].map(Clone::clone);
         let pairs_per_step = self.plan.batch_size * self.plan.gradient_accumulation;
-        let mut indices = sampler.next_batch(pairs_per_step);
-        // pairs of like length share a micro-batch: less padding, the same mean
-        indices.sort_by_key(|&i| std::cmp::Reverse(self.train.pairs[i].longest()));
+        let indices = self.sorted(Set::Train, sampler.next_batch(pairs_per_step));
+        let mut drawn = vec![(Set::Train, self.alpha, &indices)];
+        let empty;
+        if !self.sets.of(Set::Empty).pairs.is_empty() {
+            empty = self.sorted(Set::Empty, empty_sampler.next_batch(pairs_per_step));
+            drawn.push((Set::Empty, 1.0 - self.alpha, &empty));
+        }
 
         let mut gradients = NamedGradients::default();
         let mut measured = Vec::new();
-        for micro in indices.chunks(self.plan.batch_size) {
-            let share = micro.len() as f64 / indices.len() as f64;
-            let values = self.gradients(micro, share, &mut gradients)?;
-            measured.push((micro, values));
+        for &(set, weight, indices) in &drawn {
+            let point = self.reference_point(set, indices)?;
+            for micro in indices.chunks(self.plan.batch_size) {
+                let share = weight * micro.len() as f64 / indices.len() as f64;
+                let point = point.clone().map(Tensor::from_inner);
+                let values = self.gradients(set, micro, share, point.as_ref(), &mut gradients)?;
+                measured.push((set, micro, values));
+            }
         }
 
         let mut sums = self.state.unlogged;
-        for (micro, values) in measured {
+        for (set, micro, values) in measured {
             let values = PairValues::read(values);
             let broken = values.not_finite();
             if !broken.is_empty() {
-                return Err(StepFailure::Loss(
-                    broken.iter().map(|&k| micro[k]).collect(),
-                ));
+                let broken = broken.iter().map(|&k| micro[k]).collect();
+                return Err(StepFailure::Loss(set, broken));
             }
-            sums.add(&values);
+            sums[usize::from(set == Set::Empty)].add(&values);
         }
         let norm = match gradients.norm() {
             Some(norm) => norm.into_scalar().elem::<f64>(),
@@ -178,38 +199,90 @@ impl<B: AutodiffBackend> Trainer<B> {
 
         self.state.step += 1;
         self.state.optimizer_steps = self.optimizer.steps();
-        self.state.tokens += indices
-            .iter()
-            .map(|&i| self.train.pairs[i].n_tokens() as u64)
-            .sum::<u64>();
+        for (set, _, indices) in drawn {
+            self.state.tokens += self.goal.n_tokens(self.sets.of(set), indices);
+        }
         self.state.sampler = sampler;
+        self.state.empty_sampler = empty_sampler;
         let is_logged = self.state.step.is_multiple_of(self.plan.log_every)
             || self.state.step == self.total_steps();
         if !is_logged {
             self.state.unlogged = sums;
             return Ok(None);
         }
-        self.state.unlogged = PairSums::default();
+        self.state.unlogged = [PairSums::default(); 2];
+        let (pairs, empty) = self.means(&sums);
         Ok(Some(StepRecord {
             step: self.state.step,
             epoch: self.state.step as f64 / self.steps_per_epoch() as f64,
-            pairs: sums.means(),
+            pairs,
+            empty,
             grad_norm: norm,
             learning_rate: rate,
             num_tokens: self.state.tokens,
         }))
     }
 
+    /// Pairs of like length share a micro-batch: less padding, the same mean.
+    fn sorted(&self, set: Set, mut indices: Vec<usize>) -> Vec<usize> {
+        let pairs = &self.sets.of(set).pairs;
+        indices.sort_by_key(|&i| std::cmp::Reverse(pairs[i].longest()));
+        indices
+    }
+
+    /// Means of the training pairs with the mixture's loss, and of the pairs with emptied traces.
+    fn means(&self, [train, empty]: &[PairSums; 2]) -> (PairMeans, Option<PairMeans>) {
+        let mut means = train.means();
+        let empty = (empty.pairs > 0.0).then(|| empty.means());
+        if let Some(empty) = &empty {
+            means.loss = self.alpha * means.loss + (1.0 - self.alpha) * empty.loss;
+        }
+        (means, empty)
+    }
+
+    /// What single answers are measured against: the KL to the reference, estimated from all these
+    /// examples together, so that it does not depend on how they are divided into micro-batches.
+    fn reference_point(
+        &self,
+        set: Set,
+        indices: &[usize],
+    ) -> Result<Option<Tensor<B::InnerBackend, 1>>, BatchError> {
+        if matches!(self.goal, Goal::Pairs(_)) {
+            return Ok(None);
+        }
+        let policy = self.policy.valid();
+        let sums = indices.chunks(self.plan.batch_size).map(|micro| {
+            let rows = Rows::Rejected;
+            let batch = batch_of(&self.sets.of(set).pairs, micro, rows, self.pad_id);
+            let columns = Columns {
+                policy: log_probs(&policy, &batch, &self.device),
+                reference: self.reference_of(set, micro, rows, &batch, None),
+                kl: None,
+            };
+            let side = columns.side(&batch, 0..batch.rows);
+            let sum = |values: Tensor<B::InnerBackend, 2>| (values * side.mask.clone()).sum_dim(1);
+            (sum(side.policy.clone()), side.reference.clone().map(sum))
+        });
+        let (policy, reference): (Vec<_>, Vec<_>) = sums.unzip();
+        let mut side = Side::from_lengths(Tensor::cat(policy, 0), &vec![1; indices.len()]);
+        let reference: Option<Vec<_>> = reference.into_iter().collect();
+        side.reference = reference.map(|sums| Tensor::cat(sums, 0));
+        Kto::reference_point(&side).map(Some)
+    }
+
     /// Adds the gradients of `share` times the mean loss of some pairs; returns each pair's values.
     fn gradients(
         &self,
+        set: Set,
         indices: &[usize],
         share: f64,
+        point: Option<&Tensor<B, 1>>,
         gradients: &mut NamedGradients<B::InnerBackend>,
     ) -> Result<Tensor<B::InnerBackend, 2>, BatchError> {
-        let batch = batch_of(&self.train.pairs, indices, self.pad_id);
+        let (examples, rows) = (self.sets.of(set), self.goal.rows());
+        let batch = batch_of(&examples.pairs, indices, rows, self.pad_id);
         let distributions = self.distributions(&batch);
-        let reference = self.reference_of(Set::Train, indices, &batch, distributions.as_ref());
+        let reference = self.reference_of(set, indices, rows, &batch, distributions.as_ref());
         let reference = reference.map(Tensor::from_inner);
         let mut add = |backward: &B::Gradients| {
             gradients.accumulate::<B, _>(&self.policy, backward);
@@ -221,11 +294,9 @@ impl<B: AutodiffBackend> Trainer<B> {
                 reference,
                 kl: None,
             };
-            let mut pairs = pair_batch(&columns, &batch);
-            self.train.attach(indices, &mut pairs);
-            let output = self.objective.loss(&pairs)?;
-            add(&(output.loss.clone() * share).backward());
-            return Ok(per_pair(&output).inner());
+            let (loss, values) = self.goal.loss(examples, indices, &columns, &batch, point)?;
+            add(&(loss * share).backward());
+            return Ok(values.inner());
         }
 
         let tokens = responses::<B>(&batch, &self.device);
@@ -238,10 +309,8 @@ impl<B: AutodiffBackend> Trainer<B> {
                 reference: reference.clone(),
                 kl: rows.next(),
             };
-            let mut pairs = pair_batch(&columns, &batch);
-            self.train.attach(indices, &mut pairs);
-            let output = self.objective.loss(&pairs)?;
-            Ok((output.loss.clone() * share, per_pair(&output).inner()))
+            let (loss, values) = self.goal.loss(examples, indices, &columns, &batch, point)?;
+            Ok((loss * share, values.inner()))
         };
         backward_in_chunks(
             tokens.hidden(&self.policy),
@@ -269,6 +338,7 @@ impl<B: AutodiffBackend> Trainer<B> {
         &self,
         set: Set,
         indices: &[usize],
+        rows: Rows,
         batch: &Batch,
         distributions: Option<&Distributions<'_, B::InnerBackend>>,
     ) -> Option<Tensor<B::InnerBackend, 2>> {
@@ -277,7 +347,7 @@ impl<B: AutodiffBackend> Trainer<B> {
         }
         let width = batch.responses.iter().map(Range::len).max().unwrap_or(0);
         self.reference
-            .log_probs(set, indices, batch, width, &self.device)
+            .log_probs(set, indices, rows, batch, width, &self.device)
     }
 
     /// The reference's next-token distributions, if the objective looks at them.
@@ -311,26 +381,37 @@ impl<B: AutodiffBackend> Trainer<B> {
         mut progress: impl FnMut(usize),
     ) -> Result<EvalRecord, BatchError> {
         let policy = self.policy.valid();
-        let mut sums = PairSums::default();
-        for indices in length_sorted_batches(&self.eval.pairs, self.plan.batch_size) {
-            let batch = batch_of(&self.eval.pairs, &indices, self.pad_id);
-            let distributions = self.distributions(&batch);
-            let distributions = distributions.as_ref();
-            let columns = Columns {
-                policy: log_probs(&policy, &batch, &self.device),
-                reference: self.reference_of(Set::Eval, &indices, &batch, distributions),
-                kl: distributions.map(|d| self.divergence(&policy, &batch, d)),
+        let mut sums = [PairSums::default(); 2];
+        for (sums, set) in sums.iter_mut().zip([Set::Eval, Set::EmptyEval]) {
+            let (examples, rows) = (self.sets.of(set), self.goal.rows());
+            let batches = length_sorted_batches(&examples.pairs, self.plan.batch_size);
+            let all = batches.concat();
+            let point = match all.is_empty() {
+                true => None,
+                false => self.reference_point(set, &all)?,
             };
-            let mut pairs = pair_batch(&columns, &batch);
-            self.eval.attach(&indices, &mut pairs);
-            let output = self.eval_objective.loss(&pairs)?;
-            sums.add(&PairValues::read(per_pair(&output)));
-            progress(indices.len());
+            for indices in batches {
+                let batch = batch_of(&examples.pairs, &indices, rows, self.pad_id);
+                let distributions = self.distributions(&batch);
+                let distributions = distributions.as_ref();
+                let columns = Columns {
+                    policy: log_probs(&policy, &batch, &self.device),
+                    reference: self.reference_of(set, &indices, rows, &batch, distributions),
+                    kl: distributions.map(|d| self.divergence(&policy, &batch, d)),
+                };
+                let goal = &self.eval_goal;
+                let (_, values) =
+                    goal.loss(examples, &indices, &columns, &batch, point.as_ref())?;
+                sums.add(&PairValues::read(values));
+                progress(indices.len());
+            }
         }
+        let (pairs, empty) = self.means(&sums);
         Ok(EvalRecord {
             step: self.state.step,
-            eval_pairs: self.eval.pairs.len(),
-            pairs: sums.means(),
+            eval_pairs: self.n_eval(),
+            pairs,
+            empty,
         })
     }
 

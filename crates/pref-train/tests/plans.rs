@@ -77,7 +77,7 @@ fn reference_free_objectives_take_no_reference() {
 
 #[test]
 fn mistakes_are_named_with_a_way_out() {
-    let cases: [&[&str]; 14] = [
+    let cases: [&[&str]; 17] = [
         &["train.learnin-rate=1"],
         &["lerning_rate=1"],
         &["train.learning-rate=fast"],
@@ -86,7 +86,23 @@ fn mistakes_are_named_with_a_way_out() {
         &["train.schedule=linaer"],
         &["objective.betta=0.1"],
         &["objective.method=dpoo"],
-        &["objective.method=kto"],
+        &[
+            "objective.method=bvpo",
+            "objective.inner={method = \"dpo\"}",
+        ],
+        &["data.empty=empty.jsonl"],
+        &[
+            "objective.method=bvpo",
+            "objective.inner={method = \"dpo\"}",
+            "objective.alpha=optimal",
+            "data.empty=empty.jsonl",
+        ],
+        &[
+            "objective.method=bvpo",
+            "objective.inner={method = \"dpo\"}",
+            "data.empty=empty.jsonl",
+            "data.eval=eval.jsonl",
+        ],
         &["objective.method=simpo", "model.reference=precomputed"],
         &["model.reference=none"],
         &["objective.method=tdpo2", "model.reference=precomputed"],

@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             read,
         } => stats(file, model.as_deref(), *json, read)?,
         Command::Convert { file, output, read } => {
-            let pairs = read.read(file)?.pairs;
+            let pairs = read.read(file)?.rows;
             let lines = pairs.iter().map(|pair| pair.to_value().to_string());
             match output {
                 Some(output) => {
@@ -100,7 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
                 *fraction > 0.0 && *fraction < 1.0,
                 "--fraction must be above 0 and below 1, found {fraction}"
             );
-            let (train, eval) = hold_out(read.read(file)?.pairs, *fraction, *seed);
+            let (train, eval) = hold_out(read.read(file)?.rows, *fraction, *seed);
             std::fs::create_dir_all(output)?;
             for (name, pairs) in [("train.jsonl", train), ("eval.jsonl", eval)] {
                 let path = output.join(name);
@@ -114,7 +114,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 fn stats(file: &Path, model: Option<&Path>, json: bool, read: &ReadArgs) -> Result<()> {
-    let pairs = read.read(file)?.pairs;
+    let pairs = read.read(file)?.rows;
     let (unit, columns): (_, [Vec<usize>; 3]) = match model {
         Some(model) => {
             let tokenizer = Tokenizer::from_folder(model)?;

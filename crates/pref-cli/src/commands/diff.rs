@@ -50,7 +50,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let pairs = args.read.read(&args.file)?.pairs;
+    let pairs = args.read.read(&args.file)?.rows;
     let tokenizer = Tokenizer::from_folder(&args.model)?;
     let algorithm = match args.algorithm.as_str() {
         "difflib" => DiffAlgorithm::Difflib,

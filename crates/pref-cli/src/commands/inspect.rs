@@ -34,7 +34,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let pairs = args.read.read(&args.file)?.pairs;
+    let pairs = args.read.read(&args.file)?.rows;
     let n = pairs.len();
     ensure!(
         (1..=n).contains(&args.row),

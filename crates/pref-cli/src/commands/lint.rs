@@ -46,15 +46,15 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let read = args.read.read(&args.file)?;
     let mut found: Vec<(&PathBuf, Finding)> = Vec::new();
     let file = &args.file;
-    found.extend(lint_pairs(&read.pairs).into_iter().map(|f| (file, f)));
+    found.extend(lint_pairs(&read.rows).into_iter().map(|f| (file, f)));
     if let Some(eval) = &args.eval {
-        let eval_pairs = args.read.read(eval)?.pairs;
-        let overlap = lint_overlap(&read.pairs, &eval_pairs);
+        let eval_pairs = args.read.read(eval)?.rows;
+        let overlap = lint_overlap(&read.rows, &eval_pairs);
         found.extend(overlap.into_iter().map(|f| (eval, f)));
     }
     if let Some(model) = &args.model {
         let tokenizer = Tokenizer::from_folder(model)?;
-        let tokenized = tokenize(&read.pairs, &tokenizer, &TokenizeOptions::default());
+        let tokenized = tokenize(&read.rows, &tokenizer, &TokenizeOptions::default());
         let tokenized = tokenized.map_err(|e| anyhow!("{}: {e}", file.display()))?;
         let boundary = tokenized.report.boundary_mismatches.iter().map(|&line| Finding {
             line: Some(line),
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             eos_id: tokenizer.eos_id(),
             max_length: args.max_length,
         };
-        let all = boundary.chain(lint.findings(&tokenized.pairs));
+        let all = boundary.chain(lint.findings(&tokenized.rows));
         found.extend(all.map(|f| (file, f)));
     }
     // by file and line, what is true of the whole set last
@@ -96,7 +96,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         writeln!(
             stdout,
             "{} pairs, {} findings",
-            read.pairs.len(),
+            read.rows.len(),
             found.len()
         )?;
         for (fault, n) in &counts {

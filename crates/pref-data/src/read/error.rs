@@ -136,8 +136,16 @@ pub enum ReadError {
         /// The rating.
         rating: f64,
     },
+    /// A row of one answer where pairs are read.
+    #[error("{}:{line}: the row is one answer (`completion`, `label`), and pairs are read here; train on it with objective.method = \"kto\", or give rows of `prompt`, `chosen`, `rejected`", path.display())]
+    Unpaired {
+        /// Which file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+    },
     /// There is no row.
-    #[error("{}: no pairs; expected one JSON object a line", path.display())]
+    #[error("{}: no rows; expected one JSON object a line", path.display())]
     NoPairs {
         /// Which file.
         path: PathBuf,
@@ -163,6 +171,7 @@ impl ReadError {
             | ReadError::NoPairs { .. }
             | ReadError::LongLine { .. }
             | ReadError::Format { .. }
+            | ReadError::Unpaired { .. }
             | ReadError::Column { .. } => false,
             ReadError::Utf8 { .. }
             | ReadError::Json { .. }

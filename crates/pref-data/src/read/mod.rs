@@ -15,7 +15,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::pair::Pair;
+use crate::pair::{Example, Pair};
 
 /// How a file is read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,16 +28,28 @@ pub struct ReadOptions {
     pub skip_bad_rows: bool,
 }
 
-/// Pairs of a file, and what was found on the way.
+/// Pairs or single answers of a file, and what was found on the way.
 #[derive(Debug)]
-pub struct Reading {
+pub struct Reading<T = Pair> {
     /// In file order.
-    pub pairs: Vec<Pair>,
+    pub rows: Vec<T>,
     /// What the rows' shape was.
     pub shape: Shape,
     /// What was wrong with the rows that were passed over.
     pub rejects: Vec<ReadError>,
 }
+
+/// What was found on the way through a file.
+#[derive(Debug)]
+pub struct Summary {
+    /// What the rows' shape was.
+    pub shape: Shape,
+    /// What was wrong with the rows that were passed over.
+    pub rejects: Vec<ReadError>,
+}
+
+/// Rows handed on at a time: enough to share among threads.
+const CHUNK: usize = 1024;
 
 /// Reads every pair of a JSON Lines file, of any shape. Blank lines and a byte order mark are
 /// passed over, fields that nobody knows ignored.
@@ -45,7 +57,7 @@ pub struct Reading {
 /// # Errors
 /// [`ReadError`] at the first row that is no pair.
 pub fn read_pairs(path: &Path) -> Result<Vec<Pair>, ReadError> {
-    Ok(read_with(path, &ReadOptions::default())?.pairs)
+    Ok(read_with(path, &ReadOptions::default())?.rows)
 }
 
 /// Reads every pair of a file, a folder's files, or the files that a pattern matches.
@@ -60,7 +72,7 @@ pub fn read_pairs(path: &Path) -> Result<Vec<Pair>, ReadError> {
 /// options.columns.insert("prompt".to_owned(), "question".to_owned());
 /// let read = read_with(&file, &options)?;
 /// assert_eq!(read.shape, Shape::Rated);
-/// assert_eq!(read.pairs[0].chosen.to_string(), "4");
+/// assert_eq!(read.rows[0].chosen.to_string(), "4");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -68,51 +80,152 @@ pub fn read_pairs(path: &Path) -> Result<Vec<Pair>, ReadError> {
 /// [`ReadError`] if nothing can be read; at the first row that is no pair unless bad rows are
 /// passed over.
 pub fn read_with(path: &Path, options: &ReadOptions) -> Result<Reading, ReadError> {
+    gather(|sink| each_pair(path, options, sink))
+}
+
+/// Reads pairs as [`read_with`] does, and hands them on some hundreds at a time, so that memory
+/// does not grow with the file.
+///
+/// # Errors
+/// As [`read_with`], and what `sink` returns.
+pub fn each_pair<E: From<ReadError>>(
+    path: &Path,
+    options: &ReadOptions,
+    sink: impl FnMut(Vec<Pair>) -> Result<(), E>,
+) -> Result<Summary, E> {
+    let take = |row: &SourceRow, shape, pairs: &mut Vec<Pair>| {
+        pairs.push(row.pair(shape)?);
+        Ok(())
+    };
+    scan(path, options, take, sink)
+}
+
+/// Reads single answers, wanted or not: rows of `prompt`, `completion` and `label`, or pairs of any
+/// shape, whose chosen answers are wanted and whose rejected ones are not.
+///
+/// ```
+/// use pref_data::{ReadOptions, read_examples};
+///
+/// let folder = tempfile::tempdir()?;
+/// let file = folder.path().join("unpaired.jsonl");
+/// std::fs::write(&file, r#"{"prompt": "2+2?", "completion": "5", "label": false}"#)?;
+/// let read = read_examples(&file, &ReadOptions::default())?;
+/// assert!(!read.rows[0].desirable);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// As [`read_with`].
+pub fn read_examples(path: &Path, options: &ReadOptions) -> Result<Reading<Example>, ReadError> {
+    gather(|sink| each_example(path, options, sink))
+}
+
+/// Reads single answers as [`read_examples`] does, and hands them on some hundreds at a time.
+///
+/// # Errors
+/// As [`read_with`], and what `sink` returns.
+pub fn each_example<E: From<ReadError>>(
+    path: &Path,
+    options: &ReadOptions,
+    sink: impl FnMut(Vec<Example>) -> Result<(), E>,
+) -> Result<Summary, E> {
+    let take = |row: &SourceRow, shape, examples: &mut Vec<Example>| {
+        if shape == Shape::Unpaired {
+            examples.push(row.example()?);
+            return Ok(());
+        }
+        let Pair {
+            prompt,
+            chosen,
+            rejected,
+            tools,
+            line,
+            ..
+        } = row.pair(shape)?;
+        for (completion, desirable) in [(chosen, true), (rejected, false)] {
+            examples.push(Example {
+                prompt: prompt.clone(),
+                completion,
+                desirable,
+                tools: tools.clone(),
+                line,
+            });
+        }
+        Ok(())
+    };
+    scan(path, options, take, sink)
+}
+
+/// Everything that a reader hands on.
+fn gather<T>(
+    read: impl FnOnce(&mut dyn FnMut(Vec<T>) -> Result<(), ReadError>) -> Result<Summary, ReadError>,
+) -> Result<Reading<T>, ReadError> {
+    let mut rows = Vec::new();
+    let summary = read(&mut |some| {
+        rows.extend(some);
+        Ok(())
+    })?;
+    Ok(Reading {
+        rows,
+        shape: summary.shape,
+        rejects: summary.rejects,
+    })
+}
+
+/// Reads rows, turns each with `take` into what is collected, and hands it on by the chunk.
+fn scan<T, E: From<ReadError>>(
+    path: &Path,
+    options: &ReadOptions,
+    take: impl Fn(&SourceRow, Shape, &mut Vec<T>) -> Result<(), ReadError>,
+    mut sink: impl FnMut(Vec<T>) -> Result<(), E>,
+) -> Result<Summary, E> {
     for (field, from) in &options.columns {
         if !row::FIELDS.contains(&field.as_str()) {
-            return Err(ReadError::Column {
-                from: from.clone(),
-                to: field.clone(),
-                known: row::FIELDS.join(", "),
-            });
+            let (from, to) = (from.clone(), field.clone());
+            let known = row::FIELDS.join(", ");
+            return Err(ReadError::Column { from, to, known }.into());
         }
     }
     let rows = read_rows(path)?.map(|row| {
         let mut row = row?;
         row.object = row::renamed(row.object, &options.columns);
+        if row.is_table {
+            row.parse_cells();
+        }
         Ok(row)
     });
     let mut shape = options.shape;
-    let mut pairs = Vec::new();
+    let mut found = Vec::new();
+    let mut n_rows = 0;
     let mut rejects = Vec::new();
-    let mut reject = |error: ReadError| {
-        if options.skip_bad_rows && error.is_of_a_row() {
+    let mut accept = |result: Result<(), ReadError>| match result {
+        Err(error) if options.skip_bad_rows && error.is_of_a_row() => {
             rejects.push(error);
             Ok(())
-        } else {
-            Err(error)
         }
+        result => result,
     };
     // rated rows of one prompt, put together
     let mut group: Option<SourceRow> = None;
     for row in rows {
+        if found.len() >= CHUNK {
+            n_rows += found.len();
+            sink(std::mem::take(&mut found))?;
+        }
         let row = match row {
             Ok(row) => row,
             Err(error) => {
-                reject(error)?;
+                accept(Err(error))?;
                 continue;
             }
         };
         let Some(known) = shape.or_else(|| Shape::of(&row)) else {
-            reject(row.missing(nearest_need(&row)))?;
+            accept(Err(row.missing(nearest_need(&row))))?;
             continue;
         };
         shape = Some(known);
-        if known != Shape::RatedRows {
-            match row.pair(known) {
-                Ok(pair) => pairs.push(pair),
-                Err(error) => reject(error)?,
-            }
+        if !known.is_grouped() {
+            accept(take(&row, known, &mut found))?;
             continue;
         }
         match &mut group {
@@ -120,31 +233,26 @@ pub fn read_with(path: &Path, options: &ReadOptions) -> Result<Reading, ReadErro
                 collect(group, row);
             }
             _ => {
-                if let Some(done) = group.take() {
-                    match done.pair(known) {
-                        Ok(pair) => pairs.push(pair),
-                        Err(error) => reject(error)?,
-                    }
+                let done = group.replace(begin(row));
+                if let Some(done) = done {
+                    accept(take(&done, known, &mut found))?;
                 }
-                group = Some(begin(row));
             }
         }
     }
-    if let Some(done) = group {
-        match done.pair(Shape::RatedRows) {
-            Ok(pair) => pairs.push(pair),
-            Err(error) => reject(error)?,
-        }
+    if let (Some(done), Some(shape)) = (group, shape) {
+        accept(take(&done, shape, &mut found))?;
     }
-    match shape.filter(|_| !pairs.is_empty()) {
-        Some(shape) => Ok(Reading {
-            pairs,
-            shape,
-            rejects,
-        }),
-        None => Err(ReadError::NoPairs {
-            path: path.to_owned(),
-        }),
+    n_rows += found.len();
+    if !found.is_empty() {
+        sink(found)?;
+    }
+    match shape.filter(|_| n_rows > 0) {
+        Some(shape) => Ok(Summary { shape, rejects }),
+        None => {
+            let path = path.to_owned();
+            Err(ReadError::NoPairs { path }.into())
+        }
     }
 }
 
@@ -159,8 +267,8 @@ fn nearest_need(row: &SourceRow) -> &'static str {
 
 /// A row of one rated response as one of a list.
 fn begin(mut row: SourceRow) -> SourceRow {
-    for (list, one) in [("responses", "response"), ("ratings", "rating")] {
-        let value = row.object.remove(one).unwrap_or_default();
+    let [response, rating] = rated(&mut row);
+    for (list, value) in [("responses", response), ("ratings", rating)] {
         row.object
             .insert(list.to_owned(), Value::Array(vec![value]));
     }
@@ -168,10 +276,18 @@ fn begin(mut row: SourceRow) -> SourceRow {
 }
 
 fn collect(group: &mut SourceRow, mut row: SourceRow) {
-    for (list, one) in [("responses", "response"), ("ratings", "rating")] {
-        let value = row.object.remove(one).unwrap_or_default();
+    let [response, rating] = rated(&mut row);
+    for (list, value) in [("responses", response), ("ratings", rating)] {
         if let Some(Value::Array(values)) = group.object.get_mut(list) {
             values.push(value);
         }
     }
+}
+
+/// A row's response and what it is rated by.
+fn rated(row: &mut SourceRow) -> [Value; 2] {
+    let mut take = |field: &str| row.object.remove(field);
+    let response = take("response").unwrap_or_default();
+    let rating = take("rating").or_else(|| take("helpfulness"));
+    [response, rating.unwrap_or_default()]
 }

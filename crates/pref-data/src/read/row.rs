@@ -7,10 +7,10 @@ use super::error::ReadError;
 use super::shape::Shape;
 use super::source::SourceRow;
 use crate::annotation::{ASPECTS, Annotation};
-use crate::pair::{Message, Pair, Text};
+use crate::pair::{Example, Message, Pair, Text};
 
 /// Every field that a row may have under its own name.
-pub(super) const FIELDS: [&str; 18] = [
+pub(super) const FIELDS: [&str; 22] = [
     "prompt",
     "chosen",
     "rejected",
@@ -19,6 +19,10 @@ pub(super) const FIELDS: [&str; 18] = [
     "ratings",
     "response",
     "rating",
+    "helpfulness",
+    "completion",
+    "label",
+    "tools",
     "chosen_segments",
     "chosen_scores",
     "chosen_parts",
@@ -46,16 +50,65 @@ impl SourceRow {
                 self.text("rejected")?,
             ),
             Shape::ImplicitPrompt => self.split_prompt()?,
-            Shape::Rated => self.best_and_worst()?,
             // rows of one prompt are put together before
-            Shape::RatedRows => self.best_and_worst()?,
+            Shape::Rated | Shape::RatedRows | Shape::HelpSteer => self.best_and_worst()?,
+            Shape::Unpaired => {
+                return Err(ReadError::Unpaired {
+                    path: self.path.to_path_buf(),
+                    line: self.line,
+                });
+            }
         };
         let mut pair = Pair::new(prompt, chosen, rejected, self.line);
-        for (field, text) in [
+        self.check_texts([
             ("prompt", &pair.prompt),
             ("chosen", &pair.chosen),
             ("rejected", &pair.rejected),
-        ] {
+        ])?;
+        if pair.chosen == pair.rejected {
+            return Err(ReadError::NoPreference {
+                path: self.path.to_path_buf(),
+                line: self.line,
+            });
+        }
+        pair.tools = self.tools()?;
+        pair.annotations = [self.annotation("chosen")?, self.annotation("rejected")?];
+        Ok(pair)
+    }
+
+    /// The row's single answer.
+    pub(super) fn example(&self) -> Result<Example, ReadError> {
+        const LABEL: &str = "true or false, or 1 or 0";
+        let desirable = match self.object.get("label") {
+            None => return Err(self.missing("label")),
+            Some(Value::Bool(label)) => *label,
+            Some(Value::Number(label)) if label.as_f64() == Some(1.0) => true,
+            Some(Value::Number(label)) if label.as_f64() == Some(0.0) => false,
+            Some(Value::String(label)) if label.eq_ignore_ascii_case("true") => true,
+            Some(Value::String(label)) if label.eq_ignore_ascii_case("false") => false,
+            Some(other) => return Err(self.wrong_type("label".to_owned(), LABEL, kind(other))),
+        };
+        let example = Example {
+            prompt: self.text("prompt")?,
+            completion: self.text("completion")?,
+            desirable,
+            tools: self.tools()?,
+            line: self.line,
+        };
+        self.check_texts([
+            ("prompt", &example.prompt),
+            ("completion", &example.completion),
+        ])?;
+        Ok(example)
+    }
+
+    /// Refuses empty texts, and strings beside conversations. The prompt is the first.
+    fn check_texts<const N: usize>(
+        &self,
+        texts: [(&'static str, &Text); N],
+    ) -> Result<(), ReadError> {
+        let is_plain = |text: &Text| matches!(text, Text::Plain(_));
+        for (field, text) in texts {
             if text.is_empty() {
                 return Err(ReadError::Empty {
                     path: self.path.to_path_buf(),
@@ -63,23 +116,42 @@ impl SourceRow {
                     field,
                 });
             }
-            let is_plain = matches!(text, Text::Plain(_));
-            if is_plain != matches!(pair.prompt, Text::Plain(_)) {
-                let (expected, found) = match is_plain {
+            if is_plain(text) != is_plain(texts[0].1) {
+                let (expected, found) = match is_plain(text) {
                     true => ("a list of messages, as `prompt` is", "a string"),
                     false => ("a string, as `prompt` is", "a list"),
                 };
                 return Err(self.wrong_type(field.to_owned(), expected, found));
             }
         }
-        if pair.chosen == pair.rejected {
-            return Err(ReadError::NoPreference {
-                path: self.path.to_path_buf(),
-                line: self.line,
-            });
+        Ok(())
+    }
+
+    /// Reads the cells of a table, which are all text: what is a list or a number elsewhere is
+    /// JSON here, a conversation too, and an empty cell is none.
+    pub(super) fn parse_cells(&mut self) {
+        const TEXTS: [&str; 6] = [
+            "prompt",
+            "chosen",
+            "rejected",
+            "conversations",
+            "response",
+            "completion",
+        ];
+        for field in FIELDS {
+            let Some(Value::String(cell)) = self.object.get(field) else {
+                continue;
+            };
+            let is_text = TEXTS.contains(&field);
+            let parsed = match cell.trim() {
+                "" if !is_text => Some(Value::Null),
+                text if !is_text || text.starts_with("[{") => serde_json::from_str(text).ok(),
+                _ => None,
+            };
+            if let Some(value) = parsed {
+                self.object.insert(field.to_owned(), value);
+            }
         }
-        pair.annotations = [self.annotation("chosen")?, self.annotation("rejected")?];
-        Ok(pair)
     }
 
     /// Prompt and answers of two texts that begin alike, as TRL divides them: at the first
@@ -257,15 +329,35 @@ impl SourceRow {
                 "gpt" => "assistant".to_owned(),
                 other => other.to_owned(),
             };
-            return Ok(Message {
-                role,
-                content: part("value")?,
-            });
+            return Ok(Message::new(role, part("value")?));
         }
-        Ok(Message {
-            role: part("role")?,
-            content: part("content")?,
-        })
+        // a call of a tool may say nothing
+        let says_nothing = turn.get("content").is_none_or(Value::is_null);
+        let content = match turn.get("tool_calls") {
+            Some(_) if says_nothing => String::new(),
+            _ => part("content")?,
+        };
+        let mut message = Message::new(part("role")?, content);
+        let fields = turn.as_object().into_iter().flatten();
+        message.more = fields
+            .filter(|(key, value)| !["role", "content"].contains(&key.as_str()) && !value.is_null())
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        Ok(message)
+    }
+
+    /// Schemas of functions: a list, or a string that holds one, as some tables do.
+    fn tools(&self) -> Result<Vec<Value>, ReadError> {
+        const TOOLS: &str = "a list of functions as JSON schemas";
+        let parsed = match self.object.get("tools") {
+            None | Some(Value::Null) => return Ok(Vec::new()),
+            Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
+            Some(other) => other.clone(),
+        };
+        match parsed {
+            Value::Array(tools) => Ok(tools),
+            other => Err(self.wrong_type("tools".to_owned(), TOOLS, kind(&other))),
+        }
     }
 
     pub(super) fn missing(&self, field: &'static str) -> ReadError {

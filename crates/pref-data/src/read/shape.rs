@@ -22,6 +22,11 @@ pub enum Shape {
     /// `prompt`, `response`, `rating`, neighbours with one prompt belonging together: the best
     /// against the worst.
     RatedRows,
+    /// `prompt`, `response`, `helpfulness`, neighbours with one prompt belonging together: the most
+    /// helpful against the least.
+    HelpSteer,
+    /// `prompt`, `completion`, `label`: single answers, wanted or not.
+    Unpaired,
 }
 
 impl Shape {
@@ -39,7 +44,30 @@ impl Shape {
         if has("prompt") && is_list("responses") && is_list("ratings") {
             return Some(Shape::Rated);
         }
-        (has("prompt") && has("response") && has("rating")).then_some(Shape::RatedRows)
+        if has("prompt") && has("completion") && has("label") {
+            return Some(Shape::Unpaired);
+        }
+        match (
+            has("prompt") && has("response"),
+            has("rating"),
+            has("helpfulness"),
+        ) {
+            (true, true, _) => Some(Shape::RatedRows),
+            (true, false, true) => Some(Shape::HelpSteer),
+            (true, false, false) | (false, ..) => None,
+        }
+    }
+
+    /// Whether several rows make a pair.
+    pub(super) fn is_grouped(self) -> bool {
+        match self {
+            Shape::RatedRows | Shape::HelpSteer => true,
+            Shape::Pairs
+            | Shape::ImplicitPrompt
+            | Shape::ShareGpt
+            | Shape::Rated
+            | Shape::Unpaired => false,
+        }
     }
 }
 
@@ -51,6 +79,8 @@ impl fmt::Display for Shape {
             Shape::ShareGpt => "ShareGPT `conversations` with `chosen` and `rejected`",
             Shape::Rated => "`responses` with `ratings`, the best against the worst",
             Shape::RatedRows => "rated `response` rows, the best of a prompt against the worst",
+            Shape::HelpSteer => "`response` rows, the most helpful of a prompt against the least",
+            Shape::Unpaired => "single answers, a `completion` with a `label`",
         })
     }
 }

@@ -27,6 +27,8 @@ pub struct SourceRow {
     pub line: usize,
     /// What it holds.
     pub object: Map<String, Value>,
+    /// Whether it is from CSV, whose cells are all text.
+    pub(super) is_table: bool,
 }
 
 type Rows = Box<dyn Iterator<Item = Result<SourceRow, ReadError>>>;
@@ -211,6 +213,7 @@ fn object_row(path: &Arc<Path>, line: usize, value: Value) -> Result<SourceRow, 
             path: Arc::clone(path),
             line,
             object,
+            is_table: false,
         }),
         other => Err(ReadError::NotAnObject {
             path: path.to_path_buf(),
@@ -273,6 +276,7 @@ fn csv_rows(path: &Arc<Path>, reader: Box<dyn BufRead>, delimiter: u8) -> Rows {
                     object: cells
                         .map(|(k, v)| (k, Value::String(v.to_owned())))
                         .collect(),
+                    is_table: true,
                 }))
             }
             Err(error) => {

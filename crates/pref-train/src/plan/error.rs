@@ -76,16 +76,32 @@ pub enum PlanError {
         /// What it takes.
         expected: &'static str,
     },
-    /// The objective needs data that training does not make yet.
+    /// An objective on two sets, and one is given.
     #[error(
-        "{method} needs {needs} with the pairs, which training does not read yet; `pref loss` evaluates such objectives on given log-probs"
+        "{method} mixes pairs with reasoning traces and pairs with emptied ones; set `data.empty` to a file of the latter"
     )]
-    Unfed {
+    NeedsEmptySet {
         /// The method.
         method: &'static str,
-        /// What it needs.
-        needs: String,
     },
+    /// A second set that nothing reads.
+    #[error(
+        "{method} has no use for pairs with emptied traces; leave `data.empty` out, or set `objective.method` to \"bvpo\""
+    )]
+    IgnoredEmptySet {
+        /// The method.
+        method: &'static str,
+    },
+    /// One of two sets has evaluation pairs.
+    #[error(
+        "`data.eval` and `data.empty-eval` go together: give both, or neither and `data.eval-fraction`"
+    )]
+    HalfEvaluation,
+    /// The best α of gradient estimates, which training does not take.
+    #[error(
+        "`objective.alpha` = \"optimal\" follows from estimates of both sets' gradients, which training does not take; `pref loss` computes it from them, set it to that number"
+    )]
+    NoMoments,
     /// No reference for an objective of log-ratios.
     #[error(
         "{method} compares the policy with a reference; set `model.reference` to \"precomputed\" or \"frozen-copy\""

@@ -1,0 +1,112 @@
+//! From a file of pairs to padded batches: time and memory, beside `datasets` and `transformers`.
+//!
+//! `cargo xtask bench data -- --pairs 60000 --python VENV/bin/python`. Without `--python` only ours
+//! is measured; the peer needs datasets, transformers and torch. Memory is the largest that was
+//! allocated at a time, over what was there before.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the table is the result"
+)]
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use peak_alloc::PeakAlloc;
+use pref_benches::text::{tokenizer_folder, write_pairs};
+use pref_data::{
+    Batch, Pair, ReadError, ReadOptions, TokenizeOptions, Tokenizer, each_pair,
+    length_sorted_batches, tokenize,
+};
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+const PAIRS_PER_BATCH: usize = 8;
+
+fn main() {
+    let words: Vec<String> = std::env::args().collect();
+    let value = |name: &str| {
+        let at = words.iter().position(|word| word == name)?;
+        words.get(at + 1).cloned()
+    };
+    let pairs: usize = match value("--pairs").map(|text| text.parse()) {
+        None => 8_000,
+        Some(Ok(n)) => n,
+        Some(Err(_)) => return eprintln!("--pairs takes a number"),
+    };
+    let folder = tempfile::tempdir().expect("there is room for a file");
+    println!(
+        "{:>8} {:>9} {:>8} {:>12} {:>10} {:>9}",
+        "pairs", "MB", "seconds", "tokens/s", "tokens", "peak MiB"
+    );
+    let mut seconds = 0.0;
+    let mut path = folder.path().join("none");
+    for n in [pairs / 4, pairs] {
+        path = folder.path().join(format!("{n}.jsonl"));
+        write_pairs(&path, n).expect("there is room for a file");
+        seconds = ours(&path, n);
+    }
+    if let Some(python) = value("--python") {
+        for processes in ["1", "2"] {
+            peer(&python, &path, processes, seconds);
+        }
+    }
+}
+
+fn ours(path: &Path, n: usize) -> f64 {
+    let tokenizer =
+        Tokenizer::from_folder(&tokenizer_folder()).expect("fixtures are in the repository");
+    let before = ALLOCATOR.current_usage();
+    ALLOCATOR.reset_peak_usage();
+    let start = Instant::now();
+    let (mut tokens, mut cells) = (0, 0);
+    let read = each_pair::<ReadError>(path, &ReadOptions::default(), |pairs: Vec<Pair>| {
+        let tokenized = tokenize(&pairs, &tokenizer, &TokenizeOptions::default());
+        let rows = tokenized.expect("made to be tokenized").rows;
+        for indices in length_sorted_batches(&rows, PAIRS_PER_BATCH) {
+            let some: Vec<_> = indices.iter().map(|&i| &rows[i]).collect();
+            cells += Batch::from_pairs(&some, 0).tokens.len();
+            tokens += some.iter().map(|pair| pair.n_tokens()).sum::<usize>();
+        }
+        Ok(())
+    });
+    read.expect("made to be read");
+    let seconds = start.elapsed().as_secs_f64();
+    let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+    println!(
+        "{n:>8} {:>9.1} {seconds:>8.2} {:>12.0} {:>10.0} {:>9.1}",
+        bytes as f64 / 1e6,
+        tokens as f64 / seconds,
+        tokens as f64 / (2 * n) as f64,
+        (ALLOCATOR.peak_usage() - before) as f64 / (1 << 20) as f64,
+    );
+    assert!(cells >= tokens, "padding adds");
+    seconds
+}
+
+/// Runs the same with Python, and prints how much longer it took.
+fn peer(python: &str, path: &Path, processes: &str, ours: f64) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peer.py");
+    let cache = tempfile::tempdir().expect("there is room for a cache");
+    let output = Command::new(python)
+        .arg(script)
+        .arg(path)
+        .arg(tokenizer_folder())
+        .args([processes.as_ref(), cache.path().as_os_str()])
+        .output();
+    let output = match output {
+        Ok(output) if output.status.success() => output.stdout,
+        Ok(output) => return eprintln!("{}", String::from_utf8_lossy(&output.stderr)),
+        Err(error) => return eprintln!("{python}: {error}"),
+    };
+    let figures: serde_json::Value =
+        serde_json::from_slice(&output).expect("the peer prints one object");
+    let total = figures["total"].as_f64().unwrap_or_default();
+    println!(
+        "datasets + transformers, {processes} processes: {total:.1} s, {:.1} times ours; {figures}",
+        total / ours
+    );
+}

@@ -1,0 +1,105 @@
+//! Chat templates, rendered as Hugging Face renders them. In: a Jinja template and messages.
+//! Out: the text that the tokenizer gets.
+
+mod python;
+
+use std::fmt::Write;
+use std::sync::LazyLock;
+
+use minijinja::value::Value;
+use minijinja::{Environment, Error, ErrorKind, escape_formatter};
+use regex::Regex;
+
+use crate::pair::Message;
+
+const NAME: &str = "chat_template";
+
+/// A compiled chat template.
+#[derive(Debug)]
+pub(crate) struct Template {
+    environment: Environment<'static>,
+    bos_token: Option<String>,
+    eos_token: Option<String>,
+}
+
+impl Template {
+    pub(crate) fn new(
+        source: String,
+        bos_token: Option<String>,
+        eos_token: Option<String>,
+    ) -> Result<Self, Error> {
+        let mut environment = Environment::new();
+        // as transformers sets up Jinja
+        environment.set_trim_blocks(true);
+        environment.set_lstrip_blocks(true);
+        environment
+            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.add_function("raise_exception", raise_exception);
+        environment.add_function("strftime_now", strftime_now);
+        environment.add_filter("tojson", python::tojson);
+        environment.set_formatter(|out, state, value| match python::repr_of_container(value) {
+            Some(text) => out.write_str(&text).map_err(Error::from),
+            None => escape_formatter(out, state, value),
+        });
+        // a template may not run for ever
+        environment.set_fuel(Some(10_000_000));
+        environment.add_template_owned(NAME, without_generation(&source))?;
+        Ok(Self {
+            environment,
+            bos_token,
+            eos_token,
+        })
+    }
+
+    pub(crate) fn render(
+        &self,
+        messages: &[Message],
+        tools: &[serde_json::Value],
+        add_generation_prompt: bool,
+    ) -> Result<String, Error> {
+        // transformers passes None where there are none, which is not the same as undefined
+        let tools = match tools {
+            [] => Value::from(()),
+            tools => Value::from_serialize(tools),
+        };
+        let template = self.environment.get_template(NAME)?;
+        template.render(minijinja::context! {
+            messages => messages,
+            tools => tools,
+            documents => Value::from(()),
+            add_generation_prompt => add_generation_prompt,
+            bos_token => self.bos_token.clone().unwrap_or_default(),
+            eos_token => self.eos_token.clone().unwrap_or_default(),
+        })
+    }
+}
+
+/// The template with `{% generation %}` and `{% endgeneration %}`, which mark the assistant's words
+/// and write nothing, as blocks that Jinja knows.
+fn without_generation(source: &str) -> String {
+    static TAG: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(\{%[-+]?)\s*(end)?generation\s*([-+]?%\})").expect("a valid pattern")
+    });
+    let block = |tag: &regex::Captures<'_>| match tag.get(2) {
+        None => format!("{} if true {}", &tag[1], &tag[3]),
+        Some(_) => format!("{} endif {}", &tag[1], &tag[3]),
+    };
+    TAG.replace_all(source, block).into_owned()
+}
+
+/// The local time in Python's notation: `strftime_now("%d %b %Y")`.
+fn strftime_now(format: &str) -> Result<String, Error> {
+    let mut text = String::new();
+    let now = chrono::Local::now();
+    match write!(text, "{}", now.format(format)) {
+        Ok(()) => Ok(text),
+        Err(_) => Err(Error::new(
+            ErrorKind::InvalidOperation,
+            format!("strftime_now: `{format}` is no format of a date"),
+        )),
+    }
+}
+
+fn raise_exception(message: String) -> Result<Value, Error> {
+    Err(Error::new(ErrorKind::InvalidOperation, message))
+}

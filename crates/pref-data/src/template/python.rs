@@ -1,0 +1,212 @@
+//! Values as Python writes them, in JSON and by themselves. In: a template's value. Out: text.
+
+use std::fmt::Write as _;
+use std::io;
+
+use minijinja::value::{Kwargs, Value, ValueKind};
+use minijinja::{Error, ErrorKind};
+use serde_json::ser::Formatter;
+
+/// Levels of lists in lists that are written.
+const DEEPEST: usize = 100;
+
+/// A list or a dictionary as `repr` writes it; what else there is, Jinja writes alike.
+pub(super) fn repr_of_container(value: &Value) -> Option<String> {
+    let is_container = matches!(value.kind(), ValueKind::Seq | ValueKind::Map);
+    let mut text = String::new();
+    (is_container && write_repr(&mut text, value, 0).is_some()).then_some(text)
+}
+
+/// None for what is nested too deeply to be anybody's data.
+fn write_repr(out: &mut String, value: &Value, depth: usize) -> Option<()> {
+    if depth > DEEPEST {
+        return None;
+    }
+    match value.kind() {
+        ValueKind::String => write_quoted(out, value.as_str()?),
+        ValueKind::Seq => {
+            out.push('[');
+            for (i, item) in value.try_iter().ok()?.enumerate() {
+                out.push_str(if i > 0 { ", " } else { "" });
+                write_repr(out, &item, depth + 1)?;
+            }
+            out.push(']');
+        }
+        ValueKind::Map => {
+            out.push('{');
+            for (i, key) in value.try_iter().ok()?.enumerate() {
+                out.push_str(if i > 0 { ", " } else { "" });
+                write_repr(out, &key, depth + 1)?;
+                out.push_str(": ");
+                write_repr(out, &value.get_item(&key).ok()?, depth + 1)?;
+            }
+            out.push('}');
+        }
+        _ => write!(out, "{value}").ok()?,
+    }
+    Some(())
+}
+
+/// In single quotes, or in double ones where that saves escaping.
+fn write_quoted(out: &mut String, text: &str) {
+    let quote = match text.contains('\'') && !text.contains('"') {
+        true => '"',
+        false => '\'',
+    };
+    out.push(quote);
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\\' => out.push_str("\\\\"),
+            c if c == quote => out.extend(['\\', c]),
+            c if c.is_control() => {
+                let code = c as u32;
+                // `String` takes whatever is written
+                let _ = write!(out, "\\x{code:02x}");
+            }
+            c => out.push(c),
+        }
+    }
+    out.push(quote);
+}
+
+/// `json.dumps(value, ensure_ascii=False)` and its arguments: a space after `:` and `,`, nothing
+/// escaped for HTML.
+pub(super) fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
+    let indent: Option<usize> = options.get("indent")?;
+    let sort_keys: Option<bool> = options.get("sort_keys")?;
+    let ensure_ascii: Option<bool> = options.get("ensure_ascii")?;
+    let separators: Option<Vec<String>> = options.get("separators")?;
+    options.assert_all_used()?;
+    let failed = |e: serde_json::Error| Error::new(ErrorKind::BadSerialization, e.to_string());
+    let mut json = serde_json::to_value(value).map_err(failed)?;
+    if sort_keys == Some(true) {
+        json.sort_all_objects();
+    }
+    // Python breaks lines after the comma where it indents
+    let separators = match separators.as_deref() {
+        Some([item, key]) => [item.clone(), key.clone()],
+        Some(_) => {
+            let message = "tojson: separators are two, between items and behind a key";
+            return Err(Error::new(ErrorKind::InvalidOperation, message));
+        }
+        None => [if indent.is_some() { "," } else { ", " }, ": "].map(str::to_owned),
+    };
+    let format = Python {
+        separators,
+        indent: indent.map(|n| " ".repeat(n.min(64))),
+        depth: 0,
+        is_empty: false,
+        ensure_ascii: ensure_ascii == Some(true),
+    };
+    let mut out = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, format);
+    serde::Serialize::serialize(&json, &mut serializer).map_err(failed)?;
+    String::from_utf8(out).map_err(|e| Error::new(ErrorKind::BadSerialization, e.to_string()))
+}
+
+/// JSON as Python's `json.dumps` writes it.
+struct Python {
+    /// Between items, and between key and value.
+    separators: [String; 2],
+    indent: Option<String>,
+    depth: usize,
+    /// Whether the innermost list or object has no item yet.
+    is_empty: bool,
+    ensure_ascii: bool,
+}
+
+impl Python {
+    fn open<W: ?Sized + io::Write>(&mut self, writer: &mut W, bracket: &[u8]) -> io::Result<()> {
+        self.depth += 1;
+        self.is_empty = true;
+        writer.write_all(bracket)
+    }
+
+    fn close<W: ?Sized + io::Write>(&mut self, writer: &mut W, bracket: &[u8]) -> io::Result<()> {
+        self.depth -= 1;
+        if !self.is_empty {
+            self.break_line(writer)?;
+        }
+        self.is_empty = false;
+        writer.write_all(bracket)
+    }
+
+    fn item<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.is_empty = false;
+        if !first {
+            writer.write_all(self.separators[0].as_bytes())?;
+        }
+        self.break_line(writer)
+    }
+
+    fn break_line<W: ?Sized + io::Write>(&self, writer: &mut W) -> io::Result<()> {
+        let Some(indent) = &self.indent else {
+            return Ok(());
+        };
+        writer.write_all(b"\n")?;
+        writer.write_all(indent.repeat(self.depth).as_bytes())
+    }
+}
+
+impl Formatter for Python {
+    fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.open(writer, b"[")
+    }
+
+    fn end_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.close(writer, b"]")
+    }
+
+    fn begin_array_value<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.item(writer, first)
+    }
+
+    fn end_array_value<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
+        self.is_empty = false;
+        Ok(())
+    }
+
+    fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.open(writer, b"{")
+    }
+
+    fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.close(writer, b"}")
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.item(writer, first)
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(self.separators[1].as_bytes())
+    }
+
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        if !self.ensure_ascii || fragment.is_ascii() {
+            return writer.write_all(fragment.as_bytes());
+        }
+        for unit in fragment.encode_utf16() {
+            match u8::try_from(unit) {
+                Ok(byte) if byte.is_ascii() => writer.write_all(&[byte])?,
+                _ => write!(writer, "\\u{unit:04x}")?,
+            }
+        }
+        Ok(())
+    }
+}

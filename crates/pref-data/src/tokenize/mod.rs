@@ -1,0 +1,456 @@
+//! From pairs of text to pairs of ids, as TRL's `DPOTrainer` makes them.
+//!
+//! In: pairs and a tokenizer. Out: ids of prompt and answers, and a report of what had to be cut
+//! or does not join well. The prompt is tokenized alone, prompt and answer together; the answer's
+//! ids are those of both after as many as the prompt alone has. An end-of-sequence token is put
+//! after a plain answer, and after a conversation that its template leaves open.
+
+mod error;
+mod report;
+
+pub use error::TokenizeError;
+pub use report::TokenizeReport;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::annotation::{Annotation, TokenFeatures};
+use crate::pair::{Example, Lined, Message, Pair, Text};
+use crate::segment::PartRules;
+use crate::tokenizer::Tokenizer;
+
+/// A pair as token ids. Prompt and answers hold at least one token each.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TokenPair {
+    /// The prompt.
+    pub prompt: Vec<u32>,
+    /// The preferred answer, its end-of-sequence token included.
+    pub chosen: Vec<u32>,
+    /// The other answer.
+    pub rejected: Vec<u32>,
+    /// Line in its file, from 1.
+    pub line: usize,
+    /// What is known of the tokens of the chosen and of the rejected answer besides.
+    pub features: [Option<Box<TokenFeatures>>; 2],
+}
+
+impl TokenPair {
+    /// Tokens of the prompt and the longer answer.
+    pub fn longest(&self) -> usize {
+        self.prompt.len() + self.chosen.len().max(self.rejected.len())
+    }
+
+    /// Tokens of both sequences: the prompt counts twice.
+    pub fn n_tokens(&self) -> usize {
+        2 * self.prompt.len() + self.chosen.len() + self.rejected.len()
+    }
+}
+
+/// A single answer as token ids. Prompt and completion hold at least one token each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenExample {
+    /// The prompt.
+    pub prompt: Vec<u32>,
+    /// The answer, its end-of-sequence token included.
+    pub completion: Vec<u32>,
+    /// Whether answers should be more like it.
+    pub desirable: bool,
+    /// Line in its file, from 1.
+    pub line: usize,
+}
+
+impl Lined for TokenPair {
+    fn line(&self) -> usize {
+        self.line
+    }
+}
+
+impl Lined for TokenExample {
+    fn line(&self) -> usize {
+        self.line
+    }
+}
+
+/// How the tokens of prompt and answer meet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Boundary {
+    /// Both are tokenized together, and the answer has the ids after as many as the prompt alone
+    /// has, as TRL does it: what a model sees when it is given the whole text.
+    #[default]
+    Joint,
+    /// The answer is tokenized by itself: what a model sees when it writes the answer. No token
+    /// reaches across.
+    Separate,
+}
+
+/// Which end of an over-long prompt is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Truncation {
+    /// The end: the words before the answer.
+    #[default]
+    KeepEnd,
+    /// The start.
+    KeepStart,
+}
+
+/// What becomes of a prompt that fills the limit by itself, so that no answer fits behind it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LongPrompts {
+    /// It is an error.
+    #[default]
+    Refuse,
+    /// It is cut, as one that only the answer makes too long.
+    Cut,
+}
+
+/// How pairs become ids.
+#[derive(Clone, Debug, Default)]
+pub struct TokenizeOptions {
+    /// Longest prompt and answer together, at least 2; no limit if absent.
+    pub max_length: Option<usize>,
+    /// Which end of an over-long prompt is kept.
+    pub truncation: Truncation,
+    /// What becomes of a prompt that fills the limit by itself.
+    pub long_prompts: LongPrompts,
+    /// How the tokens of prompt and answer meet.
+    pub boundary: Boundary,
+    /// Label every token of the answers by these rules, where the row names no parts.
+    pub parts: Option<PartRules>,
+}
+
+/// Pairs or single answers as ids, and what happened on the way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tokenized<T = TokenPair> {
+    /// One for each row, in order.
+    pub rows: Vec<T>,
+    /// What happened on the way.
+    pub report: TokenizeReport,
+}
+
+/// Tokenizes pairs, in parallel; the result does not depend on the number of threads.
+///
+/// # Errors
+/// [`TokenizeError`] of the first pair, in file order, that cannot be made ids.
+pub fn tokenize(
+    pairs: &[Pair],
+    tokenizer: &Tokenizer,
+    options: &TokenizeOptions,
+) -> Result<Tokenized, TokenizeError> {
+    all(pairs, options, |pair, flaws| {
+        let row = Row::new(&pair.prompt, &pair.tools, pair.line, tokenizer, options)?;
+        let [of_chosen, of_rejected] = &pair.annotations;
+        let chosen = row.answer(&pair.chosen, "chosen", of_chosen.as_deref(), flaws)?;
+        let rejected = row.answer(&pair.rejected, "rejected", of_rejected.as_deref(), flaws)?;
+        let mut pair = TokenPair {
+            prompt: row.prompt,
+            chosen: chosen.ids,
+            rejected: rejected.ids,
+            line: pair.line,
+            features: [chosen.features, rejected.features],
+        };
+        for is_cut in [false, true] {
+            if is_cut {
+                truncate(&mut pair, options, flaws)?;
+            }
+            if pair.chosen == pair.rejected {
+                let line = pair.line;
+                let reason = ["", " once cut to max-length"][usize::from(is_cut)];
+                return Err(TokenizeError::NoPreference { line, reason });
+            }
+        }
+        Ok(pair)
+    })
+}
+
+/// Tokenizes single answers, as [`tokenize`] does pairs.
+///
+/// # Errors
+/// As [`tokenize`].
+pub fn tokenize_examples(
+    examples: &[Example],
+    tokenizer: &Tokenizer,
+    options: &TokenizeOptions,
+) -> Result<Tokenized<TokenExample>, TokenizeError> {
+    all(examples, options, |example, flaws| {
+        let row = Row::new(
+            &example.prompt,
+            &example.tools,
+            example.line,
+            tokenizer,
+            options,
+        )?;
+        let answer = row.answer(&example.completion, "completion", None, flaws)?;
+        // cut as a pair whose other answer is none
+        let mut pair = TokenPair {
+            prompt: row.prompt,
+            chosen: answer.ids,
+            line: example.line,
+            ..TokenPair::default()
+        };
+        truncate(&mut pair, options, flaws)?;
+        Ok(TokenExample {
+            prompt: pair.prompt,
+            completion: pair.chosen,
+            desirable: example.desirable,
+            line: pair.line,
+        })
+    })
+}
+
+/// Tokenizes rows in parallel, and gathers what happened.
+fn all<R: Sync + Lined, T: Send>(
+    rows: &[R],
+    options: &TokenizeOptions,
+    one: impl Fn(&R, &mut Flaws) -> Result<T, TokenizeError> + Sync,
+) -> Result<Tokenized<T>, TokenizeError> {
+    if let Some(max_length) = options.max_length.filter(|&n| n < 2) {
+        return Err(TokenizeError::Limit { max_length });
+    }
+    let results: Vec<Result<(T, Flaws), TokenizeError>> = rows
+        .par_iter()
+        .map(|row| {
+            let mut flaws = Flaws::default();
+            Ok((one(row, &mut flaws)?, flaws))
+        })
+        .collect();
+    let mut report = TokenizeReport {
+        rows: rows.len(),
+        ..TokenizeReport::default()
+    };
+    let mut tokenized = Vec::with_capacity(rows.len());
+    for (row, result) in rows.iter().zip(results) {
+        let (tokens, flaws) = result?;
+        for (is_flawed, lines) in [
+            (flaws.changed_prompt, &mut report.changed_prompts),
+            (flaws.boundary, &mut report.boundary_mismatches),
+            (flaws.cut_prompt, &mut report.cut_prompts),
+            (flaws.cut_response, &mut report.cut_responses),
+        ] {
+            if is_flawed {
+                lines.push(row.line());
+            }
+        }
+        tokenized.push(tokens);
+    }
+    Ok(Tokenized {
+        rows: tokenized,
+        report,
+    })
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Flaws {
+    changed_prompt: bool,
+    boundary: bool,
+    cut_prompt: bool,
+    cut_response: bool,
+}
+
+/// A row whose prompt is tokenized.
+struct Row<'a> {
+    text: &'a Text,
+    tools: &'a [Value],
+    /// The prompt as the template renders it; the prompt itself if it is plain.
+    rendered: Cow<'a, str>,
+    prompt: Vec<u32>,
+    line: usize,
+    tokenizer: &'a Tokenizer,
+    options: &'a TokenizeOptions,
+}
+
+/// An answer as ids.
+struct Answer {
+    ids: Vec<u32>,
+    features: Option<Box<TokenFeatures>>,
+}
+
+impl<'a> Row<'a> {
+    fn new(
+        text: &'a Text,
+        tools: &'a [Value],
+        line: usize,
+        tokenizer: &'a Tokenizer,
+        options: &'a TokenizeOptions,
+    ) -> Result<Self, TokenizeError> {
+        let failed = |source| TokenizeError::Tokenizer { line, source };
+        let (rendered, prompt): (Cow<'_, str>, _) = match text {
+            Text::Plain(text) => (text.into(), tokenizer.encode(text)),
+            Text::Conversation(turns) => {
+                let text = tokenizer.render(turns, tools, true).map_err(failed)?;
+                let ids = tokenizer.encode_rendered(&text);
+                (text.into(), ids)
+            }
+        };
+        let prompt = prompt.map_err(failed)?;
+        if prompt.is_empty() {
+            return Err(TokenizeError::EmptyPrompt { line });
+        }
+        Ok(Self {
+            text,
+            tools,
+            rendered,
+            prompt,
+            line,
+            tokenizer,
+            options,
+        })
+    }
+
+    fn answer(
+        &self,
+        answer: &Text,
+        side: &'static str,
+        annotation: Option<&Annotation>,
+        flaws: &mut Flaws,
+    ) -> Result<Answer, TokenizeError> {
+        let (line, rules) = (self.line, self.options.parts.as_ref());
+        let failed = |source| TokenizeError::Tokenizer { line, source };
+        let whole = self.with_answer(answer)?;
+        let keeps_prompt = whole.text.starts_with(&*self.rendered);
+        flaws.changed_prompt |= !keeps_prompt;
+        let (text, skipped, add_special) = match self.options.boundary {
+            Boundary::Joint => (whole.text.as_str(), 0, !whole.is_rendered),
+            Boundary::Separate if !keeps_prompt => {
+                return Err(TokenizeError::ChangedPrompt { line });
+            }
+            Boundary::Separate => {
+                let start = self.rendered.len();
+                (&whole.text[start..], start, false)
+            }
+        };
+        let wants_features = annotation.is_some() || rules.is_some();
+        let (mut ids, mut starts) = match wants_features {
+            true => self.tokenizer.encode_with_starts(text, add_special),
+            false => self
+                .tokenizer
+                .encode_with(text, add_special)
+                .map(|ids| (ids, Vec::new())),
+        }
+        .map_err(failed)?;
+        if self.options.boundary == Boundary::Joint {
+            flaws.boundary |= !ids.starts_with(&self.prompt);
+            let n = self.prompt.len().min(ids.len());
+            ids.drain(..n);
+            starts.drain(..n.min(starts.len()));
+        }
+        if ids.is_empty() {
+            return Err(TokenizeError::EmptyResponse { line, side });
+        }
+        if !wants_features {
+            return Ok(Answer {
+                ids,
+                features: None,
+            });
+        }
+        // bytes of the answer: 0 before it, its length behind it
+        for start in &mut starts {
+            let at = *start + skipped;
+            *start = at.clamp(whole.answer.start, whole.answer.end) - whole.answer.start;
+        }
+        let features = TokenFeatures::new(side, &answer.to_string(), &starts, annotation, rules);
+        let features = features.map_err(|source| TokenizeError::Annotation { line, source })?;
+        Ok(Answer {
+            ids,
+            features: Some(Box::new(features)),
+        })
+    }
+
+    /// Prompt and answer together, ended.
+    fn with_answer(&self, answer: &Text) -> Result<Whole, TokenizeError> {
+        let eos = || self.tokenizer.eos_token().ok_or(TokenizeError::NoEos);
+        if let (Text::Plain(prompt), Text::Plain(answer)) = (self.text, answer) {
+            let eos = eos()?;
+            let end = if answer.ends_with(eos) { "" } else { eos };
+            return Ok(Whole {
+                text: format!("{prompt}{answer}{end}"),
+                is_rendered: false,
+                answer: prompt.len()..prompt.len() + answer.len(),
+            });
+        }
+        let all: Vec<Message> = [self.text, answer].into_iter().flat_map(turns).collect();
+        let rendered = self.tokenizer.render(&all, self.tools, false);
+        let line = self.line;
+        let mut text = rendered.map_err(|source| TokenizeError::Tokenizer { line, source })?;
+        if !self.tokenizer.ends_in_special(&text) {
+            text.push_str(eos()?);
+        }
+        // the last turn's words, which a template may have stripped of white space around
+        let content = answer.to_string();
+        let start = text.rfind(content.trim()).unwrap_or(text.len());
+        let start = start.saturating_sub(content.len() - content.trim_start().len());
+        Ok(Whole {
+            text,
+            is_rendered: true,
+            answer: start..start + content.len(),
+        })
+    }
+}
+
+/// The text of prompt and answer.
+struct Whole {
+    text: String,
+    is_rendered: bool,
+    /// Bytes of the answer's own words.
+    answer: Range<usize>,
+}
+
+/// The turns of a text; a plain one is the assistant's.
+fn turns(text: &Text) -> Vec<Message> {
+    match text {
+        Text::Conversation(turns) => turns.clone(),
+        Text::Plain(content) => vec![Message::new("assistant", content)],
+    }
+}
+
+/// Cuts a pair to the limit: the prompt first, alike for both answers, down to one token; then the
+/// answers, at their end.
+fn truncate(
+    pair: &mut TokenPair,
+    options: &TokenizeOptions,
+    flaws: &mut Flaws,
+) -> Result<(), TokenizeError> {
+    let Some(limit) = options.max_length else {
+        return Ok(());
+    };
+    if options.long_prompts == LongPrompts::Refuse && pair.prompt.len() >= limit {
+        return Err(TokenizeError::LongPrompt {
+            line: pair.line,
+            tokens: pair.prompt.len(),
+            max_length: limit,
+        });
+    }
+    if pair.longest() <= limit {
+        return Ok(());
+    }
+    let longest = pair.chosen.len().max(pair.rejected.len());
+    let room = limit.saturating_sub(longest).max(1);
+    if pair.prompt.len() > room {
+        flaws.cut_prompt = true;
+        match options.truncation {
+            Truncation::KeepEnd => drop(pair.prompt.drain(..pair.prompt.len() - room)),
+            Truncation::KeepStart => pair.prompt.truncate(room),
+        }
+    }
+    let room = limit - pair.prompt.len();
+    let [of_chosen, of_rejected] = &mut pair.features;
+    for (response, features) in [
+        (&mut pair.chosen, of_chosen),
+        (&mut pair.rejected, of_rejected),
+    ] {
+        if response.len() > room {
+            flaws.cut_response = true;
+            response.truncate(room);
+            if let Some(features) = features {
+                features.truncate(room);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! What happened while rows became ids: what was cut, what does not line up, by line.
+
+use std::fmt;
+
+/// What happened on the way. Every list holds lines of the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenizeReport {
+    /// Rows tokenized.
+    pub rows: usize,
+    /// The chat template does not render the prompt alike by itself and before an answer, so what
+    /// is trained on is not what the model is given when it answers.
+    pub changed_prompts: Vec<usize>,
+    /// Prompt and answer share a token across their boundary, so that the ids of both do not begin
+    /// with the prompt's.
+    pub boundary_mismatches: Vec<usize>,
+    /// The prompt was cut.
+    pub cut_prompts: Vec<usize>,
+    /// An answer was cut, and with it its end.
+    pub cut_responses: Vec<usize>,
+}
+
+impl TokenizeReport {
+    /// Adds what happened to further rows.
+    pub fn extend(&mut self, other: Self) {
+        self.rows += other.rows;
+        for (lines, more) in [
+            (&mut self.changed_prompts, other.changed_prompts),
+            (&mut self.boundary_mismatches, other.boundary_mismatches),
+            (&mut self.cut_prompts, other.cut_prompts),
+            (&mut self.cut_responses, other.cut_responses),
+        ] {
+            lines.extend(more);
+        }
+    }
+}
+
+impl fmt::Display for TokenizeReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} rows", self.rows)?;
+        for (what, lines) in [
+            (
+                "prompts rendered otherwise before an answer",
+                &self.changed_prompts,
+            ),
+            ("boundary mismatches", &self.boundary_mismatches),
+            ("prompts cut", &self.cut_prompts),
+            ("responses cut at their end", &self.cut_responses),
+        ] {
+            if !lines.is_empty() {
+                let first: Vec<String> = lines.iter().take(5).map(ToString::to_string).collect();
+                let more = if lines.len() > 5 { ", …" } else { "" };
+                let n = lines.len();
+                write!(f, "; {n} {what} (lines {}{more})", first.join(", "))?;
+            }
+        }
+        Ok(())
+    }
+}

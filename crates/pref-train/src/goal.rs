@@ -1,0 +1,81 @@
+//! What a run optimises, on one backend. In: log-probs of a batch. Out: its loss, and what is
+//! measured of each pair or answer.
+
+use burn::tensor::{Tensor, backend::Backend};
+use pref_core::{BatchError, Kto, Objective, ObjectiveConfig, ObjectiveKind};
+use pref_data::Batch;
+
+use crate::batch::{Columns, Rows};
+use crate::features::Examples;
+use crate::metrics;
+
+/// An objective over pairs, or over single answers.
+#[derive(Debug)]
+pub(crate) enum Goal<B: Backend> {
+    /// Pairs; of a mixture of two sets, the objective of both.
+    Pairs(Box<dyn Objective<B>>),
+    /// Single answers.
+    Single(Kto),
+}
+
+impl<B: Backend> Goal<B> {
+    pub(crate) fn new(config: &ObjectiveConfig) -> Self {
+        match config.kind() {
+            ObjectiveKind::Kto(kto) => Goal::Single(*kto),
+            ObjectiveKind::Bvpo(bvpo) => Goal::Pairs(Box::new(bvpo.inner.build())),
+            ObjectiveKind::Pairwise(_) | ObjectiveKind::Sum(_) => {
+                let objective = config.over_pairs();
+                Goal::Pairs(objective.expect("these two kinds are over pairs"))
+            }
+        }
+    }
+
+    /// The rows of its batches.
+    pub(crate) fn rows(&self) -> Rows {
+        match self {
+            Goal::Pairs(_) => Rows::Both,
+            Goal::Single(_) => Rows::Chosen,
+        }
+    }
+
+    /// Tokens that a step on these pairs sees, prompts included.
+    pub(crate) fn n_tokens(&self, examples: &Examples, indices: &[usize]) -> u64 {
+        let pairs = indices.iter().map(|&i| &examples.pairs[i]);
+        let tokens = pairs.map(|pair| match self {
+            Goal::Pairs(_) => pair.n_tokens(),
+            Goal::Single(_) => pair.prompt.len() + pair.chosen.len(),
+        });
+        tokens.sum::<usize>() as u64
+    }
+
+    /// Mean loss of a batch, `[1]`, and the columns of [`metrics::PairValues`]. Single answers are
+    /// measured against `reference_point`, `[1]`.
+    pub(crate) fn loss(
+        &self,
+        examples: &Examples,
+        indices: &[usize],
+        columns: &Columns<B>,
+        batch: &Batch,
+        reference_point: Option<&Tensor<B, 1>>,
+    ) -> Result<(Tensor<B, 1>, Tensor<B, 2>), BatchError> {
+        match self {
+            Goal::Pairs(objective) => {
+                let mut pairs = columns.pairs(batch);
+                examples.attach(indices, &mut pairs);
+                let output = objective.loss(&pairs)?;
+                let values = metrics::per_pair(&output);
+                Ok((output.loss, values))
+            }
+            Goal::Single(kto) => {
+                let answers = columns.side(batch, 0..batch.rows);
+                let device = answers.mask.device();
+                let desirable = examples.desirable(indices, &device);
+                let n = indices.len();
+                let point = reference_point.ok_or(BatchError::NoMismatch { n })?;
+                let output = kto.loss_from(&answers, &desirable, point.clone())?;
+                let values = metrics::per_example(kto, &output, &answers, desirable);
+                Ok((output.loss, values))
+            }
+        }
+    }
+}

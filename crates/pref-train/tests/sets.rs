@@ -1,0 +1,219 @@
+//! Runs on data that is no plain set of pairs: single answers (kto), and two sets mixed (bvpo).
+
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use burn::backend::{Autodiff, Flex};
+use common::Memory;
+use pref_train::{PairMeans, TrainError};
+use serde_json::json;
+
+type Cpu = Autodiff<Flex>;
+
+fn try_run(data: &Path, run: &Path, more: &[&str]) -> Result<Memory, TrainError> {
+    let mut settings = vec![
+        format!("model.path={}", common::model("llama")),
+        format!("data.train={}", data.display()),
+        format!("output.folder={}", run.display()),
+        "data.max-length=128".to_owned(),
+        "train.learning-rate=1e-3".to_owned(),
+        "train.steps=3".to_owned(),
+        "train.batch-size=4".to_owned(),
+        "train.eval-every=2".to_owned(),
+    ];
+    settings.extend(more.iter().map(|&s| s.to_owned()));
+    Ok(common::run::<Cpu>(&common::plan(&settings), false)?.1)
+}
+
+fn run(data: &Path, run: &Path, more: &[&str]) -> Memory {
+    try_run(data, run, more).unwrap()
+}
+
+/// Everything that is measured but the time.
+fn figures(means: &PairMeans) -> Vec<f64> {
+    let mut all = vec![
+        means.loss,
+        means.chosen_rewards,
+        means.rejected_rewards,
+        means.accuracies,
+        means.chosen_logps,
+        means.rejected_logps,
+    ];
+    all.extend(
+        [means.chosen_kl, means.rejected_kl, means.reference_point]
+            .into_iter()
+            .flatten(),
+    );
+    all
+}
+
+#[track_caller]
+fn close(a: &Memory, b: &Memory) {
+    for (a, b) in a.steps.iter().zip(&b.steps) {
+        assert!((a.grad_norm - b.grad_norm).abs() < 1e-3 * a.grad_norm.max(1.0));
+        for (a, b) in figures(&a.pairs).into_iter().zip(figures(&b.pairs)) {
+            assert!((a - b).abs() < 2e-4 * a.abs().max(1.0), "{a} {b}");
+        }
+    }
+}
+
+/// Single answers, right ones and wrong ones, to as many prompts.
+fn write_answers(folder: &Path, n: usize) -> PathBuf {
+    let path = folder.join("answers.jsonl");
+    let line = |i: usize| {
+        let (a, b, is_right) = (3 + i * 7 % 11, 2 + i * 5 % 13, !i.is_multiple_of(3));
+        let sum = a + b + usize::from(!is_right);
+        json!({
+            "prompt": format!("Question: what is {a} plus {b}?\nAnswer:"),
+            "completion": format!(" {a} + {b} = {sum}\nA: {sum}"),
+            "label": is_right,
+        })
+        .to_string()
+    };
+    let lines: Vec<String> = (0..n).map(line).collect();
+    std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+    path
+}
+
+#[test]
+fn single_answers_train() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = write_answers(folder.path(), 12);
+    let settings = [
+        "objective.method=kto",
+        "data.eval-fraction=0.3",
+        "train.steps=8",
+        "objective.beta=0.5",
+    ];
+    let memory = run(&data, &folder.path().join("run"), &settings);
+    let first = &memory.steps[0].pairs;
+    // the policy is its own reference: every reward is 0 and σ(0) a half
+    assert!((first.loss - 0.5).abs() < 1e-5, "{}", first.loss);
+    assert!(first.reference_point.unwrap() < 1e-4);
+    let last = memory.evals.last().unwrap();
+    assert_eq!(last.eval_pairs, 4);
+    let (before, after) = (&memory.evals[0].pairs, &last.pairs);
+    assert!(before.margins.abs() < 1e-4);
+    let trained = &memory.steps.last().unwrap().pairs;
+    assert!(trained.margins > 0.05, "{trained:?}");
+    assert!(after.loss.is_finite() && after.reference_point.is_some());
+}
+
+#[test]
+fn how_a_step_is_divided_changes_nothing_for_single_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = write_answers(folder.path(), 9);
+    let path = |name: &str| folder.path().join(name);
+    let whole = run(&data, &path("whole"), &["objective.method=kto"]);
+    for (name, more) in [
+        // micro-batches of one: the reference point is the step's all the same
+        (
+            "parts",
+            &["train.batch-size=1", "train.gradient-accumulation=4"][..],
+        ),
+        ("chunks", &["train.vocab-chunk=7"]),
+        ("frozen", &["model.reference=frozen-copy"]),
+    ] {
+        let mut settings = vec!["objective.method=kto"];
+        settings.extend(more);
+        close(&whole, &run(&data, &path(name), &settings));
+    }
+}
+
+#[test]
+fn pairs_are_two_single_answers_that_stay_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = common::write_pairs(folder.path(), 10);
+    let settings = ["objective.method=kto", "data.eval-fraction=0.2"];
+    let memory = run(&data, &folder.path().join("run"), &settings);
+    assert_eq!(memory.evals[0].eval_pairs, 4);
+    assert!(memory.notes.iter().any(|note| note.contains("20 rows")));
+}
+
+#[test]
+fn two_sets_are_mixed() {
+    let folder = tempfile::tempdir().unwrap();
+    let traces = common::write_pairs(folder.path(), 9);
+    let empty = folder.path().join("empty.jsonl");
+    let row = |i: usize| {
+        json!({
+            "prompt": format!("What is {i} and 3?<think></think>"),
+            "chosen": format!(" {}", i + 3),
+            "rejected": format!(" It is {}.", i + 4),
+        })
+        .to_string()
+    };
+    let rows: Vec<String> = (0..6).map(row).collect();
+    std::fs::write(&empty, rows.join("\n")).unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let both = |name: &str, alpha: f64| {
+        let settings = [
+            "objective.method=bvpo".to_owned(),
+            "objective.inner={method = \"dpo\"}".to_owned(),
+            format!("objective.alpha={alpha}"),
+            format!("data.empty={}", empty.display()),
+            "data.eval-fraction=0.2".to_owned(),
+        ];
+        let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+        run(&traces, &path(name), &settings)
+    };
+    let alone = |name: &str, data: &Path| run(data, &path(name), &["data.eval-fraction=0.2"]);
+
+    // all weight on one set is that set's own objective
+    let only_traces = both("traces", 1.0);
+    close(&only_traces, &alone("dpo-traces", &traces));
+    let only_empty = both("empty", 0.0);
+    let dpo_empty = alone("dpo-empty", &empty);
+    for (a, b) in only_empty.steps.iter().zip(&dpo_empty.steps) {
+        let found = a.empty.as_ref().unwrap();
+        for (a, b) in figures(found).into_iter().zip(figures(&b.pairs)) {
+            assert!((a - b).abs() < 2e-4 * a.abs().max(1.0), "{a} {b}");
+        }
+        assert!((a.pairs.loss - b.pairs.loss).abs() < 1e-4);
+    }
+
+    // half of each: both get better, and both are in the metrics
+    let mixed = both("mixed", 0.5);
+    let last = mixed.steps.last().unwrap();
+    let of_empty = last.empty.as_ref().unwrap();
+    assert!(last.pairs.margins > 0.0 && of_empty.margins > 0.0);
+    let line = common::metrics(&path("mixed")).pop().unwrap();
+    let json = serde_json::to_value(&line).unwrap();
+    assert!(json["eval_empty_rewards/margins"].is_number(), "{json}");
+    let again: pref_train::Record = serde_json::from_value(json).unwrap();
+    assert_eq!(again, line);
+}
+
+#[test]
+fn sets_that_do_not_fit_the_objective_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let pairs = common::write_pairs(folder.path(), 6);
+    let answers = write_answers(folder.path(), 6);
+    let one = folder.path().join("one.jsonl");
+    let row = r#"{"prompt": "2?", "completion": "two", "label": true}"#;
+    std::fs::write(&one, format!("{row}\n{row}\n")).unwrap();
+    let error = |data: &Path, more: &[&str]| {
+        let error = try_run(data, &folder.path().join("run"), more).unwrap_err();
+        error
+            .to_string()
+            .replace(&folder.path().display().to_string(), "[folder]")
+    };
+    insta::assert_snapshot!(
+        [
+            error(&answers, &[]),
+            error(&one, &["objective.method=kto"]),
+            error(
+                &pairs,
+                &[
+                    "data.eval-fraction=0.9999",
+                    "objective.method=kto",
+                    "data.rows=[0, 1]"
+                ]
+            ),
+        ]
+        .join("\n")
+    );
+}
