@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 /// Word problems in one prompt, so that prompt and answer have about 300 tokens together.
-const PROBLEMS: usize = 3;
+const PROBLEMS: usize = 5;
 
 /// Writes pairs of several word problems each, as JSON Lines.
 ///
@@ -18,7 +18,8 @@ const PROBLEMS: usize = 3;
 /// If the file cannot be written.
 pub fn write_pairs(path: &Path, n: usize) -> io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
-    for some in arithmetic_pairs(n * PROBLEMS, 7).chunks(PROBLEMS) {
+    for seed in 0..n as u64 {
+        let some = arithmetic_pairs(PROBLEMS, seed);
         let join = |of: &dyn Fn(&pref_data::Pair) -> String| {
             let texts: Vec<String> = some.iter().map(of).collect();
             texts.join("\n\n")

@@ -38,6 +38,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !pref_data::is_caught_panic(info) {
+            default(info);
+        }
+    }));
     let result = match Cli::parse().command {
         Command::Train(args) => commands::train::run(args),
         Command::Loss(args) => commands::loss::run(&args),

@@ -1,4 +1,5 @@
-//! Batches: plain arrays, padded on the right. In: pairs of ids. Out: rows of ids.
+//! Batches: plain arrays, padded on the right. In: pairs of ids. Out: rows of ids, and where the
+//! answers are in them.
 
 use std::ops::Range;
 
@@ -9,61 +10,182 @@ use crate::tokenize::TokenPair;
 pub struct Batch {
     /// Ids, row by row.
     pub tokens: Vec<u32>,
-    /// Answers.
+    /// Rows.
     pub rows: usize,
     /// Tokens a row, padding included.
     pub width: usize,
-    /// Where the answer is in each row.
-    pub responses: Vec<Range<usize>>,
+    /// Where the answers are: one a row, or the chosen answers of all rows and then the rejected
+    /// ones.
+    pub answers: Vec<AnswerPlace>,
+    /// Of rows that hold two answers, the first one's tokens: those behind it do not see them, and
+    /// stand where they stand, right behind the prompt. Empty if each row holds one answer.
+    pub branches: Vec<Range<usize>>,
 }
 
-impl Batch {
-    /// Pads pairs to the longest of them: the chosen answers first, then the rejected ones.
+/// Where an answer is in a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerPlace {
+    /// Its row.
+    pub row: usize,
+    /// Its tokens in the row.
+    pub tokens: Range<usize>,
+    /// The last token of its prompt, which predicts its first one.
+    pub after: usize,
+}
+
+/// Which answers of some pairs are in a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// The chosen ones, then the rejected ones.
+    Both,
+    /// The chosen ones.
+    Chosen,
+    /// The rejected ones.
+    Rejected,
+}
+
+impl Answers {
+    /// What belongs to these answers, in their order.
+    pub fn of<'a, P, T>(self, pairs: &[&'a P], [chosen, rejected]: [fn(&'a P) -> T; 2]) -> Vec<T> {
+        let all = |of: fn(&'a P) -> T| pairs.iter().map(move |pair| of(pair));
+        match self {
+            Answers::Both => all(chosen).chain(all(rejected)).collect(),
+            Answers::Chosen => all(chosen).collect(),
+            Answers::Rejected => all(rejected).collect(),
+        }
+    }
+}
+
+/// How pairs are laid out in batches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BatchLayout {
+    /// The id that rows are padded with.
+    pub pad_id: u32,
+    /// Widths are rounded up to a multiple of this, so that a device sees few shapes; 0 and 1
+    /// leave them.
+    pub pad_to_multiple_of: usize,
+    /// Pairs in a batch at most.
+    pub pairs: usize,
+    /// Tokens in a batch at most, padding included; a pair that has more is a batch by itself. 0
+    /// is no limit.
+    pub tokens: usize,
+    /// Both answers of a pair are in one row behind their prompt, which is there once.
+    pub shares_prompts: bool,
+}
+
+impl BatchLayout {
+    /// The batch of some pairs.
     ///
     /// ```
-    /// use pref_data::{Batch, TokenPair};
+    /// use pref_data::{Answers, BatchLayout, TokenPair};
     /// let pair = TokenPair { prompt: vec![5, 6], chosen: vec![7, 2], rejected: vec![2], ..TokenPair::default() };
-    /// let batch = Batch::from_pairs(&[&pair], 0);
-    /// assert_eq!(batch.tokens, [5, 6, 7, 2, 5, 6, 2, 0]);
-    /// assert_eq!(batch.responses, [2..4, 2..3]);
+    /// let layout = BatchLayout { shares_prompts: true, ..BatchLayout::default() };
+    /// let batch = layout.batch(&[&pair], Answers::Both);
+    /// assert_eq!(batch.tokens, [5, 6, 7, 2, 2]);
+    /// assert_eq!(batch.answers[1].after, 1); // the rejected answer follows the prompt as well
+    /// assert_eq!(batch.branches, [2..4]); // and does not see the chosen one
     /// ```
-    pub fn from_pairs(pairs: &[&TokenPair], pad_id: u32) -> Self {
-        let chosen = pairs.iter().map(|pair| (&*pair.prompt, &*pair.chosen));
-        let rejected = pairs.iter().map(|pair| (&*pair.prompt, &*pair.rejected));
-        let rows: Vec<_> = chosen.chain(rejected).collect();
-        Self::from_rows(&rows, pad_id)
+    pub fn batch(&self, pairs: &[&TokenPair], answers: Answers) -> Batch {
+        if self.shares_prompts && answers == Answers::Both {
+            return self.shared(pairs);
+        }
+        let rows = answers.of(
+            pairs,
+            [
+                |pair| (&pair.prompt, &pair.chosen),
+                |pair| (&pair.prompt, &pair.rejected),
+            ],
+        );
+        let places = rows.iter().enumerate().map(|(row, (prompt, answer))| {
+            let start = prompt.len();
+            place(row, start..start + answer.len(), start)
+        });
+        let answers = places.collect();
+        let rows: Vec<[&[u32]; 2]> = rows.into_iter().map(|(p, a)| [&**p, a]).collect();
+        self.padded(&rows, answers, Vec::new())
     }
 
-    /// Pads prompts with an answer each to the longest of them.
-    pub fn from_rows(rows: &[(&[u32], &[u32])], pad_id: u32) -> Self {
-        let length = |(prompt, response): &(&[u32], &[u32])| prompt.len() + response.len();
-        let width = rows.iter().map(length).max().unwrap_or(0);
+    fn shared(&self, pairs: &[&TokenPair]) -> Batch {
+        let ends = |pair: &TokenPair| {
+            let [prompt, chosen, rejected] =
+                [&pair.prompt, &pair.chosen, &pair.rejected].map(Vec::len);
+            [prompt, prompt + chosen, prompt + chosen + rejected]
+        };
+        let rows: Vec<[&[u32]; 3]> = pairs
+            .iter()
+            .map(|pair| [&*pair.prompt, &pair.chosen, &pair.rejected])
+            .collect();
+        let all = || pairs.iter().map(|pair| ends(pair)).enumerate();
+        let chosen = all().map(|(row, [p, c, _])| place(row, p..c, p));
+        let rejected = all().map(|(row, [p, c, r])| place(row, c..r, p));
+        let branches = all().map(|(_, [p, c, _])| p..c).collect();
+        self.padded(&rows, chosen.chain(rejected).collect(), branches)
+    }
+
+    fn padded<const N: usize>(
+        &self,
+        rows: &[[&[u32]; N]],
+        answers: Vec<AnswerPlace>,
+        branches: Vec<Range<usize>>,
+    ) -> Batch {
+        let length = |row: &[&[u32]; N]| row.iter().map(|part| part.len()).sum::<usize>();
+        let longest = rows.iter().map(length).max().unwrap_or(0);
+        let width = longest.next_multiple_of(self.pad_to_multiple_of.max(1));
         let mut tokens = Vec::with_capacity(rows.len() * width);
-        let mut responses = Vec::with_capacity(rows.len());
         for row in rows {
-            let (prompt, response) = row;
-            let end = length(row);
-            tokens.extend_from_slice(prompt);
-            tokens.extend_from_slice(response);
-            tokens.extend(std::iter::repeat_n(pad_id, width - end));
-            responses.push(prompt.len()..end);
+            tokens.extend(row.iter().copied().flatten());
+            tokens.extend(std::iter::repeat_n(self.pad_id, width - length(row)));
         }
-        Self {
+        Batch {
             tokens,
             rows: rows.len(),
             width,
-            responses,
+            answers,
+            branches,
         }
+    }
+
+    /// Divides pairs, longest first, into batches within the limits.
+    ///
+    /// ```
+    /// use pref_data::{BatchLayout, TokenPair};
+    /// let pair = |n| TokenPair { prompt: vec![1; n], chosen: vec![2], rejected: vec![3], ..TokenPair::default() };
+    /// let pairs = [pair(9), pair(4), pair(4), pair(1)];
+    /// let layout = BatchLayout { pairs: 3, tokens: 20, ..BatchLayout::default() };
+    /// assert_eq!(layout.divide(&pairs, &[0, 1, 2, 3]), [&[0][..], &[1, 2], &[3]]);
+    /// ```
+    pub fn divide<'a>(&self, pairs: &[TokenPair], indices: &'a [usize]) -> Vec<&'a [usize]> {
+        let mut batches = Vec::new();
+        let mut rest = indices;
+        while let Some(&first) = rest.first() {
+            // of a row with two answers at most as much
+            let padded = 2 * pairs[first].longest().max(1);
+            let fitting = match self.tokens {
+                0 => usize::MAX,
+                tokens => (tokens / padded).max(1),
+            };
+            let n = fitting.min(self.pairs.max(1)).min(rest.len());
+            let (batch, others) = rest.split_at(n);
+            batches.push(batch);
+            rest = others;
+        }
+        batches
+    }
+
+    /// Batches of pairs of like length, longest first: the least padding, and a lack of memory
+    /// shows at once. Indices into `pairs`; every pair is in one batch.
+    pub fn length_sorted(&self, pairs: &[TokenPair]) -> Vec<Vec<usize>> {
+        let mut order: Vec<usize> = (0..pairs.len()).collect();
+        order.sort_by_key(|&i| std::cmp::Reverse(pairs[i].longest()));
+        let batches = self.divide(pairs, &order);
+        batches.into_iter().map(<[usize]>::to_vec).collect()
     }
 }
 
-/// Batches of pairs of like length, longest first: the least padding, and a lack of memory shows
-/// at once. Indices into `pairs`; every pair is in one batch.
-pub fn length_sorted_batches(pairs: &[TokenPair], pairs_per_batch: usize) -> Vec<Vec<usize>> {
-    let mut order: Vec<usize> = (0..pairs.len()).collect();
-    order.sort_by_key(|&i| std::cmp::Reverse(pairs[i].longest()));
-    order
-        .chunks(pairs_per_batch.max(1))
-        .map(<[usize]>::to_vec)
-        .collect()
+fn place(row: usize, tokens: Range<usize>, prompt: usize) -> AnswerPlace {
+    AnswerPlace {
+        row,
+        tokens,
+        after: prompt.saturating_sub(1),
+    }
 }

@@ -5,7 +5,7 @@
 //! network.
 //!
 //! ```
-//! use pref_data::{Batch, TokenizeOptions, Tokenizer, arithmetic_pairs, tokenize, write_fresh_tokenizer};
+//! use pref_data::{Answers, BatchLayout, TokenizeOptions, Tokenizer, arithmetic_pairs, tokenize, write_fresh_tokenizer};
 //!
 //! let folder = tempfile::tempdir()?;
 //! let pairs = arithmetic_pairs(20, 0);
@@ -15,7 +15,7 @@
 //! let tokenizer = Tokenizer::from_folder(folder.path())?;
 //! let tokenized = tokenize(&pairs, &tokenizer, &TokenizeOptions::default())?;
 //! let first: Vec<_> = tokenized.rows.iter().take(4).collect();
-//! let batch = Batch::from_pairs(&first, 0);
+//! let batch = BatchLayout::default().batch(&first, Answers::Both);
 //! assert_eq!(batch.rows, 8); // four chosen answers, then four rejected ones
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -23,6 +23,7 @@
 mod annotation;
 mod arithmetic;
 mod batch;
+mod caught;
 mod diff;
 mod fresh_tokenizer;
 mod lint;
@@ -34,10 +35,12 @@ mod segment;
 mod template;
 mod tokenize;
 mod tokenizer;
+mod word_cut;
 
 pub use annotation::{ASPECTS, Annotation, AnnotationError, TokenFeatures};
 pub use arithmetic::arithmetic_pairs;
-pub use batch::{Batch, length_sorted_batches};
+pub use batch::{AnswerPlace, Answers, Batch, BatchLayout};
+pub use caught::is_caught_panic;
 pub use diff::{DiffAlgorithm, TokenDiff, token_diffs};
 pub use fresh_tokenizer::{FRESH_EOS_ID, FRESH_PAD_ID, write_fresh_tokenizer};
 pub use lint::{Fault, Finding, Severity, TokenLint, lint_overlap, lint_pairs};
@@ -50,6 +53,7 @@ pub use sampler::{Order, Sampler, hold_out};
 pub use segment::{
     Lines, Part, PartMarker, PartRules, PartRulesError, Segmenter, Sentences, segment_of_tokens,
 };
+pub use template::{ChatTemplate, TemplateError};
 pub use tokenize::{
     Boundary, LongPrompts, TokenExample, TokenPair, TokenizeError, TokenizeOptions, TokenizeReport,
     Tokenized, Truncation, tokenize, tokenize_examples,

@@ -9,7 +9,8 @@ use thiserror::Error;
 
 use crate::pair::Message;
 use crate::qwen;
-use crate::template::Template;
+use crate::template::ChatTemplate;
+use crate::word_cut::WordCut;
 
 /// A tokenizer that cannot be read or used.
 #[derive(Debug, Error)]
@@ -60,11 +61,12 @@ pub enum TokenizerError {
 #[derive(Debug)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
-    template: Option<Template>,
+    template: Option<ChatTemplate>,
     eos_token: Option<String>,
     eos_id: Option<u32>,
     pad_id: Option<u32>,
     bos_id: Option<u32>,
+    word_cut: Option<WordCut>,
 }
 
 impl Tokenizer {
@@ -106,12 +108,15 @@ impl Tokenizer {
         } else {
             (config_path, template_source(&config["chat_template"]))
         };
-        let compile = |source| {
-            Template::new(source, special("bos_token"), eos_token.clone()).map_err(|error| {
-                TokenizerError::Template {
-                    path,
-                    message: describe(&error),
-                }
+        let compile = |source: String| {
+            ChatTemplate::new(
+                &source,
+                special("bos_token").as_deref(),
+                eos_token.as_deref(),
+            )
+            .map_err(|error| TokenizerError::Template {
+                path,
+                message: error.to_string(),
             })
         };
         let template = source.map(compile).transpose()?;
@@ -120,6 +125,7 @@ impl Tokenizer {
             eos_id: id(eos_token.clone()),
             pad_id: id(special("pad_token")),
             bos_id: id(special("bos_token")),
+            word_cut: WordCut::of(&inner),
             template,
             eos_token,
             inner,
@@ -150,6 +156,11 @@ impl Tokenizer {
         let encoding = self.inner.encode_fast(text, add_special);
         let encoding = encoding.map_err(|e| TokenizerError::Tokenize(e.to_string()))?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// A place in a text where it can be cut without changing its ids, whatever follows it.
+    pub(crate) fn cut(&self, text: &str) -> Option<usize> {
+        self.word_cut?.place(text)
     }
 
     /// Ids of a text, and the byte of it at which each begins; a special token that the tokenizer
@@ -211,7 +222,7 @@ impl Tokenizer {
     ) -> Result<String, TokenizerError> {
         let template = self.template.as_ref().ok_or(TokenizerError::NoTemplate)?;
         let text = template.render(messages, tools, add_generation_prompt);
-        text.map_err(|e| TokenizerError::Render(describe(&e)))
+        text.map_err(|e| TokenizerError::Render(e.to_string()))
     }
 
     /// Whether there is a chat template.
@@ -326,15 +337,4 @@ fn template_source(value: &Value) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// An error of the template engine with its causes.
-fn describe(error: &minijinja::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use pref_data::{
-    Batch, Order, Sampler, TokenPair, arithmetic_pairs, hold_out, length_sorted_batches,
+    Answers, BatchLayout, Order, Sampler, TokenPair, arithmetic_pairs, hold_out,
     write_fresh_tokenizer,
 };
 use proptest::prelude::*;
@@ -66,6 +66,8 @@ proptest! {
     fn batches_by_length_hold_every_pair_once(
         lengths in prop::collection::vec((1usize..9, 1usize..9, 1usize..9), 1..30),
         size in 1usize..6,
+        tokens in prop_oneof![Just(0), 10usize..80],
+        multiple in 0usize..5,
     ) {
         let pairs: Vec<TokenPair> = lengths
             .iter()
@@ -75,7 +77,8 @@ proptest! {
                 ..TokenPair::default()
             })
             .collect();
-        let batches = length_sorted_batches(&pairs, size);
+        let layout = BatchLayout { pairs: size, tokens, pad_to_multiple_of: multiple, ..BatchLayout::default() };
+        let batches = layout.length_sorted(&pairs);
         let order: Vec<usize> = batches.concat();
         prop_assert!(order.is_sorted_by_key(|&i| std::cmp::Reverse(pairs[i].longest())));
         let mut sorted = order.clone();
@@ -84,13 +87,26 @@ proptest! {
 
         for indices in batches {
             let chosen: Vec<&TokenPair> = indices.iter().map(|&i| &pairs[i]).collect();
-            let batch = Batch::from_pairs(&chosen, 0);
+            let batch = layout.batch(&chosen, Answers::Both);
             prop_assert_eq!(batch.tokens.len(), batch.rows * batch.width);
             prop_assert_eq!(batch.rows, 2 * indices.len());
-            for (row, response) in batch.tokens.chunks(batch.width).zip(&batch.responses) {
-                prop_assert!(row[..response.start].iter().all(|&id| id == 1));
-                prop_assert!(row[response.clone()].iter().all(|&id| id == 3 || id == 4));
-                prop_assert!(row[response.end..].iter().all(|&id| id == 0));
+            prop_assert_eq!(batch.width % multiple.max(1), 0);
+            let longest = chosen[0].longest();
+            prop_assert!(tokens == 0 || indices.len() == 1 || batch.rows * longest <= tokens);
+            for (row, answer) in batch.tokens.chunks(batch.width).zip(&batch.answers) {
+                prop_assert!(row[..=answer.after].iter().all(|&id| id == 1));
+                prop_assert!(row[answer.tokens.clone()].iter().all(|&id| id == 3 || id == 4));
+                prop_assert!(row[answer.tokens.end..].iter().all(|&id| id == 0));
+            }
+            // one row a pair holds the same tokens
+            let shared = BatchLayout { shares_prompts: true, ..layout }.batch(&chosen, Answers::Both);
+            prop_assert_eq!(shared.rows, indices.len());
+            for (place, plain) in shared.answers.iter().zip(&batch.answers) {
+                let tokens = |batch: &pref_data::Batch, place: &pref_data::AnswerPlace| {
+                    let row = &batch.tokens[place.row * batch.width..][..batch.width];
+                    (row[..=place.after].to_vec(), row[place.tokens.clone()].to_vec())
+                };
+                prop_assert_eq!(tokens(&shared, place), tokens(&batch, plain));
             }
         }
     }

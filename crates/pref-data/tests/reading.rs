@@ -369,3 +369,14 @@ fn tools_and_their_calls_reach_the_template() {
     let again = folder.write("again.jsonl", pair.to_value().to_string());
     assert_eq!(read(&again).rows, [pair]);
 }
+
+#[test]
+fn damaged_parquet_is_an_error_and_no_panic() {
+    let damaged = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parquet/damaged.parquet");
+    let error = read_with(&damaged, &ReadOptions::default()).unwrap_err();
+    let message = error.to_string();
+    assert!(
+        message.contains("damaged.parquet:1: not valid Parquet"),
+        "{message}"
+    );
+}

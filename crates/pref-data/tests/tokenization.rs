@@ -6,8 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use pref_data::{
-    Boundary, Example, LongPrompts, Message, Pair, Text, TokenizeError, TokenizeOptions, Tokenizer,
-    Truncation, tokenize, tokenize_examples,
+    Boundary, Example, LongPrompts, Message, Pair, PartRules, Text, TokenizeError, TokenizeOptions,
+    Tokenizer, Truncation, tokenize, tokenize_examples,
 };
 use proptest::prelude::*;
 
@@ -341,4 +341,65 @@ proptest! {
             prop_assert_eq!(pair.prompt.len(), 1);
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn a_prompt_tokenized_once_gives_the_ids_of_whole_texts(
+        words in prop::collection::vec(
+            prop_oneof![
+                4 => "[a-zA-Z]{1,9}",
+                1 => "[0-9]{1,6}",
+                1 => "[ \\n\\t.,'!?-]{1,4}",
+                1 => "\\PC{1,3}",
+                1 => Just("<|im_end|>".to_owned()),
+            ],
+            1..60,
+        ),
+        gaps in prop::collection::vec(prop_oneof![6 => Just(" "), 1 => Just(""), 1 => Just("  ")], 60),
+        answers in ["\\PC{1,12}", "[ a-z\\n]{1,30}"],
+        name in prop::sample::select(vec!["llama", "qwen2", "gemma3"]),
+    ) {
+        let pieces = words.iter().zip(&gaps);
+        let prompt: String = pieces.map(|(word, gap)| format!("{word}{gap}")).collect();
+        let tokenizer = tokenizer(name);
+        let pair = plain(&prompt, &answers[0], &answers[1]);
+        let whole = |answer: &str| {
+            let eos = tokenizer.eos_token().unwrap();
+            let end = if answer.ends_with(eos) { "" } else { eos };
+            tokenizer.encode(&format!("{prompt}{answer}{end}")).unwrap()
+        };
+        let alone = tokenizer.encode(&prompt).unwrap();
+        if let Ok(tokenized) = tokenize(&[pair], &tokenizer, &TokenizeOptions::default()) {
+            let found = &tokenized.rows[0];
+            prop_assert_eq!(&found.prompt, &alone);
+            prop_assert_eq!(&found.chosen, &whole(&answers[0])[alone.len()..]);
+            prop_assert_eq!(&found.rejected, &whole(&answers[1])[alone.len()..]);
+        }
+    }
+}
+
+#[test]
+fn parts_are_where_they_are_behind_a_long_prompt_too() {
+    let tokenizer = tokenizer("llama");
+    let options = TokenizeOptions {
+        parts: Some(PartRules::new("reasoning", &PartRules::default_markers()).unwrap()),
+        ..TokenizeOptions::default()
+    };
+    let parts = |prompt: &str| {
+        let pair = plain(prompt, "One and one.\n#### 2", "One.\n#### 1");
+        let row = tokenize(&[pair], &tokenizer, &options)
+            .unwrap()
+            .rows
+            .remove(0);
+        (row.chosen, row.features.map(|side| side.unwrap().parts))
+    };
+    let long = format!("{}\n", "What is one and one then? ".repeat(12));
+    let (tokens, labels) = parts("What is it?\n");
+    assert_eq!(parts(&long), (tokens, labels.clone()));
+    let chosen = labels[0].as_ref().unwrap();
+    assert_eq!(chosen.first().unwrap(), "reasoning");
+    assert_eq!(chosen.last().unwrap(), "answer");
 }

@@ -1,6 +1,8 @@
 //! Grouped-query attention with rotary positions, a causal mask and an optional window.
 //! In: hidden states of new tokens, and the keys and values before them. Out: hidden states.
 
+use std::ops::Range;
+
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData, activation::softmax, backend::Backend};
 
@@ -35,7 +37,7 @@ pub(crate) struct Positions<B: Backend> {
     tokens: usize,
 }
 
-/// `cos` and `sin` of every position's angles, `[1, 1, tokens, head_dim / 2]`.
+/// `cos` and `sin` of every position's angles, `[1 or rows, 1, tokens, head_dim / 2]`.
 #[derive(Clone, Debug)]
 struct Rotary<B: Backend> {
     cos: Tensor<B, 4>,
@@ -54,7 +56,8 @@ impl<B: Backend> Positions<B> {
         let mut kinds: Vec<(LayerKind, Rotary<B>, Option<Tensor<B, 4>>)> = Vec::new();
         for kind in &config.layers {
             if kinds.iter().all(|(known, ..)| known != kind) {
-                let rotary = Rotary::new(&kind.rope, config.head_dim, tokens, before, device);
+                let all: Vec<usize> = (before..before + tokens).collect();
+                let rotary = Rotary::new(&kind.rope, config.head_dim, &[all], device);
                 let mask = mask(kind.window, config, tokens, before, device);
                 kinds.push((kind.clone(), rotary, mask));
             }
@@ -62,6 +65,38 @@ impl<B: Backend> Positions<B> {
         Self {
             kinds,
             rows,
+            tokens,
+        }
+    }
+
+    /// For rows of `tokens` tokens that hold two continuations of one beginning: `branches[row]` is
+    /// the first, which those behind do not see.
+    pub(crate) fn branched(
+        config: &Config,
+        branches: &[Range<usize>],
+        tokens: usize,
+        device: &B::Device,
+    ) -> Self {
+        // behind the first continuation positions go on from the beginning's end
+        let place = |branch: &Range<usize>, t: usize| match t < branch.end {
+            true => t,
+            false => t - branch.len(),
+        };
+        let rows = branches.iter();
+        let places: Vec<Vec<usize>> = rows
+            .map(|branch| (0..tokens).map(|t| place(branch, t)).collect())
+            .collect();
+        let mut kinds: Vec<(LayerKind, Rotary<B>, Option<Tensor<B, 4>>)> = Vec::new();
+        for kind in &config.layers {
+            if kinds.iter().all(|(known, ..)| known != kind) {
+                let rotary = Rotary::new(&kind.rope, config.head_dim, &places, device);
+                let mask = branched_mask(kind.window, config, branches, &places, device);
+                kinds.push((kind.clone(), rotary, Some(mask)));
+            }
+        }
+        Self {
+            kinds,
+            rows: branches.len(),
             tokens,
         }
     }
@@ -74,16 +109,23 @@ impl<B: Backend> Positions<B> {
 }
 
 impl<B: Backend> Rotary<B> {
-    fn new(rope: &Rope, head_dim: usize, tokens: usize, before: usize, device: &B::Device) -> Self {
+    /// Of the positions of each row, or of all rows alike.
+    fn new(rope: &Rope, head_dim: usize, positions: &[Vec<usize>], device: &B::Device) -> Self {
         let frequencies = rope.frequencies(head_dim);
+        let last = positions.iter().flatten().copied().max().unwrap_or(0);
+        let first = positions.iter().flatten().copied().min().unwrap_or(0);
+        let tokens = positions.first().map_or(0, Vec::len);
         let table = |f: fn(f64) -> f64| {
-            let values: Vec<f32> = (before..before + tokens)
-                .flat_map(|position| {
-                    let angle = move |frequency: &f64| f(position as f64 * frequency) as f32;
-                    frequencies.iter().map(angle)
-                })
+            let of_position = |position: usize| {
+                let angle = move |frequency: &f64| f(position as f64 * frequency) as f32;
+                frequencies.iter().map(angle).collect::<Vec<f32>>()
+            };
+            let known: Vec<Vec<f32>> = (first..=last).map(of_position).collect();
+            let all = positions.iter().flatten();
+            let values: Vec<f32> = all
+                .flat_map(|&p| known[p - first].iter().copied())
                 .collect();
-            let shape = [1, 1, tokens, head_dim / 2];
+            let shape = [positions.len(), 1, tokens, head_dim / 2];
             Tensor::from_data(TensorData::new(values, shape), device)
         };
         Self {
@@ -128,6 +170,39 @@ fn mask<B: Backend>(
         TensorData::new(one_head.repeat(group), shape),
         device,
     ))
+}
+
+/// What is added to the scores of rows with two continuations each,
+/// `[rows, 1, group · tokens, tokens]`, made on the device from what is known of each token.
+fn branched_mask<B: Backend>(
+    window: Option<usize>,
+    config: &Config,
+    branches: &[Range<usize>],
+    places: &[Vec<usize>],
+    device: &B::Device,
+) -> Tensor<B, 4> {
+    let rows = branches.len();
+    let tokens = places.first().map_or(0, Vec::len);
+    let column = |of: &dyn Fn(usize, usize) -> f32| -> Tensor<B, 4> {
+        let cells = (0..rows).flat_map(|row| (0..tokens).map(move |t| (row, t)));
+        let values: Vec<f32> = cells.map(|(row, t)| of(row, t)).collect();
+        Tensor::from_data(TensorData::new(values, [rows, 1, tokens, 1]), device)
+    };
+    let flag = |holds: bool| f32::from(u8::from(holds));
+    let behind = column(&|row, t| flag(t >= branches[row].end));
+    let within = column(&|row, t| flag(branches[row].contains(&t)));
+    let index = column(&|_, t| t as f32);
+    let across = |x: Tensor<B, 4>| x.swap_dims(2, 3); // [rows, 1, 1, tokens]
+
+    let mut unseen = behind * across(within);
+    unseen = unseen + across(index.clone()).greater(index).float();
+    if let Some(window) = window {
+        let place = column(&|row, t| places[row][t] as f32);
+        let distance = place.clone() - across(place);
+        unseen = unseen + distance.greater_equal_elem(window as f32).float();
+    }
+    let group = config.n_heads / config.n_kv_heads;
+    (unseen * UNSEEN).repeat_dim(2, group)
 }
 
 impl<B: Backend> Attention<B> {

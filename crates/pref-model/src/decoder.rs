@@ -1,5 +1,6 @@
 //! The decoder: embeddings, layers, norm, head. In: token ids. Out: hidden states and logits.
 
+use std::ops::Range;
 use std::path::Path;
 
 use burn::module::{Module, Param};
@@ -104,20 +105,44 @@ impl<B: Backend> Decoder<B> {
     /// # Panics
     /// If there are no tokens.
     pub fn hidden(&self, tokens: Tensor<B, 2, Int>) -> Tensor<B, 3> {
-        self.forward(tokens, None)
+        self.forward(tokens, &[], None)
+    }
+
+    /// The same of rows that hold two continuations of one beginning: `branches[row]` are the
+    /// tokens of the first. Those behind do not see them, and stand where they stand: the beginning
+    /// is computed once, and both continuations are as they would be behind it alone. With no
+    /// branches at all, rows are texts as in [`hidden`](Self::hidden).
+    ///
+    /// # Panics
+    /// If there are no tokens, or neither no branch nor one a row.
+    pub fn hidden_branched(
+        &self,
+        tokens: Tensor<B, 2, Int>,
+        branches: &[Range<usize>],
+    ) -> Tensor<B, 3> {
+        self.forward(tokens, branches, None)
     }
 
     /// The same for tokens after those in the cache, which are added to it.
     pub(crate) fn forward(
         &self,
         tokens: Tensor<B, 2, Int>,
+        branches: &[Range<usize>],
         mut cache: Option<&mut Cache<B>>,
     ) -> Tensor<B, 3> {
         let [rows, n_tokens] = tokens.dims();
+        assert!(
+            branches.is_empty() || branches.len() == rows,
+            "{} branches of {rows} rows; one a row, or none",
+            branches.len()
+        );
         assert!(rows > 0 && n_tokens > 0, "tokens are [{rows}, {n_tokens}]");
         let config = &self.config;
         let before = cache.as_ref().map_or(0, |cache| cache.tokens);
-        let positions = Positions::new(config, rows, n_tokens, before, &tokens.device());
+        let positions = match branches {
+            [] => Positions::new(config, rows, n_tokens, before, &tokens.device()),
+            branches => Positions::branched(config, branches, n_tokens, &tokens.device()),
+        };
 
         let mut x = embedding(self.model.embed_tokens.weight.val(), tokens)
             .reshape([rows * n_tokens, config.hidden_size]);

@@ -96,7 +96,7 @@ pub fn generate<B: Backend>(
     while output.len() < options.max_new_tokens.min(room) {
         let n = input.len();
         let tokens: Tensor<B, 2, Int> = Tensor::from_data(TensorData::new(input, [1, n]), &device);
-        let hidden = model.forward(tokens, Some(&mut cache));
+        let hidden = model.forward(tokens, &[], Some(&mut cache));
         let last = hidden.narrow(1, n - 1, 1).reshape([1, -1]);
         let logits = model.logits(last).into_data().iter::<f32>().collect();
         let next = choose(logits, options, &mut rng);

@@ -40,5 +40,5 @@ pub use config::{Architecture, Config, ConfigError, LlamaSizes, Rope, RopeScalin
 pub use decoder::Decoder;
 pub use generate::{GenerateError, GenerateOptions, generate};
 pub use load::LoadError;
-pub use log_probs::{ResponseTokens, response_log_probs, token_log_probs};
+pub use log_probs::{Response, ResponseTokens, response_log_probs, token_log_probs};
 pub use save::{SaveDtype, SaveError};

@@ -7,14 +7,28 @@ use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
 use crate::decoder::Decoder;
 
-/// The response tokens of a batch, one after the other, row by row: where their predictors are,
-/// and where their values go.
+/// The response tokens of a batch, one response after the other: where their predictors are, and
+/// where their values go.
 #[derive(Debug)]
 pub struct ResponseTokens<B: Backend> {
     tokens: Tensor<B, 2, Int>,
+    branches: Vec<Range<usize>>,
     /// Flat positions of the tokens that predict a response token.
     predictors: Vec<i32>,
+    /// Flat positions of the response tokens.
+    targets: Vec<i32>,
     lengths: Vec<usize>,
+}
+
+/// A response within a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// Its row.
+    pub row: usize,
+    /// Its tokens in the row.
+    pub tokens: Range<usize>,
+    /// The token before it, which predicts its first one: the prompt's last.
+    pub after: usize,
 }
 
 impl<B: Backend> ResponseTokens<B> {
@@ -29,21 +43,57 @@ impl<B: Backend> ResponseTokens<B> {
     pub fn new(tokens: Tensor<B, 2, Int>, responses: &[Range<usize>]) -> Self {
         let [rows, width] = tokens.dims();
         assert_eq!(responses.len(), rows, "one response range a row");
-        for response in responses {
+        let responses = responses.iter().enumerate().map(|(row, response)| {
             assert!(
                 response.start >= 1 && response.end <= width,
                 "a response is within 1..{width}, found {response:?}"
             );
+            Response {
+                row,
+                tokens: response.clone(),
+                after: response.start - 1,
+            }
+        });
+        Self::branched(tokens, &responses.collect::<Vec<_>>(), Vec::new())
+    }
+
+    /// Responses anywhere in the rows, of which some may share their prompt: see
+    /// [`Decoder::hidden_branched`]. With no branch each row is one text.
+    ///
+    /// # Shapes
+    /// `tokens` is `[rows, tokens]`, padded on the right with any id; no branch or one a row.
+    ///
+    /// # Panics
+    /// If a response leaves its row.
+    pub fn branched(
+        tokens: Tensor<B, 2, Int>,
+        responses: &[Response],
+        branches: Vec<Range<usize>>,
+    ) -> Self {
+        let [rows, width] = tokens.dims();
+        let mut predictors = Vec::new();
+        let mut targets = Vec::new();
+        for response in responses {
+            let Response { row, tokens, after } = response;
+            assert!(
+                *row < rows && tokens.end <= width && *after < width,
+                "{response:?} is not within {rows} rows of {width} tokens"
+            );
+            let flat = |t: usize| (row * width + t) as i32;
+            for t in tokens.clone() {
+                predictors.push(flat(if t == tokens.start { *after } else { t - 1 }));
+                targets.push(flat(t));
+            }
         }
-        let predictors = responses
-            .iter()
-            .enumerate()
-            .flat_map(|(row, response)| response.clone().map(move |t| (row * width + t - 1) as i32))
-            .collect();
         Self {
             tokens,
+            branches,
             predictors,
-            lengths: responses.iter().map(Range::len).collect(),
+            targets,
+            lengths: responses
+                .iter()
+                .map(|response| response.tokens.len())
+                .collect(),
         }
     }
 
@@ -57,7 +107,7 @@ impl<B: Backend> ResponseTokens<B> {
         self.predictors.is_empty()
     }
 
-    /// Response tokens of each row.
+    /// Tokens of each response.
     pub fn lengths(&self) -> &[usize] {
         &self.lengths
     }
@@ -65,7 +115,7 @@ impl<B: Backend> ResponseTokens<B> {
     /// Hidden states that predict them, `[n, hidden]`.
     pub fn hidden(&self, model: &Decoder<B>) -> Tensor<B, 2> {
         let [rows, width] = self.tokens.dims();
-        let hidden = model.hidden(self.tokens.clone());
+        let hidden = model.hidden_branched(self.tokens.clone(), &self.branches);
         hidden
             .reshape([rows * width, model.config().hidden_size])
             .select(0, self.ints(self.predictors.clone()))
@@ -74,14 +124,13 @@ impl<B: Backend> ResponseTokens<B> {
     /// Their ids, `[n]`.
     pub fn targets(&self) -> Tensor<B, 1, Int> {
         let [rows, width] = self.tokens.dims();
-        let targets = self.predictors.iter().map(|t| t + 1).collect();
         self.tokens
             .clone()
             .reshape([rows * width])
-            .select(0, self.ints(targets))
+            .select(0, self.ints(self.targets.clone()))
     }
 
-    /// One value each, `[n]`, back in rows, `[rows, longest response]`, 0 past each row's end.
+    /// One value each, `[n]`, back in rows, `[responses, longest response]`, 0 past each one's end.
     pub fn to_rows(&self, values: Tensor<B, 1>) -> Tensor<B, 2> {
         // the padding points at a zero behind the last value
         let longest = self.lengths.iter().copied().max().unwrap_or(0);
@@ -97,6 +146,13 @@ impl<B: Backend> ResponseTokens<B> {
         Tensor::cat(vec![values, zero], 0)
             .select(0, self.ints(places))
             .reshape([self.lengths.len(), longest])
+    }
+
+    /// Their log-probs, nats, `[responses, longest response]`, 0 past each one's end. Only the
+    /// positions that predict a response token are projected to the vocabulary.
+    pub fn log_probs(&self, model: &Decoder<B>) -> Tensor<B, 2> {
+        let logits = model.logits(self.hidden(model)); // [n, vocab]
+        self.to_rows(token_log_probs(logits, self.targets()))
     }
 
     fn ints(&self, values: Vec<i32>) -> Tensor<B, 1, Int> {
@@ -120,9 +176,7 @@ pub fn response_log_probs<B: Backend>(
     tokens: Tensor<B, 2, Int>,
     responses: &[Range<usize>],
 ) -> Tensor<B, 2> {
-    let responses = ResponseTokens::new(tokens, responses);
-    let logits = model.logits(responses.hidden(model)); // [n, vocab]
-    responses.to_rows(token_log_probs(logits, responses.targets()))
+    ResponseTokens::new(tokens, responses).log_probs(model)
 }
 
 /// `log softmax(logits)[target]` of each row, nats, `[n]`, of `[n, vocab]` and `[n]`.

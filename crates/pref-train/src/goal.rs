@@ -3,9 +3,9 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 use pref_core::{BatchError, Kto, Objective, ObjectiveConfig, ObjectiveKind};
-use pref_data::Batch;
+use pref_data::{Answers, Batch};
 
-use crate::batch::{Columns, Rows};
+use crate::batch::Columns;
 use crate::features::Examples;
 use crate::metrics;
 
@@ -30,11 +30,11 @@ impl<B: Backend> Goal<B> {
         }
     }
 
-    /// The rows of its batches.
-    pub(crate) fn rows(&self) -> Rows {
+    /// The answers of its batches.
+    pub(crate) fn answers(&self) -> Answers {
         match self {
-            Goal::Pairs(_) => Rows::Both,
-            Goal::Single(_) => Rows::Chosen,
+            Goal::Pairs(_) => Answers::Both,
+            Goal::Single(_) => Answers::Chosen,
         }
     }
 
@@ -67,7 +67,7 @@ impl<B: Backend> Goal<B> {
                 Ok((output.loss, values))
             }
             Goal::Single(kto) => {
-                let answers = columns.side(batch, 0..batch.rows);
+                let answers = columns.side(batch, 0..batch.answers.len());
                 let device = answers.mask.device();
                 let desirable = examples.desirable(indices, &device);
                 let n = indices.len();

@@ -119,6 +119,14 @@ pub struct TrainPlan {
     pub steps: Option<usize>,
     /// Pairs in one forward pass.
     pub batch_size: usize,
+    /// Tokens in one forward pass at most, padding included, so that long pairs come in smaller
+    /// batches; 0 is no limit. The pairs of an optimiser step stay the same.
+    pub batch_tokens: usize,
+    /// Both answers of a pair in one row behind their prompt, which is computed once. Worth it
+    /// where prompts are longer than answers.
+    pub share_prompts: bool,
+    /// Rows are padded to a multiple of this, so that a GPU sees few shapes; 0 to the longest.
+    pub pad_to_multiple_of: usize,
     /// Forward passes in one optimiser step.
     pub gradient_accumulation: usize,
     /// Peak learning rate.

@@ -9,12 +9,12 @@ use std::path::Path;
 
 use burn::tensor::{Tensor, backend::Backend};
 use pref_core::position_chunks;
-use pref_data::{Batch, TokenPair, length_sorted_batches};
+use pref_data::{Answers, Batch, BatchLayout, TokenPair};
 use pref_model::{Decoder, ResponseTokens, token_log_probs};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
 
-use crate::batch::{PairLogProbs, Rows, batch_of, log_probs, padded, responses};
+use crate::batch::{PairLogProbs, batch_of, log_probs, padded, responses};
 use crate::durable::write_file;
 use crate::error::TrainError;
 
@@ -62,12 +62,12 @@ impl<T> Sets<T> {
 }
 
 impl<B: Backend> Reference<B> {
-    /// Log-probs of a batch, `[rows, width]`.
+    /// Log-probs of a batch, `[answers, width]`.
     pub(crate) fn log_probs(
         &self,
         set: Set,
         indices: &[usize],
-        rows: Rows,
+        answers: Answers,
         batch: &Batch,
         width: usize,
         device: &B::Device,
@@ -78,7 +78,7 @@ impl<B: Backend> Reference<B> {
             Reference::Known(sets) => {
                 let all = sets.of(set);
                 let pairs: Vec<&PairLogProbs> = indices.iter().map(|&i| &all[i]).collect();
-                Some(padded(&pairs, rows, width, device))
+                Some(padded(&pairs, answers, width, device))
             }
         }
     }
@@ -138,8 +138,7 @@ impl<B: Backend> Reference<B> {
 pub fn compute_log_probs<B: Backend>(
     model: &Decoder<B>,
     pairs: &[TokenPair],
-    batch_size: usize,
-    pad_id: u32,
+    layout: BatchLayout,
     device: &B::Device,
     mut progress: impl FnMut(usize),
 ) -> Vec<PairLogProbs> {
@@ -148,12 +147,12 @@ pub fn compute_log_probs<B: Backend>(
         rejected: Vec::new(),
     };
     let mut all = vec![nothing; pairs.len()];
-    for indices in length_sorted_batches(pairs, batch_size) {
-        let batch = batch_of(pairs, &indices, Rows::Both, pad_id);
+    for indices in layout.length_sorted(pairs) {
+        let batch = batch_of(layout, pairs, &indices, Answers::Both);
         let values = log_probs(model, &batch, device);
         let [_, width] = values.dims();
         let values: Vec<f32> = values.into_data().iter::<f32>().collect();
-        let row = |r: usize| values[r * width..][..batch.responses[r].len()].to_vec();
+        let row = |r: usize| values[r * width..][..batch.answers[r].tokens.len()].to_vec();
         for (k, &index) in indices.iter().enumerate() {
             all[index] = PairLogProbs {
                 chosen: row(k),

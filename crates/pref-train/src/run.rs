@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
-use pref_data::{TokenPair, Tokenizer};
+use pref_data::{BatchLayout, TokenPair, Tokenizer};
 use pref_model::{Decoder, SaveDtype};
 use serde_json::Value;
 
@@ -172,9 +172,15 @@ impl Run<'_> {
             });
         }
         let sets = examples(plan, &tokenizer, max_length, tracker)?;
-        let pad_id = tokenizer.pad_id().or(tokenizer.eos_id()).unwrap_or(0);
+        let layout = BatchLayout {
+            pad_id: tokenizer.pad_id().or(tokenizer.eos_id()).unwrap_or(0),
+            pad_to_multiple_of: plan.train.pad_to_multiple_of,
+            pairs: plan.train.batch_size,
+            tokens: plan.train.batch_tokens,
+            shares_prompts: plan.train.share_prompts,
+        };
         let pairs = sets.map(|set| set.pairs.as_slice());
-        let reference = self.reference::<B>(&policy, &pairs, pad_id, device, tracker)?;
+        let reference = self.reference::<B>(&policy, &pairs, layout, device, tracker)?;
         Ok(Trainer::new(
             &plan.train,
             plan.data.shuffle,
@@ -183,7 +189,7 @@ impl Run<'_> {
                 policy,
                 reference,
                 sets,
-                pad_id,
+                layout,
                 device: device.clone(),
             },
         ))
@@ -193,7 +199,7 @@ impl Run<'_> {
         &self,
         policy: &Decoder<B>,
         sets: &Sets<&[TokenPair]>,
-        pad_id: u32,
+        layout: BatchLayout,
         device: &B::Device,
         tracker: &mut dyn Tracker,
     ) -> Result<Reference<B::InnerBackend>, TrainError> {
@@ -216,8 +222,7 @@ impl Run<'_> {
                 let model = load()?;
                 tracker.begin("reference", sets.0.iter().map(|pairs| pairs.len()).sum());
                 let known = sets.map(|pairs| {
-                    let batch_size = self.plan.train.batch_size;
-                    compute_log_probs(&model, pairs, batch_size, pad_id, device, |n| {
+                    compute_log_probs(&model, pairs, layout, device, |n| {
                         tracker.advance(n);
                     })
                 });

@@ -1,8 +1,6 @@
 //! The training step. In: pairs, a policy, an objective. Out: the policy, a step better, and what
 //! was measured on the way.
 
-use std::ops::Range;
-
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{ElementConversion, Tensor};
@@ -10,10 +8,10 @@ use pref_core::{
     BatchError, BvpoAlpha, Kto, ObjectiveConfig, ObjectiveKind, Side, backward_in_chunks,
     position_chunks, token_kl,
 };
-use pref_data::{Batch, Order, Sampler, length_sorted_batches};
+use pref_data::{Answers, Batch, BatchLayout, Order, Sampler};
 use pref_model::{Decoder, token_log_probs};
 
-use crate::batch::{Columns, Rows, batch_of, log_probs, responses};
+use crate::batch::{Columns, batch_of, log_probs, responses};
 use crate::checkpoint::State;
 use crate::features::Examples;
 use crate::goal::Goal;
@@ -40,7 +38,7 @@ pub(crate) struct Trainer<B: AutodiffBackend> {
     needs_kl: bool,
     plan: TrainPlan,
     schedule: Schedule,
-    pad_id: u32,
+    layout: BatchLayout,
     device: B::Device,
 }
 
@@ -49,7 +47,7 @@ pub(crate) struct Parts<B: AutodiffBackend> {
     pub(crate) policy: Decoder<B>,
     pub(crate) reference: Reference<B::InnerBackend>,
     pub(crate) sets: Sets<Examples>,
-    pub(crate) pad_id: u32,
+    pub(crate) layout: BatchLayout,
     pub(crate) device: B::Device,
 }
 
@@ -108,7 +106,7 @@ impl<B: AutodiffBackend> Trainer<B> {
             needs_kl: objective.needs().kl,
             schedule: Schedule::new(plan, 0),
             plan: plan.clone(),
-            pad_id: parts.pad_id,
+            layout: parts.layout,
             device: parts.device,
         };
         trainer.schedule = Schedule::new(plan, trainer.total_steps());
@@ -161,7 +159,7 @@ impl<B: AutodiffBackend> Trainer<B> {
         let mut measured = Vec::new();
         for &(set, weight, indices) in &drawn {
             let point = self.reference_point(set, indices)?;
-            for micro in indices.chunks(self.plan.batch_size) {
+            for micro in self.layout.divide(&self.sets.of(set).pairs, indices) {
                 let share = weight * micro.len() as f64 / indices.len() as f64;
                 let point = point.clone().map(Tensor::from_inner);
                 let values = self.gradients(set, micro, share, point.as_ref(), &mut gradients)?;
@@ -251,15 +249,16 @@ impl<B: AutodiffBackend> Trainer<B> {
             return Ok(None);
         }
         let policy = self.policy.valid();
-        let sums = indices.chunks(self.plan.batch_size).map(|micro| {
-            let rows = Rows::Rejected;
-            let batch = batch_of(&self.sets.of(set).pairs, micro, rows, self.pad_id);
+        let (pairs, answers) = (&self.sets.of(set).pairs, Answers::Rejected);
+        let micro_batches = self.layout.divide(pairs, indices).into_iter();
+        let sums = micro_batches.map(|micro| {
+            let batch = batch_of(self.layout, pairs, micro, answers);
             let columns = Columns {
                 policy: log_probs(&policy, &batch, &self.device),
-                reference: self.reference_of(set, micro, rows, &batch, None),
+                reference: self.reference_of(set, micro, answers, &batch, None),
                 kl: None,
             };
-            let side = columns.side(&batch, 0..batch.rows);
+            let side = columns.side(&batch, 0..batch.answers.len());
             let sum = |values: Tensor<B::InnerBackend, 2>| (values * side.mask.clone()).sum_dim(1);
             (sum(side.policy.clone()), side.reference.clone().map(sum))
         });
@@ -279,10 +278,10 @@ impl<B: AutodiffBackend> Trainer<B> {
         point: Option<&Tensor<B, 1>>,
         gradients: &mut NamedGradients<B::InnerBackend>,
     ) -> Result<Tensor<B::InnerBackend, 2>, BatchError> {
-        let (examples, rows) = (self.sets.of(set), self.goal.rows());
-        let batch = batch_of(&examples.pairs, indices, rows, self.pad_id);
+        let (examples, answers) = (self.sets.of(set), self.goal.answers());
+        let batch = batch_of(self.layout, &examples.pairs, indices, answers);
         let distributions = self.distributions(&batch);
-        let reference = self.reference_of(set, indices, rows, &batch, distributions.as_ref());
+        let reference = self.reference_of(set, indices, answers, &batch, distributions.as_ref());
         let reference = reference.map(Tensor::from_inner);
         let mut add = |backward: &B::Gradients| {
             gradients.accumulate::<B, _>(&self.policy, backward);
@@ -338,16 +337,17 @@ impl<B: AutodiffBackend> Trainer<B> {
         &self,
         set: Set,
         indices: &[usize],
-        rows: Rows,
+        answers: Answers,
         batch: &Batch,
         distributions: Option<&Distributions<'_, B::InnerBackend>>,
     ) -> Option<Tensor<B::InnerBackend, 2>> {
         if let Some(distributions) = distributions {
             return Some(distributions.log_probs(self.plan.vocab_chunk));
         }
-        let width = batch.responses.iter().map(Range::len).max().unwrap_or(0);
+        let width = batch.answers.iter().map(|answer| answer.tokens.len());
+        let width = width.max().unwrap_or(0);
         self.reference
-            .log_probs(set, indices, rows, batch, width, &self.device)
+            .log_probs(set, indices, answers, batch, width, &self.device)
     }
 
     /// The reference's next-token distributions, if the objective looks at them.
@@ -383,20 +383,20 @@ impl<B: AutodiffBackend> Trainer<B> {
         let policy = self.policy.valid();
         let mut sums = [PairSums::default(); 2];
         for (sums, set) in sums.iter_mut().zip([Set::Eval, Set::EmptyEval]) {
-            let (examples, rows) = (self.sets.of(set), self.goal.rows());
-            let batches = length_sorted_batches(&examples.pairs, self.plan.batch_size);
+            let (examples, answers) = (self.sets.of(set), self.goal.answers());
+            let batches = self.layout.length_sorted(&examples.pairs);
             let all = batches.concat();
             let point = match all.is_empty() {
                 true => None,
                 false => self.reference_point(set, &all)?,
             };
             for indices in batches {
-                let batch = batch_of(&examples.pairs, &indices, rows, self.pad_id);
+                let batch = batch_of(self.layout, &examples.pairs, &indices, answers);
                 let distributions = self.distributions(&batch);
                 let distributions = distributions.as_ref();
                 let columns = Columns {
                     policy: log_probs(&policy, &batch, &self.device),
-                    reference: self.reference_of(set, &indices, rows, &batch, distributions),
+                    reference: self.reference_of(set, &indices, answers, &batch, distributions),
                     kl: distributions.map(|d| self.divergence(&policy, &batch, d)),
                 };
                 let goal = &self.eval_goal;

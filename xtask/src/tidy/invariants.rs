@@ -108,7 +108,9 @@ fn check_manifest(file: &Text) -> Vec<Complaint> {
             found.push(complaint(Some(i + 1), message));
         }
     }
-    if !file.text.contains("[lints]\nworkspace = true") {
+    // a package outside the workspace has no lints to inherit
+    let is_member = !file.text.contains("\n[workspace]\n");
+    if is_member && !file.text.contains("[lints]\nworkspace = true") {
         let message = "does not inherit the workspace's lints: add `[lints] workspace = true`";
         found.push(complaint(None, message.to_owned()));
     }

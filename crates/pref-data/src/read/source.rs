@@ -6,11 +6,14 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::reader::RowIter;
 use serde_json::{Map, Value};
 
 use super::error::ReadError;
 use super::row::kind;
+use crate::caught::caught;
 
 /// The longest line of JSON Lines, in bytes.
 const LONGEST_LINE: u64 = 1 << 28;
@@ -288,24 +291,45 @@ fn csv_rows(path: &Arc<Path>, reader: Box<dyn BufRead>, delimiter: u8) -> Rows {
 }
 
 fn parquet_rows(path: &Arc<Path>) -> Result<Rows, ReadError> {
-    let failed = |path: &Path, line: usize, message: String| ReadError::Format {
+    let file = File::open(path).map_err(|e| file_error(path, e))?;
+    let mut rows = damage_caught(path, 1, || {
+        let reader = SerializedFileReader::new(file)?;
+        let schema = reader.metadata().file_metadata().schema().clone();
+        RowIter::from_file_into(Box::new(reader)).project(Some(schema))
+    })?;
+    let path = Arc::clone(path);
+    let mut line = 0;
+    let mut is_over = false;
+    Ok(Box::new(std::iter::from_fn(move || {
+        if is_over {
+            return None;
+        }
+        line += 1;
+        let row = damage_caught(&path, line, || rows.next().transpose());
+        is_over = row.is_err();
+        let row = row.transpose()?;
+        Some(row.and_then(|row| object_row(&path, line, row.to_json_value())))
+    })))
+}
+
+/// Runs the Parquet reader, which panics on some files that are damaged.
+fn damage_caught<T>(
+    path: &Path,
+    line: usize,
+    read: impl FnOnce() -> Result<T, ParquetError>,
+) -> Result<T, ReadError> {
+    let failed = |message| ReadError::Format {
         path: path.to_owned(),
         line,
         format: "Parquet",
         message,
     };
-    let file = File::open(path).map_err(|e| file_error(path, e))?;
-    let reader = SerializedFileReader::new(file).map_err(|e| failed(path, 1, e.to_string()))?;
-    // a damaged file may promise more than it holds
-    let schema = reader.metadata().file_metadata().schema().clone();
-    let rows = parquet::record::reader::RowIter::from_file_into(Box::new(reader))
-        .project(Some(schema))
-        .map_err(|e| failed(path, 1, e.to_string()))?;
-    let path = Arc::clone(path);
-    Ok(Box::new(rows.enumerate().map(move |(i, row)| {
-        let row = row.map_err(|e| failed(&path, i + 1, e.to_string()))?;
-        object_row(&path, i + 1, row.to_json_value())
-    })))
+    // nothing is read from the reader once it has failed
+    match caught(read) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Err(panic) => Err(failed(format!("the file is damaged ({panic})"))),
+    }
 }
 
 fn file_error(path: &Path, source: io::Error) -> ReadError {

@@ -10,24 +10,37 @@ use minijinja::value::Value;
 use minijinja::{Environment, Error, ErrorKind, escape_formatter};
 use regex::Regex;
 
+use crate::caught::caught;
 use crate::pair::Message;
 
 const NAME: &str = "chat_template";
 
 /// A compiled chat template.
+///
+/// ```
+/// use pref_data::{ChatTemplate, Message};
+/// let source = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{{ eos_token }}{% endfor %}";
+/// let template = ChatTemplate::new(source, None, Some("</s>"))?;
+/// assert_eq!(template.render(&[Message::new("user", "Hi")], &[], false)?, "<user>Hi</s>");
+/// # Ok::<(), pref_data::TemplateError>(())
+/// ```
 #[derive(Debug)]
-pub(crate) struct Template {
+pub struct ChatTemplate {
     environment: Environment<'static>,
     bos_token: Option<String>,
     eos_token: Option<String>,
 }
 
-impl Template {
-    pub(crate) fn new(
-        source: String,
-        bos_token: Option<String>,
-        eos_token: Option<String>,
-    ) -> Result<Self, Error> {
+impl ChatTemplate {
+    /// Compiles a template; the special tokens are what it calls `bos_token` and `eos_token`.
+    ///
+    /// # Errors
+    /// [`TemplateError`] for what is no template.
+    pub fn new(
+        source: &str,
+        bos_token: Option<&str>,
+        eos_token: Option<&str>,
+    ) -> Result<Self, TemplateError> {
         let mut environment = Environment::new();
         // as transformers sets up Jinja
         environment.set_trim_blocks(true);
@@ -37,40 +50,68 @@ impl Template {
         environment.add_function("raise_exception", raise_exception);
         environment.add_function("strftime_now", strftime_now);
         environment.add_filter("tojson", python::tojson);
-        environment.set_formatter(|out, state, value| match python::repr_of_container(value) {
-            Some(text) => out.write_str(&text).map_err(Error::from),
-            None => escape_formatter(out, state, value),
-        });
+        environment.set_formatter(
+            |out, state, value| match python::repr_of_container(value)? {
+                Some(text) => out.write_str(&text).map_err(Error::from),
+                None => escape_formatter(out, state, value),
+            },
+        );
         // a template may not run for ever
         environment.set_fuel(Some(10_000_000));
-        environment.add_template_owned(NAME, without_generation(&source))?;
+        let compiled = caught(|| environment.add_template_owned(NAME, without_generation(source)));
+        compiled.map_err(TemplateError)??;
         Ok(Self {
             environment,
-            bos_token,
-            eos_token,
+            bos_token: bos_token.map(str::to_owned),
+            eos_token: eos_token.map(str::to_owned),
         })
     }
 
-    pub(crate) fn render(
+    /// The text of a conversation, with functions that the model is told of as JSON schemas. With
+    /// `add_generation_prompt`, it ends where the assistant is to speak.
+    ///
+    /// # Errors
+    /// [`TemplateError`] if the template refuses the messages, or does not end.
+    pub fn render(
         &self,
         messages: &[Message],
         tools: &[serde_json::Value],
         add_generation_prompt: bool,
-    ) -> Result<String, Error> {
+    ) -> Result<String, TemplateError> {
         // transformers passes None where there are none, which is not the same as undefined
         let tools = match tools {
             [] => Value::from(()),
             tools => Value::from_serialize(tools),
         };
         let template = self.environment.get_template(NAME)?;
-        template.render(minijinja::context! {
+        let context = minijinja::context! {
             messages => messages,
             tools => tools,
             documents => Value::from(()),
             add_generation_prompt => add_generation_prompt,
             bos_token => self.bos_token.clone().unwrap_or_default(),
             eos_token => self.eos_token.clone().unwrap_or_default(),
-        })
+        };
+        let text = caught(|| template.render(context));
+        Ok(text.map_err(TemplateError)??)
+    }
+}
+
+/// A template that is none, or refuses messages.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TemplateError(String);
+
+impl From<Error> for TemplateError {
+    /// The engine's error with its causes.
+    fn from(error: Error) -> Self {
+        let mut text = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        Self(text)
     }
 }
 

@@ -10,16 +10,27 @@ use serde_json::ser::Formatter;
 /// Levels of lists in lists that are written.
 const DEEPEST: usize = 100;
 
+/// Bytes of one list that are written: no conversation has more.
+const LONGEST: usize = 1 << 26;
+
 /// A list or a dictionary as `repr` writes it; what else there is, Jinja writes alike.
-pub(super) fn repr_of_container(value: &Value) -> Option<String> {
-    let is_container = matches!(value.kind(), ValueKind::Seq | ValueKind::Map);
+pub(super) fn repr_of_container(value: &Value) -> Result<Option<String>, Error> {
+    if !matches!(value.kind(), ValueKind::Seq | ValueKind::Map) {
+        return Ok(None);
+    }
     let mut text = String::new();
-    (is_container && write_repr(&mut text, value, 0).is_some()).then_some(text)
+    match write_repr(&mut text, value, 0) {
+        Some(()) => Ok(Some(text)),
+        None => Err(Error::new(
+            ErrorKind::InvalidOperation,
+            "a list is too long or too deep to be written",
+        )),
+    }
 }
 
-/// None for what is nested too deeply to be anybody's data.
+/// None for what is too long or nested too deeply to be anybody's data.
 fn write_repr(out: &mut String, value: &Value, depth: usize) -> Option<()> {
-    if depth > DEEPEST {
+    if depth > DEEPEST || out.len() > LONGEST {
         return None;
     }
     match value.kind() {

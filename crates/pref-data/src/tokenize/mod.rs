@@ -260,9 +260,17 @@ struct Row<'a> {
     /// The prompt as the template renders it; the prompt itself if it is plain.
     rendered: Cow<'a, str>,
     prompt: Vec<u32>,
+    head: Option<Head>,
     line: usize,
     tokenizer: &'a Tokenizer,
     options: &'a TokenizeOptions,
+}
+
+/// A beginning of the prompt whose ids are the same whatever follows it.
+struct Head {
+    /// Where it ends, in bytes.
+    at: usize,
+    ids: Vec<u32>,
 }
 
 /// An answer as ids.
@@ -280,15 +288,25 @@ impl<'a> Row<'a> {
         options: &'a TokenizeOptions,
     ) -> Result<Self, TokenizeError> {
         let failed = |source| TokenizeError::Tokenizer { line, source };
-        let (rendered, prompt): (Cow<'_, str>, _) = match text {
-            Text::Plain(text) => (text.into(), tokenizer.encode(text)),
+        let (rendered, is_rendered): (Cow<'_, str>, _) = match text {
+            Text::Plain(text) => (text.into(), false),
             Text::Conversation(turns) => {
                 let text = tokenizer.render(turns, tools, true).map_err(failed)?;
-                let ids = tokenizer.encode_rendered(&text);
-                (text.into(), ids)
+                (text.into(), true)
             }
         };
-        let prompt = prompt.map_err(failed)?;
+        let encode = |text: &str, add_special| {
+            let ids = tokenizer.encode_with(text, add_special);
+            ids.map_err(failed)
+        };
+        let (prompt, head) = match tokenizer.cut(&rendered) {
+            None => (encode(&rendered, !is_rendered)?, None),
+            Some(at) => {
+                let ids = encode(&rendered[..at], !is_rendered)?;
+                let prompt = [ids.clone(), encode(&rendered[at..], false)?].concat();
+                (prompt, Some(Head { at, ids }))
+            }
+        };
         if prompt.is_empty() {
             return Err(TokenizeError::EmptyPrompt { line });
         }
@@ -297,6 +315,7 @@ impl<'a> Row<'a> {
             tools,
             rendered,
             prompt,
+            head,
             line,
             tokenizer,
             options,
@@ -316,7 +335,10 @@ impl<'a> Row<'a> {
         let keeps_prompt = whole.text.starts_with(&*self.rendered);
         flaws.changed_prompt |= !keeps_prompt;
         let (text, skipped, add_special) = match self.options.boundary {
-            Boundary::Joint => (whole.text.as_str(), 0, !whole.is_rendered),
+            Boundary::Joint => match self.head.as_ref().filter(|_| keeps_prompt) {
+                Some(head) => (&whole.text[head.at..], head.at, false),
+                None => (whole.text.as_str(), 0, !whole.is_rendered),
+            },
             Boundary::Separate if !keeps_prompt => {
                 return Err(TokenizeError::ChangedPrompt { line });
             }
@@ -335,8 +357,14 @@ impl<'a> Row<'a> {
         }
         .map_err(failed)?;
         if self.options.boundary == Boundary::Joint {
-            flaws.boundary |= !ids.starts_with(&self.prompt);
-            let n = self.prompt.len().min(ids.len());
+            // of the prompt, what comes before `text` is known to agree
+            let n_head = match skipped {
+                0 => 0,
+                _ => self.head.as_ref().map_or(0, |head| head.ids.len()),
+            };
+            let prompt = &self.prompt[n_head..];
+            flaws.boundary |= !ids.starts_with(prompt);
+            let n = prompt.len().min(ids.len());
             ids.drain(..n);
             starts.drain(..n.min(starts.len()));
         }

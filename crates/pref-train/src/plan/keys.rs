@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{Plan, PlanError};
 
 /// TRL's names, for those who come from there.
-const ALIASES: [(&str, &str); 27] = [
+const ALIASES: [(&str, &str); 28] = [
     ("model_name_or_path", "model.path"),
     ("dataset_name", "data.train"),
     ("train_file", "data.train"),
@@ -24,6 +24,7 @@ const ALIASES: [(&str, &str); 27] = [
     ("num_train_epochs", "train.epochs"),
     ("max_steps", "train.steps"),
     ("per_device_train_batch_size", "train.batch-size"),
+    ("pad_to_multiple_of", "train.pad-to-multiple-of"),
     ("gradient_accumulation_steps", "train.gradient-accumulation"),
     ("learning_rate", "train.learning-rate"),
     ("lr_scheduler_type", "train.schedule"),
@@ -304,6 +305,9 @@ fn defaults() -> Value {
             "epochs": 1.0,
             "steps": null,
             "batch-size": 8,
+            "batch-tokens": 0,
+            "share-prompts": false,
+            "pad-to-multiple-of": 0,
             "gradient-accumulation": 1,
             "learning-rate": 1e-6,
             "schedule": "linear",

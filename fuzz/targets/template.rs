@@ -1,0 +1,34 @@
+//! Chat templates and the messages they are given: the template ends at the first zero byte, and
+//! messages as JSON follow, or the ones here.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use pref_data::{ChatTemplate, Message};
+
+fuzz_target!(init: {
+    // panics that are caught become errors; others end the process all the same
+    std::panic::set_hook(Box::new(|info| {
+        if !pref_data::is_caught_panic(info) {
+            eprintln!("{info}");
+        }
+    }));
+}, |data: &[u8]| {
+    let mut parts = data.splitn(2, |&byte| byte == 0);
+    let Ok(source) = std::str::from_utf8(parts.next().unwrap_or_default()) else {
+        return;
+    };
+    let given = parts.next().and_then(|json| serde_json::from_slice(json).ok());
+    let messages: Vec<Message> = given.unwrap_or_else(|| {
+        vec![
+            Message::new("system", "Be brief."),
+            Message::new("user", "Größe? \"a\""),
+            Message::new("assistant", "<think>\n</think>\n1.80 m"),
+        ]
+    });
+    let tools = [serde_json::json!({"name": "f", "parameters": {"type": "object"}})];
+    if let Ok(template) = ChatTemplate::new(source, Some("<s>"), Some("</s>")) {
+        let _ = template.render(&messages, &tools, true);
+        let _ = template.render(&messages, &[], false);
+    }
+});
