@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use pref_data::{
     Pair, ReadOptions, Reading, Shape, TokenPair, TokenizeOptions, Tokenizer, read_with, tokenize,
 };
@@ -18,7 +18,7 @@ pub(crate) struct ReadArgs {
     #[arg(long, value_name = "SHAPE", value_parser = parse_shape)]
     shape: Option<Shape>,
     /// A field by the name that the file has for it, such as prompt=question; may be repeated
-    #[arg(long = "column", value_name = "FIELD=NAME", value_parser = parse_column)]
+    #[arg(long = "column", value_name = "FIELD=NAME", value_parser = parse_field)]
     columns: Vec<(String, String)>,
     /// What becomes of rows that are no pairs
     #[arg(long, value_name = "WHAT", default_value = "stop", value_parser = ["stop", "skip"])]
@@ -29,9 +29,9 @@ fn parse_shape(text: &str) -> Result<Shape, String> {
     serde_json::from_value(serde_json::json!(text)).map_err(|e| e.to_string())
 }
 
-fn parse_column(text: &str) -> Result<(String, String), String> {
-    let (field, name) = text.split_once('=').ok_or("expected FIELD=NAME")?;
-    Ok((field.to_owned(), name.to_owned()))
+pub(crate) fn parse_field(text: &str) -> Result<(String, String), String> {
+    let (field, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((field.to_owned(), value.to_owned()))
 }
 
 impl ReadArgs {
@@ -76,21 +76,52 @@ pub(crate) fn has_colour() -> bool {
 }
 
 /// A file that takes a command's lines: written under a temporary name, then renamed.
-pub(crate) fn write_lines(path: &Path, lines: impl Iterator<Item = String>) -> Result<usize> {
-    use std::io::Write;
-
+pub(crate) fn write_lines(
+    path: &Path,
+    lines: impl Iterator<Item = Result<String>>,
+) -> Result<usize> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".tmp");
     let temporary: PathBuf = path.with_file_name(name);
-    let describe = |e: std::io::Error| anyhow!("{}: {e}", path.display());
-    let mut file = std::io::BufWriter::new(std::fs::File::create(&temporary).map_err(describe)?);
+    let written = fill(&temporary, lines).and_then(|n| {
+        std::fs::rename(&temporary, path)?;
+        Ok(n)
+    });
+    if written.is_err() {
+        // half a file is no use, and its absence no second error
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written.with_context(|| path.display().to_string())
+}
+
+fn fill(path: &Path, lines: impl Iterator<Item = Result<String>>) -> Result<usize> {
+    use std::io::Write;
+
+    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
     let mut n = 0;
     for line in lines {
-        writeln!(file, "{line}").map_err(describe)?;
+        writeln!(file, "{}", line?)?;
         n += 1;
     }
-    let file = file.into_inner().map_err(|e| describe(e.into_error()))?;
-    file.sync_all().map_err(describe)?;
-    std::fs::rename(&temporary, path).map_err(describe)?;
+    file.into_inner()?.sync_all()?;
     Ok(n)
+}
+
+/// Lines to a file, counted on stderr, or to stdout.
+pub(crate) fn put_lines(
+    output: Option<&Path>,
+    lines: impl Iterator<Item = Result<String>>,
+) -> Result<()> {
+    use std::io::Write;
+
+    if let Some(output) = output {
+        let n = write_lines(output, lines)?;
+        progress::note(&format!("{}: {n} rows", output.display()));
+        return Ok(());
+    }
+    let mut stdout = std::io::stdout().lock();
+    for line in lines {
+        writeln!(stdout, "{}", line?)?;
+    }
+    Ok(())
 }

@@ -142,3 +142,85 @@ fn data_is_counted_converted_and_divided() {
         ]
     ));
 }
+
+#[test]
+fn answers_are_divided_into_segments() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, model) = (rows(folder.path()), model("llama"));
+    let first = |args: &[&str]| {
+        let said = said(folder.path(), &[&["segment", &file], args].concat());
+        said.lines().take(2).collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(
+        [
+            first(&[]),
+            first(&["--by", "parts"]),
+            first(&["--by", "parts", "--part", r"sum=\d \+"]),
+            first(&["--by", "tokens", "--size", "4", "--model", &model]),
+        ]
+        .join("\n")
+    );
+    // what comes out is what goes in
+    let output = folder.path().join("segments.jsonl").display().to_string();
+    said(folder.path(), &["segment", &file, "--output", &output]);
+    let again = said(folder.path(), &["segment", &output, "--by", "lines"]);
+    assert_eq!(
+        again,
+        said(folder.path(), &["segment", &file, "--by", "lines"])
+    );
+}
+
+#[test]
+fn rows_are_made_of_other_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table.csv");
+    std::fs::write(&path, "question,good,bad\n2 + 2?,4,5\n\"1 + 1?\",2,3\n").unwrap();
+    let file = path.display().to_string();
+    let fields = [
+        "--field",
+        "prompt=Question: {{ question | trim }}\nAnswer:",
+        "--field",
+        "chosen= {{ good }}",
+        "--field",
+        "rejected= {{ bad }}",
+    ];
+    let map = |more: &[&str]| said(folder.path(), &[&["data", "map", &file], more].concat());
+    insta::assert_snapshot!(
+        [
+            map(&fields),
+            map(&["--keep", "--field", "line={{ row.good }}"]),
+            map(&["--field", "prompt={{ qestion }}"]),
+            map(&["--field", "prompt={{ question"]),
+            // an expression alone keeps its kind: a list of messages, a truth
+            map(&[
+                "--field",
+                "prompt={{ [{'role': 'user', 'content': question}] }}"
+            ]),
+            map(&[
+                "--field",
+                "completion={{ good }}",
+                "--field",
+                "label={{ good > bad }}"
+            ]),
+        ]
+        .join("\n")
+    );
+    let output = folder.path().join("pairs.jsonl").display().to_string();
+    map(&[&fields[..], &["--output", &output]].concat());
+    let stats = said(folder.path(), &["data", "stats", &output]);
+    assert!(stats.contains("2 pairs"), "{stats}");
+}
+
+#[test]
+fn stop_words_do_not_vary_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pairs.jsonl");
+    let row = r#"{"prompt": "Who?", "chosen": " it is a boy", "rejected": " he was the boy"}"#;
+    std::fs::write(&path, row).unwrap();
+    let (file, model) = (path.display().to_string(), model("llama"));
+    let diff = |more: &[&str]| {
+        let args = ["diff", &file, "--model", &model, "--row", "1"];
+        said(folder.path(), &[&args, more].concat())
+    };
+    insta::assert_snapshot!([diff(&[]), diff(&["--ignore-stop-words"])].join("\n"));
+}

@@ -26,7 +26,10 @@ mod batch;
 mod caught;
 mod diff;
 mod fresh_tokenizer;
+#[cfg(feature = "hub")]
+mod hub;
 mod lint;
+mod map;
 mod pair;
 mod qwen;
 mod read;
@@ -41,9 +44,12 @@ pub use annotation::{ASPECTS, Annotation, AnnotationError, TokenFeatures};
 pub use arithmetic::arithmetic_pairs;
 pub use batch::{AnswerPlace, Answers, Batch, BatchLayout};
 pub use caught::is_caught_panic;
-pub use diff::{DiffAlgorithm, TokenDiff, token_diffs};
+pub use diff::{DiffAlgorithm, DiffOptions, TokenDiff, token_diffs};
 pub use fresh_tokenizer::{FRESH_EOS_ID, FRESH_PAD_ID, write_fresh_tokenizer};
+#[cfg(feature = "hub")]
+pub use hub::{HubError, HubOptions, hub_files};
 pub use lint::{Fault, Finding, Severity, TokenLint, lint_overlap, lint_pairs};
+pub use map::{MapError, RowMap};
 pub use pair::{Example, Lined, Message, Pair, Text};
 pub use read::{
     ReadError, ReadOptions, Reading, Shape, SourceRow, Summary, each_example, each_pair,
@@ -51,7 +57,8 @@ pub use read::{
 };
 pub use sampler::{Order, Sampler, hold_out};
 pub use segment::{
-    Lines, Part, PartMarker, PartRules, PartRulesError, Segmenter, Sentences, segment_of_tokens,
+    FixedTokens, Lines, Part, PartMarker, PartRules, PartRulesError, Segmenter, Sentences,
+    segment_of_tokens,
 };
 pub use template::{ChatTemplate, TemplateError};
 pub use tokenize::{

@@ -1,6 +1,7 @@
 //! A model's tokenizer: text to ids and back, special tokens, chat template.
 //! In: a folder with `tokenizer.json`. Out: ids as `transformers` gives them.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -253,6 +254,21 @@ impl Tokenizer {
     /// A token as the vocabulary writes it.
     pub fn token(&self, id: u32) -> Option<String> {
         self.inner.id_to_token(id)
+    }
+
+    /// Tokens that are an English stop word by themselves, white space and case aside (the NLTK's
+    /// list, as the `stop-words` crate has it). A stop word of several tokens is not among them.
+    pub fn stop_word_ids(&self) -> HashSet<u32> {
+        let words: HashSet<&str> = stop_words::get(stop_words::Language::English)
+            .iter()
+            .copied()
+            .collect();
+        let is_stop_word = |id: &u32| {
+            let text = self.inner.decode(&[*id], false).unwrap_or_default();
+            words.contains(text.trim().to_lowercase().as_str())
+        };
+        let ids = self.inner.get_vocab(true).into_values();
+        ids.filter(is_stop_word).collect()
     }
 
     /// The id of the padding token.

@@ -1,13 +1,14 @@
 //! From a plan's files to examples. In: paths, shapes, a tokenizer. Out: every set of pairs as
 //! tokens, with what the objective looks at; rows that were passed over go to a file.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
 use pref_data::{
-    Example, Lined, Pair, PartRules, ReadError, ReadOptions, Shape, Summary, TokenizeError,
-    TokenizeOptions, TokenizeReport, Tokenized, Tokenizer, each_example, each_pair, hold_out,
-    tokenize, tokenize_examples,
+    DiffOptions, Example, Lined, Pair, PartRules, ReadError, ReadOptions, Shape, Summary,
+    TokenizeError, TokenizeOptions, TokenizeReport, Tokenized, Tokenizer, each_example, each_pair,
+    hold_out, tokenize, tokenize_examples,
 };
 
 use crate::durable::write_file;
@@ -40,6 +41,13 @@ pub(crate) fn examples(
         boundary: data.boundary,
         parts,
     };
+    let diff = DiffOptions {
+        algorithm: data.diff,
+        ignored: match data.ignore_stop_words {
+            true => tokenizer.stop_word_ids(),
+            false => HashSet::new(),
+        },
+    };
     if needs.unpaired {
         let mut read = |path: &Path, range| {
             let tokens = |rows: &[Example]| tokenize_examples(rows, tokenizer, &options);
@@ -50,7 +58,7 @@ pub(crate) fn examples(
         };
         let [train, eval] = split(plan, &data.train, data.eval.as_deref(), &mut read)?;
         let single = |examples| Examples::single(examples, needs, max_length);
-        let none = || Examples::new(Vec::new(), needs, data.diff);
+        let none = || Examples::new(Vec::new(), needs, &diff);
         return Ok(Sets([single(train)?, single(eval)?, none()?, none()?]));
     }
     let mut read = |path: &Path, range| {
@@ -65,7 +73,7 @@ pub(crate) fn examples(
         Some(path) => split(plan, path, data.empty_eval.as_deref(), &mut read)?,
         None => [Vec::new(), Vec::new()],
     };
-    let examples = |pairs| Examples::new(pairs, needs, data.diff);
+    let examples = |pairs| Examples::new(pairs, needs, &diff);
     Ok(Sets([
         examples(train)?,
         examples(eval)?,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use pref_core::{Needs, PairBatch, Segments, Side};
-use pref_data::{DiffAlgorithm, TokenDiff, TokenExample, TokenFeatures, TokenPair, token_diffs};
+use pref_data::{DiffOptions, TokenDiff, TokenExample, TokenFeatures, TokenPair, token_diffs};
 
 use crate::error::TrainError;
 
@@ -34,7 +34,7 @@ impl Examples {
     pub(crate) fn new(
         pairs: Vec<TokenPair>,
         needs: Needs,
-        diff: DiffAlgorithm,
+        diff: &DiffOptions,
     ) -> Result<Self, TrainError> {
         let varied = match needs.varied {
             true => token_diffs(&pairs, diff),

@@ -91,6 +91,8 @@ pub struct DataPlan {
     pub long_prompts: LongPrompts,
     /// How the varied tokens of two answers are found, for objectives that look at them.
     pub diff: DiffAlgorithm,
+    /// English stop words never count as varied, as in the BMC authors' code.
+    pub ignore_stop_words: bool,
     /// Label of an answer's first part, for objectives that look at parts.
     pub first_part: String,
     /// Where other parts begin, in rows that do not name theirs.

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
-use pref_data::{Pair, Text, TokenizeOptions, Tokenizer, hold_out};
+use pref_data::{Pair, RowMap, Text, TokenizeOptions, Tokenizer, hold_out, read_rows};
 use serde_json::json;
 
-use crate::pairs::{ReadArgs, tokens, write_lines};
+use crate::pairs::{ReadArgs, parse_field, put_lines, tokens, write_lines};
 use crate::progress;
 
 /// Look at sets of pairs, convert and divide them
@@ -46,6 +46,24 @@ enum Command {
         #[command(flatten)]
         read: ReadArgs,
     },
+    /// Rows of any file to other rows, each field a Jinja template over the old row's fields
+    ///
+    /// A template makes a text; one that is nothing but {{ expression }} gives the expression's value,
+    /// such as a list of messages, a number or true.
+    Map {
+        /// Rows: JSON Lines, JSON, CSV or Parquet, a folder of them or a pattern
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// A field of the new rows, such as prompt='Q: {{ question }}'; may be repeated
+        #[arg(long = "field", value_name = "NAME=TEMPLATE", required = true, value_parser = parse_field)]
+        fields: Vec<(String, String)>,
+        /// Keep the old rows' other fields
+        #[arg(long)]
+        keep: bool,
+        /// Where to; stdout if absent
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Hold out a fraction for evaluation, the same for a seed as `data.eval-fraction` in training
     Split {
         /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them or a pattern
@@ -75,19 +93,21 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         } => stats(file, model.as_deref(), *json, read)?,
         Command::Convert { file, output, read } => {
             let pairs = read.read(file)?.rows;
-            let lines = pairs.iter().map(|pair| pair.to_value().to_string());
-            match output {
-                Some(output) => {
-                    let n = write_lines(output, lines)?;
-                    progress::note(&format!("{}: {n} pairs", output.display()));
-                }
-                None => {
-                    let mut stdout = std::io::stdout().lock();
-                    for line in lines {
-                        writeln!(stdout, "{line}")?;
-                    }
-                }
-            }
+            let lines = pairs.iter().map(|pair| Ok(pair.to_value().to_string()));
+            put_lines(output.as_deref(), lines)?;
+        }
+        Command::Map {
+            file,
+            fields,
+            keep,
+            output,
+        } => {
+            let map = RowMap::new(fields, *keep)?;
+            let lines = read_rows(file)?.map(|row| {
+                let row = map.apply(&row?)?;
+                Ok(serde_json::to_string(&row)?)
+            });
+            put_lines(output.as_deref(), lines)?;
         }
         Command::Split {
             file,
@@ -104,7 +124,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             std::fs::create_dir_all(output)?;
             for (name, pairs) in [("train.jsonl", train), ("eval.jsonl", eval)] {
                 let path = output.join(name);
-                let lines = pairs.iter().map(|pair| pair.to_value().to_string());
+                let lines = pairs.iter().map(|pair| Ok(pair.to_value().to_string()));
                 let n = write_lines(&path, lines)?;
                 progress::note(&format!("{}: {n} pairs", path.display()));
             }

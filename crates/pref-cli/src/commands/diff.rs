@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use pref_data::{
-    DiffAlgorithm, Pair, TokenDiff, TokenPair, TokenizeOptions, Tokenizer, token_diffs,
+    DiffAlgorithm, DiffOptions, Pair, TokenDiff, TokenPair, TokenizeOptions, Tokenizer, token_diffs,
 };
 use serde_json::json;
 
@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// How answers are aligned: levenshtein, or difflib as the BMC authors do
     #[arg(long, default_value = "levenshtein", value_parser = ["levenshtein", "difflib"])]
     algorithm: String,
+    /// English stop words never count as varied
+    #[arg(long)]
+    ignore_stop_words: bool,
     /// The row to show, from 1; the first ten if absent
     #[arg(long, value_name = "N")]
     row: Option<usize>,
@@ -52,12 +55,18 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let pairs = args.read.read(&args.file)?.rows;
     let tokenizer = Tokenizer::from_folder(&args.model)?;
-    let algorithm = match args.algorithm.as_str() {
-        "difflib" => DiffAlgorithm::Difflib,
-        _ => DiffAlgorithm::Levenshtein,
-    };
     let tokenized = tokens(&args.file, &pairs, &tokenizer, &TokenizeOptions::default())?;
-    let diffs = token_diffs(&tokenized, algorithm);
+    let options = DiffOptions {
+        algorithm: match args.algorithm.as_str() {
+            "difflib" => DiffAlgorithm::Difflib,
+            _ => DiffAlgorithm::Levenshtein,
+        },
+        ignored: match args.ignore_stop_words {
+            true => tokenizer.stop_word_ids(),
+            false => Default::default(),
+        },
+    };
+    let diffs = token_diffs(&tokenized, &options);
     let mut stdout = std::io::stdout().lock();
     if let (Some(k), Some(folder)) = (args.split, &args.output) {
         split(k, folder, &pairs, &tokenized, &diffs)?;
@@ -246,7 +255,10 @@ fn split(
         let range = (share(&rows[0]), share(&rows[rows.len() - 1]));
         rows.sort_unstable();
         let path = folder.join(format!("part-{}.jsonl", part + 1));
-        let written = write_lines(&path, rows.iter().map(|&i| pairs[i].to_value().to_string()))?;
+        let written = write_lines(
+            &path,
+            rows.iter().map(|&i| Ok(pairs[i].to_value().to_string())),
+        )?;
         progress::note(&format!(
             "{}: {written} pairs, {:.1} to {:.1} % edited",
             path.display(),

@@ -9,4 +9,5 @@ pub(crate) mod logprobs;
 pub(crate) mod loss;
 pub(crate) mod objectives;
 pub(crate) mod recipe;
+pub(crate) mod segment;
 pub(crate) mod train;

@@ -4,6 +4,8 @@
 mod difflib;
 mod levenshtein;
 
+use std::collections::HashSet;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +22,32 @@ pub enum DiffAlgorithm {
     /// The matching blocks of Python's `difflib.SequenceMatcher`, with its `autojunk` rule, as in
     /// the BMC authors' code.
     Difflib,
+}
+
+/// How the answers of a set of pairs are compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DiffOptions {
+    /// How they are aligned.
+    pub algorithm: DiffAlgorithm,
+    /// Tokens that never count as varied, such as [stop words](crate::Tokenizer::stop_word_ids).
+    /// With any, what is left unvaried need not be the same on both sides.
+    pub ignored: HashSet<u32>,
+}
+
+impl DiffOptions {
+    /// The diff of a pair's answers.
+    pub fn diff(&self, pair: &TokenPair) -> TokenDiff {
+        let mut diff = TokenDiff::new(&pair.chosen, &pair.rejected, self.algorithm);
+        for (mask, ids) in [
+            (&mut diff.chosen, &pair.chosen),
+            (&mut diff.rejected, &pair.rejected),
+        ] {
+            for (varies, id) in mask.iter_mut().zip(ids) {
+                *varies &= !self.ignored.contains(id);
+            }
+        }
+        diff
+    }
 }
 
 /// Which tokens of two answers have no counterpart in the other. The unvaried tokens of both sides
@@ -71,7 +99,6 @@ impl TokenDiff {
 }
 
 /// The diffs of all pairs, in parallel; the result does not depend on the number of threads.
-pub fn token_diffs(pairs: &[TokenPair], algorithm: DiffAlgorithm) -> Vec<TokenDiff> {
-    let diff = |pair: &TokenPair| TokenDiff::new(&pair.chosen, &pair.rejected, algorithm);
-    pairs.par_iter().map(diff).collect()
+pub fn token_diffs(pairs: &[TokenPair], options: &DiffOptions) -> Vec<TokenDiff> {
+    pairs.par_iter().map(|pair| options.diff(pair)).collect()
 }

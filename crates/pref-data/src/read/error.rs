@@ -26,6 +26,15 @@ pub enum ReadError {
         /// What was looked for.
         why: String,
     },
+    /// The hub.
+    #[cfg(feature = "hub")]
+    #[error(transparent)]
+    Hub(#[from] crate::hub::HubError),
+    /// A data set of the hub, and this build cannot reach it.
+    #[error(
+        "hub:{0}: this build of pref reads no data sets of the hub; build it with the feature `hub`, or download the files and give their path"
+    )]
+    NoHub(String),
     /// A line is not text.
     #[error("{}:{line}: not valid UTF-8 at byte {byte} of the line; save the file as UTF-8", path.display())]
     Utf8 {
@@ -166,8 +175,11 @@ impl ReadError {
     /// Whether one row is to blame, so that the rest can be read without it.
     pub fn is_of_a_row(&self) -> bool {
         match self {
+            #[cfg(feature = "hub")]
+            ReadError::Hub(_) => false,
             ReadError::File { .. }
             | ReadError::NoFile { .. }
+            | ReadError::NoHub(_)
             | ReadError::NoPairs { .. }
             | ReadError::LongLine { .. }
             | ReadError::Format { .. }

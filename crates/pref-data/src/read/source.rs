@@ -36,7 +36,8 @@ pub struct SourceRow {
 
 type Rows = Box<dyn Iterator<Item = Result<SourceRow, ReadError>>>;
 
-/// The rows of a file, of a folder's data files by name, or of the files that a pattern matches.
+/// The rows of a file, of a folder's data files by name, of the files that a pattern matches, or of
+/// a data set of the hub, `hub:OWNER/NAME` (feature `hub`).
 /// They are read as they are asked for: memory does not grow with the file, a JSON list aside.
 ///
 /// # Errors
@@ -62,6 +63,9 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
     };
     let mut files = Vec::new();
     let text = path.to_string_lossy();
+    if let Some(dataset) = text.strip_prefix("hub:") {
+        return from_hub(dataset);
+    }
     if path.is_dir() {
         let entries = fs::read_dir(path).map_err(|e| file_error(path, e))?;
         for entry in entries {
@@ -90,6 +94,21 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
     }
     files.sort();
     Ok(files)
+}
+
+#[cfg(feature = "hub")]
+fn from_hub(dataset: &str) -> Result<Vec<PathBuf>, ReadError> {
+    let is_data = |path: &Path| format(path).is_some();
+    Ok(crate::hub::hub_files(
+        dataset,
+        is_data,
+        &Default::default(),
+    )?)
+}
+
+#[cfg(not(feature = "hub"))]
+fn from_hub(dataset: &str) -> Result<Vec<PathBuf>, ReadError> {
+    Err(ReadError::NoHub(dataset.to_owned()))
 }
 
 fn path_of(error: &glob::GlobError) -> &Path {

@@ -4,9 +4,11 @@
 mod blocks;
 mod parts;
 mod sentences;
+mod tokens;
 
 pub use parts::{Part, PartMarker, PartRules, PartRulesError};
 pub use sentences::Sentences;
+pub use tokens::FixedTokens;
 
 use std::fmt::Debug;
 use std::ops::Range;

@@ -7,6 +7,8 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::Segmenter;
+
 /// A stretch of text with a label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -124,5 +126,15 @@ impl PartRules {
         all.sort();
         all.dedup();
         all
+    }
+}
+
+impl Segmenter for PartRules {
+    /// The parts, their labels aside: reasoning trace and answer with the default markers.
+    fn segment(&self, text: &str) -> Vec<Range<usize>> {
+        self.parts(text)
+            .into_iter()
+            .map(|part| part.range)
+            .collect()
     }
 }

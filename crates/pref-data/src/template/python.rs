@@ -11,7 +11,7 @@ use serde_json::ser::Formatter;
 const DEEPEST: usize = 100;
 
 /// Bytes of one list that are written: no conversation has more.
-const LONGEST: usize = 1 << 26;
+const LONGEST: usize = 1 << 24;
 
 /// A list or a dictionary as `repr` writes it; what else there is, Jinja writes alike.
 pub(super) fn repr_of_container(value: &Value) -> Result<Option<String>, Error> {

@@ -297,6 +297,7 @@ fn defaults() -> Value {
             "boundary": "joint",
             "long-prompts": "refuse",
             "diff": "levenshtein",
+            "ignore-stop-words": false,
             "first-part": "reasoning",
             "parts": PartRules::default_markers(),
             "shuffle": true,

@@ -1,0 +1,48 @@
+//! Runs of a fixed number of tokens, for comparison with segments that mean something.
+
+use std::ops::Range;
+
+use super::Segmenter;
+use crate::tokenizer::{Tokenizer, TokenizerError};
+
+/// Segments of as many tokens each, the last one of what is left.
+#[derive(Debug)]
+pub struct FixedTokens<'a> {
+    tokenizer: &'a Tokenizer,
+    size: usize,
+}
+
+impl<'a> FixedTokens<'a> {
+    /// Segments of `size` tokens, at least one.
+    pub fn new(tokenizer: &'a Tokenizer, size: usize) -> Self {
+        let size = size.max(1);
+        Self { tokenizer, size }
+    }
+
+    fn starts(&self, text: &str) -> Result<Vec<usize>, TokenizerError> {
+        Ok(self.tokenizer.encode_with_starts(text, false)?.1)
+    }
+}
+
+impl Segmenter for FixedTokens<'_> {
+    /// A cut within a character, whose bytes are several tokens, is put behind it. A text that the
+    /// tokenizer cannot encode is one segment.
+    fn segment(&self, text: &str) -> Vec<Range<usize>> {
+        let starts = self.starts(text).unwrap_or_default();
+        let mut cuts: Vec<usize> = starts.into_iter().step_by(self.size).skip(1).collect();
+        for cut in &mut cuts {
+            while !text.is_char_boundary(*cut) {
+                *cut += 1;
+            }
+        }
+        let mut ranges = Vec::new();
+        let mut at = 0;
+        for cut in cuts.into_iter().chain([text.len()]) {
+            if cut > at {
+                ranges.push(at..cut);
+                at = cut;
+            }
+        }
+        ranges
+    }
+}
