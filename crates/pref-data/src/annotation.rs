@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::segment::{PartRules, segment_of_tokens};
@@ -27,7 +27,7 @@ pub struct Annotation {
 }
 
 /// An annotation by token. Lists have one entry a token of the answer.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TokenFeatures {
     /// Token ranges of the scored segments, in order, none empty.
     pub segments: Vec<Range<usize>>,

@@ -56,6 +56,18 @@ impl Answers {
     }
 }
 
+/// What batches are planned by.
+pub trait Longest {
+    /// Tokens of the prompt and the longer answer.
+    fn longest(&self) -> usize;
+}
+
+impl Longest for TokenPair {
+    fn longest(&self) -> usize {
+        self.prompt.len() + self.chosen.len().max(self.rejected.len())
+    }
+}
+
 /// How pairs are laid out in batches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BatchLayout {
@@ -154,7 +166,7 @@ impl BatchLayout {
     /// let layout = BatchLayout { pairs: 3, tokens: 20, ..BatchLayout::default() };
     /// assert_eq!(layout.divide(&pairs, &[0, 1, 2, 3]), [&[0][..], &[1, 2], &[3]]);
     /// ```
-    pub fn divide<'a>(&self, pairs: &[TokenPair], indices: &'a [usize]) -> Vec<&'a [usize]> {
+    pub fn divide<'a>(&self, pairs: &[impl Longest], indices: &'a [usize]) -> Vec<&'a [usize]> {
         let mut batches = Vec::new();
         let mut rest = indices;
         while let Some(&first) = rest.first() {
@@ -174,7 +186,7 @@ impl BatchLayout {
 
     /// Batches of pairs of like length, longest first: the least padding, and a lack of memory
     /// shows at once. Indices into `pairs`; every pair is in one batch.
-    pub fn length_sorted(&self, pairs: &[TokenPair]) -> Vec<Vec<usize>> {
+    pub fn length_sorted(&self, pairs: &[impl Longest]) -> Vec<Vec<usize>> {
         let mut order: Vec<usize> = (0..pairs.len()).collect();
         order.sort_by_key(|&i| std::cmp::Reverse(pairs[i].longest()));
         let batches = self.divide(pairs, &order);

@@ -42,7 +42,7 @@ mod word_cut;
 
 pub use annotation::{ASPECTS, Annotation, AnnotationError, TokenFeatures};
 pub use arithmetic::arithmetic_pairs;
-pub use batch::{AnswerPlace, Answers, Batch, BatchLayout};
+pub use batch::{AnswerPlace, Answers, Batch, BatchLayout, Longest};
 pub use caught::is_caught_panic;
 pub use diff::{DiffAlgorithm, DiffOptions, TokenDiff, token_diffs};
 pub use fresh_tokenizer::{FRESH_EOS_ID, FRESH_PAD_ID, write_fresh_tokenizer};

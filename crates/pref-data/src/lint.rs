@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::batch::Longest;
 use crate::pair::{Message, Pair, Text};
 use crate::tokenize::TokenPair;
 

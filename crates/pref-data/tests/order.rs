@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use pref_data::{
-    Answers, BatchLayout, Order, Sampler, TokenPair, arithmetic_pairs, hold_out,
+    Answers, BatchLayout, Longest, Order, Sampler, TokenPair, arithmetic_pairs, hold_out,
     write_fresh_tokenizer,
 };
 use proptest::prelude::*;

@@ -5,6 +5,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use pref_data::Longest as _;
 use pref_data::{
     Boundary, Example, LongPrompts, Message, Pair, PartRules, Text, TokenizeError, TokenizeOptions,
     Tokenizer, Truncation, tokenize, tokenize_examples,

@@ -8,14 +8,7 @@ use pref_core::{PairBatch, Side};
 use pref_data::{Answers, Batch, BatchLayout, TokenPair};
 use pref_model::{Decoder, Response, ResponseTokens};
 
-/// Log-probs of both answers of one pair under the reference, nats, one a response token.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PairLogProbs {
-    /// Of the chosen answer.
-    pub chosen: Vec<f32>,
-    /// Of the rejected answer.
-    pub rejected: Vec<f32>,
-}
+use crate::examples::Row;
 
 /// `[rows, tokens]` on a device.
 pub(crate) fn token_tensor<B: Backend>(batch: &Batch, device: &B::Device) -> Tensor<B, 2, Int> {
@@ -74,15 +67,13 @@ impl<B: Backend> Columns<B> {
     }
 }
 
-/// Precomputed log-probs of some pairs, padded as the policy's are, `[answers, width]`.
+/// Log-probs of some answers, padded as the policy's are, `[answers, width]`.
 pub(crate) fn padded<B: Backend>(
-    pairs: &[&PairLogProbs],
-    answers: Answers,
+    rows: &[Vec<f32>],
     width: usize,
     device: &B::Device,
 ) -> Tensor<B, 2> {
-    let rows = answers.of(pairs, [|pair| &pair.chosen, |pair| &pair.rejected]);
-    let padded = |row: &&Vec<f32>| {
+    let padded = |row: &Vec<f32>| {
         let padding = std::iter::repeat_n(0.0, width - row.len());
         row.iter().copied().chain(padding).collect::<Vec<f32>>()
     };
@@ -91,12 +82,7 @@ pub(crate) fn padded<B: Backend>(
 }
 
 /// The padded batch of some pairs.
-pub(crate) fn batch_of(
-    layout: BatchLayout,
-    pairs: &[TokenPair],
-    indices: &[usize],
-    answers: Answers,
-) -> Batch {
-    let pairs: Vec<&TokenPair> = indices.iter().map(|&i| &pairs[i]).collect();
+pub(crate) fn batch_of(layout: BatchLayout, rows: &[Row], answers: Answers) -> Batch {
+    let pairs: Vec<&TokenPair> = rows.iter().map(|row| &row.pair).collect();
     layout.batch(&pairs, answers)
 }

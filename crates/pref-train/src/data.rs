@@ -7,13 +7,13 @@ use std::path::Path;
 
 use pref_data::{
     DiffOptions, Example, Lined, Pair, PartRules, ReadError, ReadOptions, Shape, Summary,
-    TokenizeError, TokenizeOptions, TokenizeReport, Tokenized, Tokenizer, each_example, each_pair,
-    hold_out, tokenize, tokenize_examples,
+    TokenizeError, TokenizeOptions, TokenizeReport, Tokenizer, each_example, each_pair, hold_out,
+    tokenize, tokenize_examples,
 };
 
 use crate::durable::write_file;
 use crate::error::TrainError;
-use crate::features::Examples;
+use crate::examples::{Collector, Entry, Examples};
 use crate::plan::{OnError, Plan};
 use crate::reference::Sets;
 use crate::tracker::Tracker;
@@ -48,47 +48,51 @@ pub(crate) fn examples(
             false => HashSet::new(),
         },
     };
+    let mut kept = Collector::new(&plan.output.folder, needs, &diff);
     if needs.unpaired {
         let mut read = |path: &Path, range| {
-            let tokens = |rows: &[Example]| tokenize_examples(rows, tokenizer, &options);
-            let each = |path: &Path, options: &ReadOptions, sink: &mut Sink<'_, Example>| {
-                each_example(path, options, sink)
+            let each = |path: &Path, read: &ReadOptions, sink: &mut Sink<'_, Example>| {
+                each_example(path, read, sink)
             };
-            tokens_of(plan, path, range, each, tokens, tracker)
+            let keep = |rows: &[Example]| {
+                let answers = tokenize_examples(rows, tokenizer, &options)?;
+                Ok((answers.report, kept.answers(answers.rows)))
+            };
+            entries(plan, path, range, each, keep, tracker)
         };
         let [train, eval] = split(plan, &data.train, data.eval.as_deref(), &mut read)?;
-        let single = |examples| Examples::single(examples, needs, max_length);
-        let none = || Examples::new(Vec::new(), needs, &diff);
-        return Ok(Sets([single(train)?, single(eval)?, none()?, none()?]));
+        let kept = kept.finish()?;
+        let single = |entries| Examples::single(&kept, entries, max_length);
+        let none = || Examples::new(&kept, Vec::new());
+        return Ok(Sets([single(train)?, single(eval)?, none(), none()]));
     }
     let mut read = |path: &Path, range| {
-        let tokens = |rows: &[Pair]| tokenize(rows, tokenizer, &options);
-        let each = |path: &Path, options: &ReadOptions, sink: &mut Sink<'_, Pair>| {
-            each_pair(path, options, sink)
+        let each = |path: &Path, read: &ReadOptions, sink: &mut Sink<'_, Pair>| {
+            each_pair(path, read, sink)
         };
-        tokens_of(plan, path, range, each, tokens, tracker)
+        let keep = |rows: &[Pair]| {
+            let pairs = tokenize(rows, tokenizer, &options)?;
+            Ok((pairs.report, kept.pairs(pairs.rows)))
+        };
+        entries(plan, path, range, each, keep, tracker)
     };
     let [train, eval] = split(plan, &data.train, data.eval.as_deref(), &mut read)?;
     let [empty, empty_eval] = match &data.empty {
         Some(path) => split(plan, path, data.empty_eval.as_deref(), &mut read)?,
         None => [Vec::new(), Vec::new()],
     };
-    let examples = |pairs| Examples::new(pairs, needs, &diff);
-    Ok(Sets([
-        examples(train)?,
-        examples(eval)?,
-        examples(empty)?,
-        examples(empty_eval)?,
-    ]))
+    let kept = kept.finish()?;
+    let sets = [train, eval, empty, empty_eval];
+    Ok(Sets(sets.map(|entries| Examples::new(&kept, entries))))
 }
 
 /// What is trained on, and what is held out or in a file of its own.
-fn split<T: Lined>(
+fn split(
     plan: &Plan,
     train: &Path,
     eval: Option<&Path>,
-    read: &mut impl FnMut(&Path, Option<[usize; 2]>) -> Result<Vec<T>, TrainError>,
-) -> Result<[Vec<T>; 2], TrainError> {
+    read: &mut impl FnMut(&Path, Option<[usize; 2]>) -> Result<Vec<Entry>, TrainError>,
+) -> Result<[Vec<Entry>; 2], TrainError> {
     let rows = read(train, plan.data.rows)?;
     let (rows, held) = match eval {
         Some(path) => (rows, read(path, None)?),
@@ -104,28 +108,31 @@ fn split<T: Lined>(
 }
 
 /// Holds out a part of the rows; what is from one line stays together.
-fn hold_out_lines<T: Lined>(rows: Vec<T>, fraction: f64, seed: u64) -> (Vec<T>, Vec<T>) {
-    let mut lines: Vec<Vec<T>> = Vec::new();
+fn hold_out_lines(rows: Vec<Entry>, fraction: f64, seed: u64) -> (Vec<Entry>, Vec<Entry>) {
+    let mut lines: Vec<Vec<Entry>> = Vec::new();
     for row in rows {
         match lines.last_mut() {
-            Some(group) if group.last().map(T::line) == Some(row.line()) => group.push(row),
+            Some(group) if group.last().map(Entry::line) == Some(row.line()) => group.push(row),
             _ => lines.push(vec![row]),
         }
     }
     let (kept, held) = hold_out(lines, fraction, seed);
-    let flat = |lines: Vec<Vec<T>>| lines.into_iter().flatten().collect();
+    let flat = |lines: Vec<Vec<Entry>>| lines.into_iter().flatten().collect();
     (flat(kept), flat(held))
 }
 
-/// The rows of a file, or a range of them, as tokens. Their text is never in memory whole.
-fn tokens_of<R, T>(
+/// What became of some rows: what tokenizing them said, and where they are kept.
+type Kept = (TokenizeReport, Result<Vec<Entry>, TrainError>);
+
+/// The rows of a file, or a range of them, kept as tokens as they are read.
+fn entries<R>(
     plan: &Plan,
     path: &Path,
     range: Option<[usize; 2]>,
     each: impl FnOnce(&Path, &ReadOptions, &mut Sink<'_, R>) -> Result<Summary, TrainError>,
-    tokenize: impl Fn(&[R]) -> Result<Tokenized<T>, TokenizeError>,
+    mut keep: impl FnMut(&[R]) -> Result<Kept, TokenizeError>,
     tracker: &mut dyn Tracker,
-) -> Result<Vec<T>, TrainError> {
+) -> Result<Vec<Entry>, TrainError> {
     let data = &plan.data;
     let options = ReadOptions {
         shape: data.shape,
@@ -134,18 +141,18 @@ fn tokens_of<R, T>(
     };
     let [start, end] = range.unwrap_or([0, usize::MAX]);
     let mut n = 0;
-    let mut tokens = Vec::new();
+    let mut entries = Vec::new();
     let mut report = TokenizeReport::default();
     let summary = each(path, &options, &mut |rows: Vec<R>| {
         let within = |row: usize| row.saturating_sub(n).min(rows.len());
-        let tokenized = tokenize(&rows[within(start)..within(end)]);
-        let tokenized = tokenized.map_err(|source| TrainError::Tokenize {
+        let kept = keep(&rows[within(start)..within(end)]);
+        let (said, kept) = kept.map_err(|source| TrainError::Tokenize {
             path: path.to_owned(),
             source,
         })?;
         n += rows.len();
-        tokens.extend(tokenized.rows);
-        report.extend(tokenized.report);
+        entries.extend(kept?);
+        report.extend(said);
         Ok(())
     })?;
     if summary.shape != Shape::Pairs {
@@ -161,7 +168,7 @@ fn tokens_of<R, T>(
         });
     }
     tracker.note(&format!("{}: {report}", path.display()));
-    Ok(tokens)
+    Ok(entries)
 }
 
 /// Lists what was passed over in the run's folder.

@@ -11,9 +11,20 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// What the file system says; a file of that name keeps its old content.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fill_file(path, |file| file.write_all(bytes))
+}
+
+/// Fills a file whole or not at all.
+///
+/// # Errors
+/// What `fill` says, or the file system; a file of that name keeps its old content.
+pub(crate) fn fill_file(
+    path: &Path,
+    fill: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
     let temporary = sibling(path, "tmp");
     let result = File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|mut file| fill(&mut file).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&temporary, path))
         .and_then(|()| sync_folder(parent(path)));
     if result.is_err() {

@@ -6,7 +6,8 @@ use pref_core::{BatchError, Kto, Objective, ObjectiveConfig, ObjectiveKind};
 use pref_data::{Answers, Batch};
 
 use crate::batch::Columns;
-use crate::features::Examples;
+use crate::examples::{Examples, Row};
+use crate::features::desirable;
 use crate::metrics;
 
 /// An objective over pairs, or over single answers.
@@ -40,10 +41,12 @@ impl<B: Backend> Goal<B> {
 
     /// Tokens that a step on these pairs sees, prompts included.
     pub(crate) fn n_tokens(&self, examples: &Examples, indices: &[usize]) -> u64 {
-        let pairs = indices.iter().map(|&i| &examples.pairs[i]);
-        let tokens = pairs.map(|pair| match self {
-            Goal::Pairs(_) => pair.n_tokens(),
-            Goal::Single(_) => pair.prompt.len() + pair.chosen.len(),
+        let tokens = indices.iter().map(|&i| {
+            let [prompt, chosen, rejected] = examples.entries()[i].lengths();
+            match self {
+                Goal::Pairs(_) => 2 * prompt + chosen + rejected,
+                Goal::Single(_) => prompt + chosen,
+            }
         });
         tokens.sum::<usize>() as u64
     }
@@ -53,7 +56,7 @@ impl<B: Backend> Goal<B> {
     pub(crate) fn loss(
         &self,
         examples: &Examples,
-        indices: &[usize],
+        rows: &[Row],
         columns: &Columns<B>,
         batch: &Batch,
         reference_point: Option<&Tensor<B, 1>>,
@@ -61,7 +64,7 @@ impl<B: Backend> Goal<B> {
         match self {
             Goal::Pairs(objective) => {
                 let mut pairs = columns.pairs(batch);
-                examples.attach(indices, &mut pairs);
+                examples.attach(rows, &mut pairs);
                 let output = objective.loss(&pairs)?;
                 let values = metrics::per_pair(&output);
                 Ok((output.loss, values))
@@ -69,8 +72,8 @@ impl<B: Backend> Goal<B> {
             Goal::Single(kto) => {
                 let answers = columns.side(batch, 0..batch.answers.len());
                 let device = answers.mask.device();
-                let desirable = examples.desirable(indices, &device);
-                let n = indices.len();
+                let desirable = desirable(rows, &device);
+                let n = rows.len();
                 let point = reference_point.ok_or(BatchError::NoMismatch { n })?;
                 let output = kto.loss_from(&answers, &desirable, point.clone())?;
                 let values = metrics::per_example(kto, &output, &answers, desirable);

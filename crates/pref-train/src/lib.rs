@@ -28,19 +28,21 @@ mod checkpoint;
 mod data;
 mod durable;
 mod error;
+mod examples;
 mod features;
 mod goal;
+mod known;
 mod metrics;
 mod optimizer;
 mod parameters;
 mod plan;
 mod reference;
+mod rows;
 mod run;
 mod schedule;
 mod tracker;
 mod trainer;
 
-pub use batch::PairLogProbs;
 pub use error::TrainError;
 pub use metrics::{EvalRecord, PairMeans, PairSums, Record, StepRecord};
 pub use optimizer::AdamW;
@@ -49,7 +51,6 @@ pub use plan::{
     DataPlan, ModelPlan, OnError, OutputPlan, Plan, PlanError, ReferenceKind, ScheduleKind,
     Settings, TrainPlan, WeightFormat,
 };
-pub use reference::compute_log_probs;
 pub use run::{Outcome, train};
 pub use schedule::Schedule;
 pub use tracker::{Silent, Tracker};

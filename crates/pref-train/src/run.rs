@@ -7,22 +7,23 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
-use pref_data::{BatchLayout, TokenPair, Tokenizer};
+use pref_data::{BatchLayout, Tokenizer};
 use pref_model::{Decoder, SaveDtype};
 use serde_json::Value;
 
 use crate::checkpoint::{self, Snapshot};
 use crate::data::examples;
 use crate::error::TrainError;
+use crate::examples::Examples;
+use crate::known::{KnownLogProbs, Places};
 use crate::metrics::{PairMeans, Record, StepRecord};
 use crate::plan::{Plan, ReferenceKind, WeightFormat};
-use crate::reference::{
-    Reference, Set, Sets, cache_key, compute_log_probs, read_cache, write_cache,
-};
+use crate::reference::{Reference, Set, Sets, cache_key, fill_log_probs};
 use crate::tracker::Tracker;
 use crate::trainer::{Parts, StepFailure, Trainer};
 
@@ -179,8 +180,7 @@ impl Run<'_> {
             tokens: plan.train.batch_tokens,
             shares_prompts: plan.train.share_prompts,
         };
-        let pairs = sets.map(|set| set.pairs.as_slice());
-        let reference = self.reference::<B>(&policy, &pairs, layout, device, tracker)?;
+        let reference = self.reference::<B>(&policy, &sets, layout, device, tracker)?;
         Ok(Trainer::new(
             &plan.train,
             plan.data.shuffle,
@@ -198,7 +198,7 @@ impl Run<'_> {
     fn reference<B: AutodiffBackend>(
         &self,
         policy: &Decoder<B>,
-        sets: &Sets<&[TokenPair]>,
+        sets: &Sets<Examples>,
         layout: BatchLayout,
         device: &B::Device,
         tracker: &mut dyn Tracker,
@@ -213,23 +213,31 @@ impl Run<'_> {
             ReferenceKind::FrozenCopy => Ok(Reference::Model(Box::new(load()?))),
             ReferenceKind::Precomputed => {
                 let source = plan.reference_path.as_ref().unwrap_or(&plan.path);
-                let key = cache_key(source, sets)?;
+                let places = Arc::new(Places::new(&cache_key(source, sets)?, sets));
                 let path = self.file("reference.safetensors");
-                if let Some(known) = read_cache(&path, &key, sets) {
+                if let Some(known) = KnownLogProbs::open(&path, &places) {
                     tracker.note(&format!("reference log-probs read from {}", path.display()));
                     return Ok(Reference::Known(known));
                 }
                 let model = load()?;
-                tracker.begin("reference", sets.0.iter().map(|pairs| pairs.len()).sum());
-                let known = sets.map(|pairs| {
-                    compute_log_probs(&model, pairs, layout, device, |n| {
-                        tracker.advance(n);
-                    })
+                fs::create_dir_all(&self.folder).map_err(TrainError::file(&self.folder))?;
+                tracker.begin("reference", sets.0.iter().map(Examples::len).sum());
+                let filled = places.fill(&path, |file| {
+                    let mut of = |set: Set| {
+                        let progress = |n| tracker.advance(n);
+                        let examples = sets.of(set);
+                        fill_log_probs(file, &model, set, examples, layout, device, progress)
+                    };
+                    Set::ALL.into_iter().try_for_each(&mut of)
                 });
                 tracker.end();
-                fs::create_dir_all(&self.folder).map_err(TrainError::file(&self.folder))?;
-                write_cache(&path, &key, &known)?;
-                Ok(Reference::Known(known))
+                filled.map_err(TrainError::file(&path))?;
+                match KnownLogProbs::open(&path, &places) {
+                    Some(known) => Ok(Reference::Known(known)),
+                    None => Err(TrainError::file(&path)(io::Error::other(
+                        "just written, and not to be read; another program changed it",
+                    ))),
+                }
             }
         }
     }

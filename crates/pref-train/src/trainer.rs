@@ -8,12 +8,12 @@ use pref_core::{
     BatchError, BvpoAlpha, Kto, ObjectiveConfig, ObjectiveKind, Side, backward_in_chunks,
     position_chunks, token_kl,
 };
-use pref_data::{Answers, Batch, BatchLayout, Order, Sampler};
+use pref_data::{Answers, Batch, BatchLayout, Lined, Longest, Order, Sampler};
 use pref_model::{Decoder, token_log_probs};
 
 use crate::batch::{Columns, batch_of, log_probs, responses};
 use crate::checkpoint::State;
-use crate::features::Examples;
+use crate::examples::Examples;
 use crate::goal::Goal;
 use crate::metrics::{EvalRecord, PairMeans, PairSums, PairValues, StepRecord};
 use crate::optimizer::AdamW;
@@ -80,7 +80,7 @@ impl<B: AutodiffBackend> Trainer<B> {
         } else {
             Order::Sequential
         };
-        let n = |set: Set| parts.sets.of(set).pairs.len();
+        let n = |set: Set| parts.sets.of(set).len();
         let mut trainer = Self {
             policy: parts.policy,
             optimizer: AdamW::new(plan),
@@ -116,11 +116,7 @@ impl<B: AutodiffBackend> Trainer<B> {
     /// Optimiser steps of one pass over the data.
     fn steps_per_epoch(&self) -> usize {
         let pairs_per_step = self.plan.batch_size * self.plan.gradient_accumulation;
-        self.sets
-            .of(Set::Train)
-            .pairs
-            .len()
-            .div_ceil(pairs_per_step)
+        self.sets.of(Set::Train).len().div_ceil(pairs_per_step)
     }
 
     /// Optimiser steps of the whole run.
@@ -131,12 +127,12 @@ impl<B: AutodiffBackend> Trainer<B> {
 
     /// Lines in the data of these pairs.
     pub(crate) fn lines(&self, set: Set, indices: &[usize]) -> Vec<usize> {
-        let pairs = &self.sets.of(set).pairs;
-        indices.iter().map(|&i| pairs[i].line).collect()
+        let entries = self.sets.of(set).entries();
+        indices.iter().map(|&i| entries[i].line()).collect()
     }
 
     pub(crate) fn n_eval(&self) -> usize {
-        self.sets.of(Set::Eval).pairs.len()
+        self.sets.of(Set::Eval).len()
     }
 
     /// One optimiser step: forward and backward on each micro-batch, then the update. The loss is
@@ -150,7 +146,7 @@ impl<B: AutodiffBackend> Trainer<B> {
         let indices = self.sorted(Set::Train, sampler.next_batch(pairs_per_step));
         let mut drawn = vec![(Set::Train, self.alpha, &indices)];
         let empty;
-        if !self.sets.of(Set::Empty).pairs.is_empty() {
+        if self.sets.of(Set::Empty).len() > 0 {
             empty = self.sorted(Set::Empty, empty_sampler.next_batch(pairs_per_step));
             drawn.push((Set::Empty, 1.0 - self.alpha, &empty));
         }
@@ -159,7 +155,7 @@ impl<B: AutodiffBackend> Trainer<B> {
         let mut measured = Vec::new();
         for &(set, weight, indices) in &drawn {
             let point = self.reference_point(set, indices)?;
-            for micro in self.layout.divide(&self.sets.of(set).pairs, indices) {
+            for micro in self.layout.divide(self.sets.of(set).entries(), indices) {
                 let share = weight * micro.len() as f64 / indices.len() as f64;
                 let point = point.clone().map(Tensor::from_inner);
                 let values = self.gradients(set, micro, share, point.as_ref(), &mut gradients)?;
@@ -223,8 +219,8 @@ impl<B: AutodiffBackend> Trainer<B> {
 
     /// Pairs of like length share a micro-batch: less padding, the same mean.
     fn sorted(&self, set: Set, mut indices: Vec<usize>) -> Vec<usize> {
-        let pairs = &self.sets.of(set).pairs;
-        indices.sort_by_key(|&i| std::cmp::Reverse(pairs[i].longest()));
+        let entries = self.sets.of(set).entries();
+        indices.sort_by_key(|&i| std::cmp::Reverse(entries[i].longest()));
         indices
     }
 
@@ -249,10 +245,10 @@ impl<B: AutodiffBackend> Trainer<B> {
             return Ok(None);
         }
         let policy = self.policy.valid();
-        let (pairs, answers) = (&self.sets.of(set).pairs, Answers::Rejected);
-        let micro_batches = self.layout.divide(pairs, indices).into_iter();
+        let (examples, answers) = (self.sets.of(set), Answers::Rejected);
+        let micro_batches = self.layout.divide(examples.entries(), indices).into_iter();
         let sums = micro_batches.map(|micro| {
-            let batch = batch_of(self.layout, pairs, micro, answers);
+            let batch = batch_of(self.layout, &examples.rows(micro), answers);
             let columns = Columns {
                 policy: log_probs(&policy, &batch, &self.device),
                 reference: self.reference_of(set, micro, answers, &batch, None),
@@ -279,7 +275,8 @@ impl<B: AutodiffBackend> Trainer<B> {
         gradients: &mut NamedGradients<B::InnerBackend>,
     ) -> Result<Tensor<B::InnerBackend, 2>, BatchError> {
         let (examples, answers) = (self.sets.of(set), self.goal.answers());
-        let batch = batch_of(self.layout, &examples.pairs, indices, answers);
+        let rows = examples.rows(indices);
+        let batch = batch_of(self.layout, &rows, answers);
         let distributions = self.distributions(&batch);
         let reference = self.reference_of(set, indices, answers, &batch, distributions.as_ref());
         let reference = reference.map(Tensor::from_inner);
@@ -293,7 +290,7 @@ impl<B: AutodiffBackend> Trainer<B> {
                 reference,
                 kl: None,
             };
-            let (loss, values) = self.goal.loss(examples, indices, &columns, &batch, point)?;
+            let (loss, values) = self.goal.loss(examples, &rows, &columns, &batch, point)?;
             add(&(loss * share).backward());
             return Ok(values.inner());
         }
@@ -302,13 +299,13 @@ impl<B: AutodiffBackend> Trainer<B> {
         let targets = tokens.targets();
         let n_values = if distributions.is_some() { 2 } else { 1 };
         let loss = |leaves: Vec<Tensor<B, 1>>| {
-            let mut rows = leaves.into_iter().map(|leaf| tokens.to_rows(leaf));
+            let mut values = leaves.into_iter().map(|leaf| tokens.to_rows(leaf));
             let columns = Columns {
-                policy: rows.next().expect("log-probs come first"),
+                policy: values.next().expect("log-probs come first"),
                 reference: reference.clone(),
-                kl: rows.next(),
+                kl: values.next(),
             };
-            let (loss, values) = self.goal.loss(examples, indices, &columns, &batch, point)?;
+            let (loss, values) = self.goal.loss(examples, &rows, &columns, &batch, point)?;
             Ok((loss * share, values.inner()))
         };
         backward_in_chunks(
@@ -384,14 +381,15 @@ impl<B: AutodiffBackend> Trainer<B> {
         let mut sums = [PairSums::default(); 2];
         for (sums, set) in sums.iter_mut().zip([Set::Eval, Set::EmptyEval]) {
             let (examples, answers) = (self.sets.of(set), self.goal.answers());
-            let batches = self.layout.length_sorted(&examples.pairs);
+            let batches = self.layout.length_sorted(examples.entries());
             let all = batches.concat();
             let point = match all.is_empty() {
                 true => None,
                 false => self.reference_point(set, &all)?,
             };
             for indices in batches {
-                let batch = batch_of(self.layout, &examples.pairs, &indices, answers);
+                let rows = examples.rows(&indices);
+                let batch = batch_of(self.layout, &rows, answers);
                 let distributions = self.distributions(&batch);
                 let distributions = distributions.as_ref();
                 let columns = Columns {
@@ -400,8 +398,7 @@ impl<B: AutodiffBackend> Trainer<B> {
                     kl: distributions.map(|d| self.divergence(&policy, &batch, d)),
                 };
                 let goal = &self.eval_goal;
-                let (_, values) =
-                    goal.loss(examples, &indices, &columns, &batch, point.as_ref())?;
+                let (_, values) = goal.loss(examples, &rows, &columns, &batch, point.as_ref())?;
                 sums.add(&PairValues::read(values));
                 progress(indices.len());
             }

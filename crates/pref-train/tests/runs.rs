@@ -107,6 +107,38 @@ fn a_run_that_lost_its_last_steps_redoes_them() {
 }
 
 #[test]
+fn log_probs_of_the_reference_are_kept_and_read_again_while_they_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = common::write_pairs(folder.path(), 10);
+    let run = folder.path().join("run");
+    let (file, note) = (
+        run.join("reference.safetensors"),
+        "reference log-probs read",
+    );
+    let notes = |more: &[&str]| {
+        let _ = std::fs::remove_dir_all(run.join("checkpoints"));
+        let (_, memory) = common::run::<Cpu>(&plan(&data, &run, more), false).unwrap();
+        memory.notes.join("\n")
+    };
+    assert!(!notes(&[]).contains(note));
+    let bytes = std::fs::read(&file).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    for (name, some) in [("train", true), ("eval", true), ("empty", false)] {
+        let values = tensors.tensor(&format!("{name}.rejected")).unwrap();
+        assert_eq!(values.shape()[0] > 0, some);
+        for &word in values.data().as_chunks().0 {
+            assert!(f32::from_le_bytes(word) < 0.0, "a log-prob for every token");
+        }
+    }
+
+    assert!(notes(&[]).contains(note));
+    std::fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
+    assert!(!notes(&[]).contains(note), "half a file holds nothing");
+    assert_eq!(std::fs::read(&file).unwrap(), bytes);
+    assert!(!notes(&["data.rows=[0, 9]"]).contains(note), "other pairs");
+}
+
+#[test]
 fn precomputed_and_frozen_references_train_alike() {
     let folder = tempfile::tempdir().unwrap();
     let data = common::write_pairs(folder.path(), 10);

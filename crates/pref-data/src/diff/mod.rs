@@ -52,7 +52,7 @@ impl DiffOptions {
 
 /// Which tokens of two answers have no counterpart in the other. The unvaried tokens of both sides
 /// are the same sequence.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenDiff {
     /// Whether each chosen token varies.
     pub chosen: Vec<bool>,

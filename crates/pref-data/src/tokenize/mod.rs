@@ -19,12 +19,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::annotation::{Annotation, TokenFeatures};
+use crate::batch::Longest;
 use crate::pair::{Example, Lined, Message, Pair, Text};
 use crate::segment::PartRules;
 use crate::tokenizer::Tokenizer;
 
 /// A pair as token ids. Prompt and answers hold at least one token each.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TokenPair {
     /// The prompt.
     pub prompt: Vec<u32>,
@@ -39,11 +40,6 @@ pub struct TokenPair {
 }
 
 impl TokenPair {
-    /// Tokens of the prompt and the longer answer.
-    pub fn longest(&self) -> usize {
-        self.prompt.len() + self.chosen.len().max(self.rejected.len())
-    }
-
     /// Tokens of both sequences: the prompt counts twice.
     pub fn n_tokens(&self) -> usize {
         2 * self.prompt.len() + self.chosen.len() + self.rejected.len()

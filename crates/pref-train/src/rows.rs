@@ -1,0 +1,134 @@
+//! Rows kept as bytes. In: values, one after the other. Out: the same values by their place, read
+//! back when asked for. Few stay in memory; more go to a file without a name, which the system maps
+//! in and out, so that a set larger than memory can be trained on.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Bytes that are kept in memory before they go to the file.
+const IN_MEMORY: usize = 64 << 20;
+
+/// Takes rows.
+#[derive(Debug)]
+pub(crate) struct RowWriter {
+    folder: PathBuf,
+    limit: usize,
+    memory: Vec<u8>,
+    file: Option<File>,
+    /// Bytes in the file.
+    written: usize,
+}
+
+impl RowWriter {
+    /// A writer whose file, if it needs one, is on the disk of this folder or of the nearest one
+    /// above it that is there.
+    pub(crate) fn new(folder: &Path) -> Self {
+        let folder = folder.ancestors().find(|folder| folder.is_dir());
+        Self {
+            folder: folder.unwrap_or(Path::new(".")).to_owned(),
+            limit: IN_MEMORY,
+            memory: Vec::new(),
+            file: None,
+            written: 0,
+        }
+    }
+
+    /// Where the file is, or would be.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Keeps a row, and says where.
+    pub(crate) fn push(&mut self, row: &impl Serialize) -> io::Result<Range<usize>> {
+        let start = self.written + self.memory.len();
+        postcard::to_io(row, &mut self.memory).map_err(io::Error::other)?;
+        let end = self.written + self.memory.len();
+        if self.memory.len() > self.limit {
+            self.spill()?;
+        }
+        Ok(start..end)
+    }
+
+    fn spill(&mut self) -> io::Result<()> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => tempfile::tempfile_in(&self.folder)?,
+        };
+        self.file.insert(file).write_all(&self.memory)?;
+        self.written += self.memory.len();
+        self.memory.clear();
+        Ok(())
+    }
+
+    /// The rows, to be read.
+    pub(crate) fn finish(mut self) -> io::Result<Rows> {
+        if self.file.is_some() {
+            self.spill()?;
+        }
+        Ok(Rows(match self.file {
+            Some(file) => Bytes::Mapped(map(&file)?),
+            None => Bytes::Memory(self.memory),
+        }))
+    }
+}
+
+/// Rows by their places.
+#[derive(Debug)]
+pub(crate) struct Rows(Bytes);
+
+#[derive(Debug)]
+enum Bytes {
+    Memory(Vec<u8>),
+    Mapped(Mmap),
+}
+
+impl Rows {
+    /// The row that was pushed to this place.
+    pub(crate) fn get<T: DeserializeOwned>(&self, place: Range<usize>) -> T {
+        let bytes = match &self.0 {
+            Bytes::Memory(bytes) => &bytes[place],
+            Bytes::Mapped(map) => &map[place],
+        };
+        postcard::from_bytes(bytes).expect("a row is read as it was written")
+    }
+}
+
+/// Maps a file that nobody shortens while it is mapped: one without a name, or one that is only
+/// ever replaced as a whole.
+pub(crate) fn map(file: &File) -> io::Result<Mmap> {
+    // SAFETY: the map is only read, and of the files given here none is written in place.
+    #[expect(unsafe_code, reason = "mapping a file is unsafe by its nature")]
+    unsafe {
+        Mmap::map(file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_read_as_they_were_written() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        for limit in [0, 100, IN_MEMORY] {
+            let mut writer = RowWriter::new(&folder.path().join("not/there"));
+            assert_eq!(writer.folder(), folder.path());
+            writer.limit = limit;
+            let rows: Vec<Vec<u32>> = (0..50).map(|n| (0..n).collect()).collect();
+            let places: io::Result<Vec<_>> = rows.iter().map(|row| writer.push(row)).collect();
+            let written = writer.finish()?;
+            assert_eq!(matches!(written.0, Bytes::Mapped(_)), limit < IN_MEMORY);
+            let read: Vec<Vec<u32>> = places?.into_iter().map(|at| written.get(at)).collect();
+            assert_eq!(read, rows);
+        }
+        // the file has no name
+        assert_eq!(std::fs::read_dir(folder.path())?.count(), 0);
+        Ok(())
+    }
+}
