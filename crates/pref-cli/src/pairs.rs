@@ -1,20 +1,22 @@
 //! Pairs in, for the commands that look at data: a file, its shape and columns, and a tokenizer.
 
-use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use pref_data::{
-    Pair, ReadOptions, Reading, Shape, TokenPair, TokenizeOptions, Tokenizer, read_with, tokenize,
+    Example, Pair, Place, ReadError, ReadOptions, Reading, Shape, Text, TokenExample, TokenPair,
+    TokenizeError, TokenizeOptions, Tokenized, Tokenizer, read_examples, read_with, shape_of,
+    tokenize, tokenize_examples,
 };
+use serde_json::{Value, json};
 
 use crate::progress;
 
 /// How rows are read.
 #[derive(clap::Args)]
 pub(crate) struct ReadArgs {
-    /// The rows' shape: pairs, implicit-prompt, share-gpt, rated, rated-rows, help-steer; found out if absent
+    /// The rows' shape: pairs, implicit-prompt, share-gpt, rated, rated-rows, help-steer, unpaired; found out if absent
     #[arg(long, value_name = "SHAPE", value_parser = parse_shape)]
     shape: Option<Shape>,
     /// A field by the name that the file has for it, such as prompt=question; may be repeated
@@ -34,23 +36,129 @@ pub(crate) fn parse_field(text: &str) -> Result<(String, String), String> {
     Ok((field.to_owned(), value.to_owned()))
 }
 
+/// What a file holds.
+pub(crate) enum Rows {
+    Pairs(Vec<Pair>),
+    /// Single answers, wanted or not.
+    Examples(Vec<Example>),
+}
+
+/// The same as ids.
+pub(crate) enum TokenRows {
+    Pairs(Tokenized<TokenPair>),
+    Examples(Tokenized<TokenExample>),
+}
+
+impl Rows {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Rows::Pairs(rows) => rows.len(),
+            Rows::Examples(rows) => rows.len(),
+        }
+    }
+
+    /// What the rows are called.
+    pub(crate) fn noun(&self) -> &'static str {
+        match self {
+            Rows::Pairs(_) => "pairs",
+            Rows::Examples(_) => "answers",
+        }
+    }
+
+    /// The prompts, and where they are.
+    pub(crate) fn prompts(&self) -> Vec<(&Text, &Place)> {
+        match self {
+            Rows::Pairs(rows) => rows.iter().map(|row| (&row.prompt, &row.place)).collect(),
+            Rows::Examples(rows) => rows.iter().map(|row| (&row.prompt, &row.place)).collect(),
+        }
+    }
+
+    /// Rows that read back as themselves.
+    pub(crate) fn values(&self) -> Vec<Value> {
+        match self {
+            Rows::Pairs(rows) => rows.iter().map(Pair::to_value).collect(),
+            Rows::Examples(rows) => rows.iter().map(|row| json!(row)).collect(),
+        }
+    }
+
+    /// One of the rows.
+    pub(crate) fn only(self, index: usize) -> Self {
+        match self {
+            Rows::Pairs(mut rows) => Rows::Pairs(vec![rows.swap_remove(index)]),
+            Rows::Examples(mut rows) => Rows::Examples(vec![rows.swap_remove(index)]),
+        }
+    }
+
+    pub(crate) fn tokens(
+        &self,
+        tokenizer: &Tokenizer,
+        options: &TokenizeOptions,
+    ) -> Result<TokenRows, TokenizeError> {
+        Ok(match self {
+            Rows::Pairs(rows) => TokenRows::Pairs(tokenize(rows, tokenizer, options)?),
+            Rows::Examples(rows) => {
+                TokenRows::Examples(tokenize_examples(rows, tokenizer, options)?)
+            }
+        })
+    }
+}
+
 impl ReadArgs {
+    fn options(&self) -> ReadOptions {
+        ReadOptions {
+            shape: self.shape,
+            columns: self.columns.iter().cloned().collect(),
+            skip_bad_rows: self.on_error == "skip",
+        }
+    }
+
     /// The pairs of a file; says on stderr what was passed over, and what the rows were taken for.
     pub(crate) fn read(&self, path: &Path) -> Result<Reading> {
-        let columns: BTreeMap<String, String> = self.columns.iter().cloned().collect();
-        let options = ReadOptions {
-            shape: self.shape,
-            columns,
-            skip_bad_rows: self.on_error == "skip",
-        };
-        let read = read_with(path, &options)?;
-        if read.shape != Shape::Pairs {
-            progress::note(&format!("{}: read as {}", path.display(), read.shape));
-        }
-        for error in &read.rejects {
-            progress::note(&format!("passed over: {error}"));
-        }
+        let read = read_with(path, &self.options())?;
+        note_shape(path, read.shape);
+        note_rejects(&read.rejects);
         Ok(read)
+    }
+
+    /// The pairs of a file, or its single answers.
+    pub(crate) fn read_any(&self, path: &Path) -> Result<Rows> {
+        let (rows, rejects) = read_rows_of(path, &self.options())?;
+        note_rejects(&rejects);
+        Ok(rows)
+    }
+
+    /// All rows of a file that can be read, and what is wrong with the others.
+    pub(crate) fn read_all(&self, path: &Path) -> Result<(Rows, Vec<ReadError>)> {
+        let options = ReadOptions {
+            skip_bad_rows: true,
+            ..self.options()
+        };
+        read_rows_of(path, &options)
+    }
+}
+
+fn read_rows_of(path: &Path, options: &ReadOptions) -> Result<(Rows, Vec<ReadError>)> {
+    let shape = shape_of(path, options)?;
+    if let Some(shape) = shape {
+        note_shape(path, shape);
+    }
+    if shape == Some(Shape::Unpaired) {
+        let read = read_examples(path, options)?;
+        return Ok((Rows::Examples(read.rows), read.rejects));
+    }
+    let read = read_with(path, options)?;
+    Ok((Rows::Pairs(read.rows), read.rejects))
+}
+
+fn note_shape(path: &Path, shape: Shape) {
+    if shape != Shape::Pairs {
+        progress::note(&format!("{}: read as {shape}", path.display()));
+    }
+}
+
+fn note_rejects(rejects: &[ReadError]) {
+    for error in rejects {
+        progress::note(&format!("passed over: {error}"));
     }
 }
 
@@ -61,8 +169,7 @@ pub(crate) fn tokens(
     tokenizer: &Tokenizer,
     options: &TokenizeOptions,
 ) -> Result<Vec<TokenPair>> {
-    let tokenized = tokenize(pairs, tokenizer, options);
-    let tokenized = tokenized.map_err(|e| anyhow!("{}: {e}", path.display()))?;
+    let tokenized = tokenize(pairs, tokenizer, options)?;
     if !tokenized.report.boundary_mismatches.is_empty() {
         progress::note(&format!("{}: {}", path.display(), tokenized.report));
     }

@@ -96,6 +96,70 @@ fn lint_finds_what_is_wrong() {
 }
 
 #[test]
+fn lint_lists_every_bad_row_of_every_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let shards = folder.path().join("shards");
+    std::fs::create_dir(&shards).unwrap();
+    std::fs::write(shards.join("a.jsonl"), ROWS[0]).unwrap();
+    let bad = [
+        ROWS[0],
+        r#"{"prompt": "What is 1 + 1?", "chosen": "", "rejected": "3"}"#,
+        r#"{"prompt": "What is 1 + 1?", "chosen": 2, "rejected": "3"}"#,
+        r#"{"prompt": "What is 1 + 1?" "chosen": "2"}"#,
+        // ended by the tokenizer here, and by the text there: the same to a model
+        r#"{"prompt": "What is 1 + 1?", "chosen": "2", "rejected": "2<|im_end|>"}"#,
+    ];
+    std::fs::write(shards.join("b.jsonl"), bad.join("\n")).unwrap();
+    let (shards, model) = (shards.display().to_string(), model("llama"));
+    insta::assert_snapshot!(said(folder.path(), &["lint", &shards, "--model", &model]));
+}
+
+#[test]
+fn single_answers_are_looked_at_like_pairs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("answers.jsonl");
+    let mut rows = vec![
+        r#"{"prompt": "What is 2 + 2?\n", "completion": "4", "label": true}"#,
+        r#"{"prompt": "What is 2 + 2?\n", "completion": "4", "label": false}"#,
+        r#"{"prompt": "What is 1 + 1?\n", "completion": "", "label": false}"#,
+    ];
+    rows.extend([r#"{"prompt": "What is 1 + 1?\n", "completion": "2", "label": true}"#; 5]);
+    std::fs::write(&path, rows.join("\n")).unwrap();
+    let (file, model) = (path.display().to_string(), model("llama"));
+    let output = folder.path().join("parts").display().to_string();
+    let of = |args: &[&str]| said(folder.path(), args);
+    insta::assert_snapshot!(
+        [
+            of(&["lint", &file, "--model", &model]),
+            of(&["inspect", &file, "--model", &model, "--on-error", "skip"]),
+            of(&["data", "stats", &file, "--on-error", "skip"]),
+            of(&[
+                "data",
+                "stats",
+                &file,
+                "--on-error",
+                "skip",
+                "--model",
+                &model,
+                "--json"
+            ]),
+            of(&["data", "convert", &file, "--on-error", "skip"]),
+            of(&[
+                "data",
+                "split",
+                &file,
+                "--on-error",
+                "skip",
+                "--output",
+                &output
+            ]),
+            of(&["data", "stats", &file]),
+        ]
+        .join("\n")
+    );
+}
+
+#[test]
 fn inspect_shows_every_token() {
     let folder = tempfile::tempdir().unwrap();
     let file = rows(folder.path());

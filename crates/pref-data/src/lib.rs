@@ -48,12 +48,14 @@ pub use diff::{DiffAlgorithm, DiffOptions, TokenDiff, token_diffs};
 pub use fresh_tokenizer::{FRESH_EOS_ID, FRESH_PAD_ID, write_fresh_tokenizer};
 #[cfg(feature = "hub")]
 pub use hub::{HubError, HubOptions, hub_files};
-pub use lint::{Fault, Finding, Severity, TokenLint, lint_overlap, lint_pairs};
+pub use lint::{
+    Fault, Finding, Severity, TokenLint, lint_examples, lint_overlap, lint_pairs, lint_report,
+};
 pub use map::{MapError, RowMap};
-pub use pair::{Example, Lined, Message, Pair, Text};
+pub use pair::{Example, Message, Pair, Place, Placed, Text};
 pub use read::{
     ReadError, ReadOptions, Reading, Shape, SourceRow, Summary, each_example, each_pair,
-    read_examples, read_pairs, read_rows, read_with,
+    read_examples, read_pairs, read_rows, read_with, shape_of,
 };
 pub use sampler::{Order, Sampler, hold_out};
 pub use segment::{

@@ -107,7 +107,7 @@ impl RowMap {
                 Err(panic) => Err(panic),
             };
             let value = value.map_err(|message| MapError {
-                place: format!("{}:{}: ", row.path.display(), row.line),
+                place: format!("{}: ", row.place()),
                 field: field.name.clone(),
                 message,
             })?;

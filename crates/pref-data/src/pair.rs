@@ -1,6 +1,8 @@
 //! A preference pair as text: what a row of a file says.
 
 use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -78,9 +80,9 @@ pub struct Example {
     /// Functions that the template tells the model of, as JSON schemas.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<Value>,
-    /// Line in its file, from 1.
+    /// Where it is from.
     #[serde(skip)]
-    pub line: usize,
+    pub place: Place,
 }
 
 /// Two answers to one prompt, the first preferred.
@@ -95,9 +97,9 @@ pub struct Pair {
     /// Functions that the template tells the model of, as JSON schemas.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<Value>,
-    /// Line in its file, from 1.
+    /// Where it is from.
     #[serde(skip)]
-    pub line: usize,
+    pub place: Place,
     /// What the row says of the chosen and of the rejected answer besides.
     #[serde(skip)]
     pub annotations: [Option<Box<Annotation>>; 2],
@@ -105,13 +107,13 @@ pub struct Pair {
 
 impl Pair {
     /// A pair that nothing more is said of.
-    pub fn new(prompt: Text, chosen: Text, rejected: Text, line: usize) -> Self {
+    pub fn new(prompt: Text, chosen: Text, rejected: Text, place: impl Into<Place>) -> Self {
         Self {
             prompt,
             chosen,
             rejected,
             tools: Vec::new(),
-            line,
+            place: place.into(),
             annotations: [None, None],
         }
     }
@@ -150,20 +152,62 @@ impl Pair {
     }
 }
 
-/// What is from a line of a file.
-pub trait Lined {
-    /// The line, from 1.
-    fn line(&self) -> usize;
+/// Where a row is: `FILE:LINE`, or `line LINE` where the file is not known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// Its file.
+    pub file: Option<Arc<Path>>,
+    /// Line in the file, from 1; in a JSON list and in Parquet, which have none, the row.
+    pub line: usize,
 }
 
-impl Lined for Pair {
-    fn line(&self) -> usize {
-        self.line
+impl Place {
+    /// What this place is called where another one was named: `line LINE` in the same file.
+    ///
+    /// ```
+    /// use pref_data::Place;
+    /// let place = |file: &str, line| Place { file: Some(std::path::Path::new(file).into()), line };
+    /// assert_eq!(place("a.jsonl", 3).seen_from(&place("a.jsonl", 9)), "line 3");
+    /// assert_eq!(place("a.jsonl", 3).seen_from(&place("b.jsonl", 9)), "a.jsonl:3");
+    /// ```
+    pub fn seen_from(&self, other: &Place) -> String {
+        match self.file == other.file {
+            true => format!("line {}", self.line),
+            false => self.to_string(),
+        }
     }
 }
 
-impl Lined for Example {
-    fn line(&self) -> usize {
-        self.line
+impl From<usize> for Place {
+    /// A line of a file that is not known.
+    fn from(line: usize) -> Self {
+        Self { file: None, line }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.file {
+            Some(file) => write!(f, "{}:{}", file.display(), self.line),
+            None => write!(f, "line {}", self.line),
+        }
+    }
+}
+
+/// What is from a row of a file.
+pub trait Placed {
+    /// The row.
+    fn place(&self) -> &Place;
+}
+
+impl Placed for Pair {
+    fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
+impl Placed for Example {
+    fn place(&self) -> &Place {
+        &self.place
     }
 }

@@ -73,7 +73,7 @@ proptest! {
             .iter()
             .enumerate()
             .map(|(line, &(p, w, l))| TokenPair {
-                prompt: vec![1; p], chosen: vec![3; w], rejected: vec![4; l], line,
+                prompt: vec![1; p], chosen: vec![3; w], rejected: vec![4; l], place: line.into(),
                 ..TokenPair::default()
             })
             .collect();

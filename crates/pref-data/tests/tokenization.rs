@@ -190,7 +190,7 @@ fn single_answers_become_the_tokens_of_pairs() {
         completion: completion.clone(),
         desirable,
         tools: Vec::new(),
-        line: 7,
+        place: 7.into(),
     };
     let examples = [example(&pair.chosen, true), example(&pair.rejected, false)];
     let single = tokenize_examples(&examples, &tokenizer, &options).unwrap();
@@ -222,16 +222,16 @@ fn a_token_across_the_boundary_is_counted() {
     ];
     let pairs = [
         Pair {
-            line: 7,
+            place: 7.into(),
             ..pairs[0].clone()
         },
         Pair {
-            line: 8,
+            place: 8.into(),
             ..pairs[1].clone()
         },
     ];
     let tokenized = tokenize(&pairs, &tokenizer("llama"), &TokenizeOptions::default()).unwrap();
-    assert_eq!(tokenized.report.boundary_mismatches, [7]);
+    assert_eq!(tokenized.report.boundary_mismatches, [7.into()]);
     assert_eq!(
         tokenized.report.to_string(),
         "2 rows; 1 boundary mismatches (lines 7)"
@@ -246,10 +246,18 @@ fn pairs_that_cannot_be_tokens_are_named_by_line() {
             max_length,
             ..TokenizeOptions::default()
         };
-        tokenize(&[Pair { line: 3, ..pair }], &tokenizer, &options).unwrap_err()
+        tokenize(
+            &[Pair {
+                place: 3.into(),
+                ..pair
+            }],
+            &tokenizer,
+            &options,
+        )
+        .unwrap_err()
     };
     let conversation = Pair {
-        line: 3,
+        place: 3.into(),
         ..conversation(vec![turn("user", "c")], "a", "b")
     };
     let folder = tempfile::tempdir().unwrap();

@@ -3,12 +3,12 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pref_data::{
-    DiffOptions, Example, Lined, Pair, PartRules, ReadError, ReadOptions, Shape, Summary,
-    TokenizeError, TokenizeOptions, TokenizeReport, Tokenizer, each_example, each_pair, hold_out,
-    tokenize, tokenize_examples,
+    DiffOptions, Example, Pair, PartRules, Placed, ReadOptions, Shape, Summary, TokenizeError,
+    TokenizeOptions, TokenizeReport, Tokenizer, each_example, each_pair, hold_out, tokenize,
+    tokenize_examples,
 };
 
 use crate::durable::write_file;
@@ -40,6 +40,7 @@ pub(crate) fn examples(
         long_prompts: data.long_prompts,
         boundary: data.boundary,
         parts,
+        skip_bad_rows: data.on_error == OnError::Skip,
     };
     let diff = DiffOptions {
         algorithm: data.diff,
@@ -49,6 +50,7 @@ pub(crate) fn examples(
         },
     };
     let mut kept = Collector::new(&plan.output.folder, needs, &diff);
+    let mut rejects = Vec::new();
     if needs.unpaired {
         let mut read = |path: &Path, range| {
             let each = |path: &Path, read: &ReadOptions, sink: &mut Sink<'_, Example>| {
@@ -56,9 +58,10 @@ pub(crate) fn examples(
             };
             let keep = |rows: &[Example]| {
                 let answers = tokenize_examples(rows, tokenizer, &options)?;
-                Ok((answers.report, kept.answers(answers.rows)))
+                let entries = kept.answers(answers.rows)?;
+                Ok((entries, answers.report, answers.rejects))
             };
-            entries(plan, path, range, each, keep, tracker)
+            entries(plan, path, range, each, keep, &mut rejects, tracker)
         };
         let [train, eval] = split(plan, &data.train, data.eval.as_deref(), &mut read)?;
         let kept = kept.finish()?;
@@ -72,9 +75,10 @@ pub(crate) fn examples(
         };
         let keep = |rows: &[Pair]| {
             let pairs = tokenize(rows, tokenizer, &options)?;
-            Ok((pairs.report, kept.pairs(pairs.rows)))
+            let entries = kept.pairs(pairs.rows)?;
+            Ok((entries, pairs.report, pairs.rejects))
         };
-        entries(plan, path, range, each, keep, tracker)
+        entries(plan, path, range, each, keep, &mut rejects, tracker)
     };
     let [train, eval] = split(plan, &data.train, data.eval.as_deref(), &mut read)?;
     let [empty, empty_eval] = match &data.empty {
@@ -112,7 +116,7 @@ fn hold_out_lines(rows: Vec<Entry>, fraction: f64, seed: u64) -> (Vec<Entry>, Ve
     let mut lines: Vec<Vec<Entry>> = Vec::new();
     for row in rows {
         match lines.last_mut() {
-            Some(group) if group.last().map(Entry::line) == Some(row.line()) => group.push(row),
+            Some(group) if group.last().map(Entry::place) == Some(row.place()) => group.push(row),
             _ => lines.push(vec![row]),
         }
     }
@@ -121,8 +125,8 @@ fn hold_out_lines(rows: Vec<Entry>, fraction: f64, seed: u64) -> (Vec<Entry>, Ve
     (flat(kept), flat(held))
 }
 
-/// What became of some rows: what tokenizing them said, and where they are kept.
-type Kept = (TokenizeReport, Result<Vec<Entry>, TrainError>);
+/// What became of some rows: those that are kept, what tokenizing them said, and why others are not.
+type Kept = (Vec<Entry>, TokenizeReport, Vec<TokenizeError>);
 
 /// The rows of a file, or a range of them, kept as tokens as they are read.
 fn entries<R>(
@@ -130,7 +134,8 @@ fn entries<R>(
     path: &Path,
     range: Option<[usize; 2]>,
     each: impl FnOnce(&Path, &ReadOptions, &mut Sink<'_, R>) -> Result<Summary, TrainError>,
-    mut keep: impl FnMut(&[R]) -> Result<Kept, TokenizeError>,
+    mut keep: impl FnMut(&[R]) -> Result<Kept, TrainError>,
+    rejects: &mut Vec<String>,
     tracker: &mut dyn Tracker,
 ) -> Result<Vec<Entry>, TrainError> {
     let data = &plan.data;
@@ -143,22 +148,29 @@ fn entries<R>(
     let mut n = 0;
     let mut entries = Vec::new();
     let mut report = TokenizeReport::default();
+    let n_rejects = rejects.len();
     let summary = each(path, &options, &mut |rows: Vec<R>| {
         let within = |row: usize| row.saturating_sub(n).min(rows.len());
-        let kept = keep(&rows[within(start)..within(end)]);
-        let (said, kept) = kept.map_err(|source| TrainError::Tokenize {
-            path: path.to_owned(),
-            source,
-        })?;
+        let (kept, said, bad) = keep(&rows[within(start)..within(end)])?;
         n += rows.len();
-        entries.extend(kept?);
+        entries.extend(kept);
         report.extend(said);
+        rejects.extend(bad.iter().map(ToString::to_string));
         Ok(())
     })?;
     if summary.shape != Shape::Pairs {
         tracker.note(&format!("{}: read as {}", path.display(), summary.shape));
     }
-    keep_rejects(plan, path, &summary.rejects, tracker)?;
+    rejects.extend(summary.rejects.iter().map(ToString::to_string));
+    if rejects.len() > n_rejects {
+        let file = keep_rejects(plan, rejects)?;
+        tracker.note(&format!(
+            "{}: {} rows passed over, listed in {}",
+            path.display(),
+            rejects.len() - n_rejects,
+            file.display()
+        ));
+    }
     if range.is_some() && end > n {
         return Err(TrainError::Rows {
             path: path.to_owned(),
@@ -171,26 +183,12 @@ fn entries<R>(
     Ok(entries)
 }
 
-/// Lists what was passed over in the run's folder.
-fn keep_rejects(
-    plan: &Plan,
-    path: &Path,
-    rejects: &[ReadError],
-    tracker: &mut dyn Tracker,
-) -> Result<(), TrainError> {
-    if rejects.is_empty() {
-        return Ok(());
-    }
+/// Lists what was passed over, of all sets, in the run's folder.
+fn keep_rejects(plan: &Plan, rejects: &[String]) -> Result<PathBuf, TrainError> {
     let folder = &plan.output.folder;
     fs::create_dir_all(folder).map_err(TrainError::file(folder))?;
     let file = folder.join("rejects.txt");
-    let lines: String = rejects.iter().map(|e| format!("{e}\n")).collect();
+    let lines: String = rejects.iter().map(|line| format!("{line}\n")).collect();
     write_file(&file, lines.as_bytes()).map_err(TrainError::file(&file))?;
-    tracker.note(&format!(
-        "{}: {} rows passed over, listed in {}",
-        path.display(),
-        rejects.len(),
-        file.display()
-    ));
-    Ok(())
+    Ok(file)
 }

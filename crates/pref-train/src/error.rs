@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use pref_data::Place;
 use thiserror::Error;
 
 use crate::plan::PlanError;
@@ -21,14 +22,8 @@ pub enum TrainError {
     #[error(transparent)]
     Tokenizer(#[from] pref_data::TokenizerError),
     /// Pairs cannot be made tokens.
-    #[error("{}: {source}", path.display())]
-    Tokenize {
-        /// The file of pairs.
-        path: PathBuf,
-        /// What is wrong.
-        #[source]
-        source: pref_data::TokenizeError,
-    },
+    #[error(transparent)]
+    Tokenize(#[from] pref_data::TokenizeError),
     /// The model cannot be loaded.
     #[error(transparent)]
     Load(#[from] pref_model::LoadError),
@@ -79,10 +74,10 @@ pub enum TrainError {
         held_out: usize,
     },
     /// A pair lacks what the objective looks at.
-    #[error("line {line}: the objective needs `{field}`, and the row has none; {remedy}")]
+    #[error("{place}: the objective needs `{field}`, and the row has none; {remedy}")]
     Lacks {
-        /// From 1.
-        line: usize,
+        /// The row.
+        place: Place,
         /// The field.
         field: String,
         /// What makes it.
@@ -94,10 +89,10 @@ pub enum TrainError {
     )]
     OnePrompt,
     /// Segments that do not describe their answer.
-    #[error("line {line}: `{side}_segments`: {source}")]
+    #[error("{place}: `{side}_segments`: {source}")]
     Segments {
-        /// From 1.
-        line: usize,
+        /// The row.
+        place: Place,
         /// `chosen` or `rejected`.
         side: &'static str,
         /// Why not.
@@ -158,31 +153,27 @@ pub enum TrainError {
     },
     /// A loss is NaN or infinite.
     #[error(
-        "the loss of step {step} is not finite, on the pairs of {} at lines {}; the weights before the step are in {}; lower train.learning-rate or look at these pairs",
-        data.display(), list(lines), checkpoint.display()
+        "the loss of step {step} is not finite, on the pairs at {}; the weights before the step are in {}; lower train.learning-rate or look at these pairs",
+        list(places), checkpoint.display()
     )]
     NotFinite {
         /// The step that was not taken.
         step: usize,
-        /// The file of pairs.
-        data: PathBuf,
-        /// Lines of the pairs.
-        lines: Vec<usize>,
+        /// The pairs.
+        places: Vec<Place>,
         /// Weights from before.
         checkpoint: PathBuf,
     },
     /// A gradient is NaN or infinite while all losses are finite.
     #[error(
-        "the gradient of step {step} is not finite, on the pairs of {} at lines {}; the weights before the step are in {}; lower train.learning-rate or look at these pairs",
-        data.display(), list(lines), checkpoint.display()
+        "the gradient of step {step} is not finite, on the pairs at {}; the weights before the step are in {}; lower train.learning-rate or look at these pairs",
+        list(places), checkpoint.display()
     )]
     NotFiniteGradient {
         /// The step that was not taken.
         step: usize,
-        /// The file of pairs.
-        data: PathBuf,
-        /// Lines of the step's pairs.
-        lines: Vec<usize>,
+        /// The step's pairs.
+        places: Vec<Place>,
         /// Weights from before.
         checkpoint: PathBuf,
     },
@@ -195,7 +186,7 @@ impl TrainError {
     }
 }
 
-fn list(lines: &[usize]) -> String {
-    let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
-    lines.join(", ")
+fn list(places: &[Place]) -> String {
+    let places: Vec<String> = places.iter().map(ToString::to_string).collect();
+    places.join(", ")
 }

@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pref_core::Needs;
-use pref_data::{DiffOptions, Lined, Longest, TokenDiff, TokenExample, TokenPair, token_diffs};
+use pref_data::{
+    DiffOptions, Longest, Place, Placed, TokenDiff, TokenExample, TokenPair, token_diffs,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
@@ -17,19 +19,20 @@ use crate::rows::{RowWriter, Rows};
 /// What is known of a pair without reading it.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    place: Range<usize>,
-    /// Of a single answer: where the other answer is.
+    /// The row's bytes.
+    bytes: Range<usize>,
+    /// Of a single answer: the bytes of the row whose answer stands for the rejected one.
     other: Option<Range<usize>>,
-    line: usize,
+    place: Place,
     lengths: [u32; 3],
 }
 
 impl Entry {
-    fn new(place: Range<usize>, line: usize, lengths: [usize; 3]) -> Self {
+    fn new(bytes: Range<usize>, place: Place, lengths: [usize; 3]) -> Self {
         Self {
-            place,
+            bytes,
             other: None,
-            line,
+            place,
             // a model has far fewer positions
             lengths: lengths.map(|n| n as u32),
         }
@@ -41,9 +44,9 @@ impl Entry {
     }
 }
 
-impl Lined for Entry {
-    fn line(&self) -> usize {
-        self.line
+impl Placed for Entry {
+    fn place(&self) -> &Place {
+        &self.place
     }
 }
 
@@ -113,7 +116,7 @@ impl<'a> Collector<'a> {
                 pair: TokenPair {
                     prompt: answer.prompt,
                     chosen: answer.completion,
-                    line: answer.line,
+                    place: answer.place,
                     ..TokenPair::default()
                 },
                 varied: None,
@@ -127,7 +130,7 @@ impl<'a> Collector<'a> {
         let pair = &row.pair;
         let lengths = [&pair.prompt, &pair.chosen, &pair.rejected].map(Vec::len);
         match self.rows.push(row) {
-            Ok(place) => Ok(Entry::new(place, pair.line, lengths)),
+            Ok(bytes) => Ok(Entry::new(bytes, pair.place.clone(), lengths)),
             Err(error) => Err(TrainError::file(self.rows.folder())(error)),
         }
     }
@@ -187,7 +190,7 @@ impl Examples {
             let [prompt, _, rejected] = &mut entry.lengths;
             let left = max_length.saturating_sub(*prompt as usize).max(1);
             *rejected = other.lengths[1].min(left as u32);
-            entry.other = Some(other.place);
+            entry.other = Some(other.bytes);
         }
         Ok(single)
     }
@@ -238,9 +241,9 @@ impl Examples {
     /// Reads a pair.
     pub(crate) fn row(&self, index: usize) -> Row {
         let entry = &self.entries[index];
-        let mut row: Row = self.collection.rows.get(entry.place.clone());
-        if let Some(place) = &entry.other {
-            let other: Row = self.collection.rows.get(place.clone());
+        let mut row: Row = self.collection.rows.get(entry.bytes.clone());
+        if let Some(bytes) = &entry.other {
+            let other: Row = self.collection.rows.get(bytes.clone());
             row.pair.rejected = other.pair.chosen;
             row.pair.rejected.truncate(entry.lengths()[2]);
         }

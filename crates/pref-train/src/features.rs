@@ -110,7 +110,7 @@ pub(crate) fn check(pair: &TokenPair, needs: Needs) -> Result<(), TrainError> {
         ] {
             if is_absent {
                 return Err(TrainError::Lacks {
-                    line: pair.line,
+                    place: pair.place.clone(),
                     field: format!("{side}_{field}"),
                     remedy,
                 });
@@ -129,7 +129,7 @@ fn segments(pair: &TokenPair, index: usize) -> Result<Segments, TrainError> {
     let n_tokens = [&pair.chosen, &pair.rejected][index].len();
     let (ranges, scores) = (features.segments.clone(), features.scores.clone());
     Segments::new(n_tokens, ranges, scores).map_err(|source| TrainError::Segments {
-        line: pair.line,
+        place: pair.place.clone(),
         side: SIDES[index],
         source,
     })

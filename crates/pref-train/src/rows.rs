@@ -1,4 +1,4 @@
-//! Rows kept as bytes. In: values, one after the other. Out: the same values by their place, read
+//! Rows kept as bytes. In: values, one after the other. Out: the same values by their bytes, read
 //! back when asked for. Few stay in memory; more go to a file without a name, which the system maps
 //! in and out, so that a set larger than memory can be trained on.
 
@@ -44,7 +44,7 @@ impl RowWriter {
         &self.folder
     }
 
-    /// Keeps a row, and says where.
+    /// Keeps a row, and says which bytes it is.
     pub(crate) fn push(&mut self, row: &impl Serialize) -> io::Result<Range<usize>> {
         let start = self.written + self.memory.len();
         postcard::to_io(row, &mut self.memory).map_err(io::Error::other)?;
@@ -78,7 +78,7 @@ impl RowWriter {
     }
 }
 
-/// Rows by their places.
+/// Rows by their bytes.
 #[derive(Debug)]
 pub(crate) struct Rows(Bytes);
 
@@ -89,11 +89,11 @@ enum Bytes {
 }
 
 impl Rows {
-    /// The row that was pushed to this place.
-    pub(crate) fn get<T: DeserializeOwned>(&self, place: Range<usize>) -> T {
+    /// The row that these bytes are.
+    pub(crate) fn get<T: DeserializeOwned>(&self, bytes: Range<usize>) -> T {
         let bytes = match &self.0 {
-            Bytes::Memory(bytes) => &bytes[place],
-            Bytes::Mapped(map) => &map[place],
+            Bytes::Memory(all) => &all[bytes],
+            Bytes::Mapped(map) => &map[bytes],
         };
         postcard::from_bytes(bytes).expect("a row is read as it was written")
     }

@@ -349,23 +349,16 @@ impl Run<'_> {
         failure: StepFailure,
     ) -> Result<TrainError, TrainError> {
         let step = trainer.state.step + 1;
-        let data = self.plan.data.train.clone();
-        let empty = self.plan.data.empty.clone();
         Ok(match failure {
             StepFailure::Batch(error) => TrainError::Batch(error),
             StepFailure::Loss(set, pairs) => TrainError::NotFinite {
                 step,
-                data: match set {
-                    Set::Empty => empty.unwrap_or(data),
-                    Set::Train | Set::Eval | Set::EmptyEval => data,
-                },
-                lines: trainer.lines(set, &pairs),
+                places: trainer.places(set, &pairs),
                 checkpoint: self.save(trainer)?,
             },
             StepFailure::Gradient(pairs) => TrainError::NotFiniteGradient {
                 step,
-                data,
-                lines: trainer.lines(Set::Train, &pairs),
+                places: trainer.places(Set::Train, &pairs),
                 checkpoint: self.save(trainer)?,
             },
         })

@@ -8,7 +8,7 @@ use pref_core::{
     BatchError, BvpoAlpha, Kto, ObjectiveConfig, ObjectiveKind, Side, backward_in_chunks,
     position_chunks, token_kl,
 };
-use pref_data::{Answers, Batch, BatchLayout, Lined, Longest, Order, Sampler};
+use pref_data::{Answers, Batch, BatchLayout, Longest, Order, Place, Placed, Sampler};
 use pref_model::{Decoder, token_log_probs};
 
 use crate::batch::{Columns, batch_of, log_probs, responses};
@@ -125,10 +125,11 @@ impl<B: AutodiffBackend> Trainer<B> {
         self.plan.steps.unwrap_or(by_epochs.ceil() as usize)
     }
 
-    /// Lines in the data of these pairs.
-    pub(crate) fn lines(&self, set: Set, indices: &[usize]) -> Vec<usize> {
+    /// Where these pairs are from.
+    pub(crate) fn places(&self, set: Set, indices: &[usize]) -> Vec<Place> {
         let entries = self.sets.of(set).entries();
-        indices.iter().map(|&i| entries[i].line()).collect()
+        let place = |&i: &usize| entries[i].place().clone();
+        indices.iter().map(place).collect()
     }
 
     pub(crate) fn n_eval(&self) -> usize {

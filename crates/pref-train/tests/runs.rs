@@ -310,6 +310,8 @@ fn rows_that_are_no_pairs_are_passed_over_when_asked() {
     let data = common::write_pairs(folder.path(), 10);
     let mut text = std::fs::read_to_string(&data).unwrap();
     text.push_str("{\"prompt\": \"only\"}\nnot json\n");
+    // ended by the tokenizer here, and by the text there: the same to a model
+    text.push_str("{\"prompt\": \"Who?\", \"chosen\": \"me\", \"rejected\": \"me<|im_end|>\"}\n");
     std::fs::write(&data, text).unwrap();
     let run = folder.path().join("run");
     assert!(common::run::<Cpu>(&plan(&data, &run, &[]), false).is_err());
@@ -319,7 +321,7 @@ fn rows_that_are_no_pairs_are_passed_over_when_asked() {
         memory
             .notes
             .iter()
-            .any(|n| n.contains("2 rows passed over")),
+            .any(|n| n.contains("3 rows passed over")),
         "{:?}",
         memory.notes
     );
@@ -461,13 +463,13 @@ fn a_loss_that_is_no_number_stops_with_lines_and_a_checkpoint() {
     let error = refused(&plan(&data, &run, &wild), false);
     let (TrainError::NotFinite {
         step,
-        lines,
+        places,
         checkpoint,
         ..
     }
     | TrainError::NotFiniteGradient {
         step,
-        lines,
+        places,
         checkpoint,
         ..
     }) = error
@@ -475,7 +477,11 @@ fn a_loss_that_is_no_number_stops_with_lines_and_a_checkpoint() {
         panic!("{error}");
     };
     assert_eq!(step, 2);
-    assert!(!lines.is_empty() && lines.iter().all(|&line| (1..=10).contains(&line)));
+    assert!(!places.is_empty());
+    for place in places {
+        assert!((1..=10).contains(&place.line));
+        assert_eq!(place.file.as_deref(), Some(data.as_path()));
+    }
     assert!(checkpoint.ends_with("step-000001"));
     assert!(checkpoint.join("model.safetensors").is_file());
 }

@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
-use pref_data::{Pair, RowMap, Text, TokenizeOptions, Tokenizer, hold_out, read_rows};
+use pref_data::{
+    Example, Pair, RowMap, Text, TokenExample, TokenPair, TokenizeOptions, Tokenizer, hold_out,
+    read_rows,
+};
 use serde_json::json;
 
-use crate::pairs::{ReadArgs, parse_field, put_lines, tokens, write_lines};
+use crate::pairs::{ReadArgs, Rows, TokenRows, parse_field, put_lines, write_lines};
 use crate::progress;
 
 /// Look at sets of pairs, convert and divide them
@@ -21,7 +24,7 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// How many pairs there are, and how long they are
+    /// How many pairs or answers there are, and how long they are
     Stats {
         /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them or a pattern
         #[arg(value_name = "FILE")]
@@ -35,7 +38,7 @@ enum Command {
         #[command(flatten)]
         read: ReadArgs,
     },
-    /// Any format and shape to JSON Lines of prompt, chosen and rejected
+    /// Any format and shape to JSON Lines of prompt, chosen and rejected, or of single answers
     Convert {
         /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them or a pattern
         #[arg(value_name = "FILE")]
@@ -92,8 +95,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             read,
         } => stats(file, model.as_deref(), *json, read)?,
         Command::Convert { file, output, read } => {
-            let pairs = read.read(file)?.rows;
-            let lines = pairs.iter().map(|pair| Ok(pair.to_value().to_string()));
+            let rows = read.read_any(file)?.values();
+            let lines = rows.iter().map(|row| Ok(row.to_string()));
             put_lines(output.as_deref(), lines)?;
         }
         Command::Map {
@@ -120,82 +123,114 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
                 *fraction > 0.0 && *fraction < 1.0,
                 "--fraction must be above 0 and below 1, found {fraction}"
             );
-            let (train, eval) = hold_out(read.read(file)?.rows, *fraction, *seed);
+            let rows = read.read_any(file)?;
+            let (train, eval) = hold_out(rows.values(), *fraction, *seed);
             std::fs::create_dir_all(output)?;
-            for (name, pairs) in [("train.jsonl", train), ("eval.jsonl", eval)] {
+            for (name, part) in [("train.jsonl", train), ("eval.jsonl", eval)] {
                 let path = output.join(name);
-                let lines = pairs.iter().map(|pair| Ok(pair.to_value().to_string()));
-                let n = write_lines(&path, lines)?;
-                progress::note(&format!("{}: {n} pairs", path.display()));
+                let n = write_lines(&path, part.iter().map(|row| Ok(row.to_string())))?;
+                progress::note(&format!("{}: {n} {}", path.display(), rows.noun()));
             }
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// Lengths by the name of the column.
+type Columns = Vec<(&'static str, Vec<usize>)>;
+
 fn stats(file: &Path, model: Option<&Path>, json: bool, read: &ReadArgs) -> Result<()> {
-    let pairs = read.read(file)?.rows;
-    let (unit, columns): (_, [Vec<usize>; 3]) = match model {
-        Some(model) => {
-            let tokenizer = Tokenizer::from_folder(model)?;
-            let pairs = tokens(file, &pairs, &tokenizer, &TokenizeOptions::default())?;
-            let column = |of: fn(&pref_data::TokenPair) -> usize| pairs.iter().map(of).collect();
-            let columns = [
-                column(|p| p.prompt.len()),
-                column(|p| p.chosen.len()),
-                column(|p| p.rejected.len()),
-            ];
-            ("tokens", columns)
+    let rows = read.read_any(file)?;
+    let (unit, mut columns) = match model {
+        Some(model) => ("tokens", token_columns(&rows, model)?),
+        None => ("characters", columns(&rows)),
+    };
+    // what the two sides or labels have in common
+    let (key, counted, remark) = match &rows {
+        Rows::Pairs(_) => {
+            let longer = columns[1].1.iter().zip(&columns[2].1);
+            let longer = longer.filter(|(w, l)| w > l).count();
+            ("chosen_longer", longer, "chosen is the longer answer in")
         }
-        None => {
-            let column = |of: fn(&Pair) -> &Text| pairs.iter().map(|p| length(of(p))).collect();
-            let columns = [
-                column(|p| &p.prompt),
-                column(|p| &p.chosen),
-                column(|p| &p.rejected),
-            ];
-            ("characters", columns)
+        Rows::Examples(examples) => {
+            let wanted = examples.iter().filter(|example| example.desirable).count();
+            ("desirable", wanted, "the label is true in")
         }
     };
-    let longer = columns[1]
-        .iter()
-        .zip(&columns[2])
-        .filter(|(w, l)| w > l)
-        .count();
+    let (n, noun) = (rows.len(), rows.noun());
     let mut stdout = std::io::stdout().lock();
-    const NAMES: [&str; 3] = ["prompt", "chosen", "rejected"];
-    let summaries = columns.map(|mut column| {
+    let summaries = columns.iter_mut().map(|(name, column)| {
         column.sort_unstable();
         let n = column.len();
         let at = |q: f64| column[((n - 1) as f64 * q).round() as usize];
         let mean = column.iter().sum::<usize>() as f64 / n as f64;
-        (mean, [0.0, 0.5, 0.9, 1.0].map(at))
+        (*name, mean, [0.0, 0.5, 0.9, 1.0].map(at))
     });
     if json {
-        let mut line = json!({"pairs": pairs.len(), "unit": unit, "chosen_longer": longer});
-        for (name, (mean, [least, median, high, most])) in NAMES.into_iter().zip(summaries) {
+        let mut line = json!({noun: n, "unit": unit, key: counted});
+        for (name, mean, [least, median, high, most]) in summaries {
             line[name] =
                 json!({"mean": mean, "least": least, "median": median, "p90": high, "most": most});
         }
         writeln!(stdout, "{line}")?;
         return Ok(());
     }
-    writeln!(stdout, "{} pairs, in {unit}\n", pairs.len())?;
+    writeln!(stdout, "{n} {noun}, in {unit}\n")?;
     writeln!(
         stdout,
         "{:<10}{:>9}{:>9}{:>9}{:>9}{:>9}",
         "", "mean", "least", "median", "90 %", "most"
     )?;
-    for (name, (mean, quantiles)) in NAMES.into_iter().zip(summaries) {
+    for (name, mean, quantiles) in summaries {
         let cells: String = quantiles.iter().map(|q| format!("{q:>9}")).collect();
         writeln!(stdout, "{name:<10}{mean:>9.1}{cells}")?;
     }
-    let share = 100.0 * longer as f64 / pairs.len() as f64;
-    writeln!(
-        stdout,
-        "\nchosen is the longer answer in {longer} pairs ({share:.0} %)"
-    )?;
+    let share = 100.0 * counted as f64 / n as f64;
+    writeln!(stdout, "\n{remark} {counted} {noun} ({share:.0} %)")?;
     Ok(())
+}
+
+fn columns(rows: &Rows) -> Columns {
+    match rows {
+        Rows::Pairs(pairs) => {
+            let column = |of: fn(&Pair) -> &Text| pairs.iter().map(|p| length(of(p))).collect();
+            vec![
+                ("prompt", column(|p| &p.prompt)),
+                ("chosen", column(|p| &p.chosen)),
+                ("rejected", column(|p| &p.rejected)),
+            ]
+        }
+        Rows::Examples(all) => {
+            let column = |of: fn(&Example) -> &Text| all.iter().map(|e| length(of(e))).collect();
+            vec![
+                ("prompt", column(|e| &e.prompt)),
+                ("completion", column(|e| &e.completion)),
+            ]
+        }
+    }
+}
+
+fn token_columns(rows: &Rows, model: &Path) -> Result<Columns> {
+    let tokenizer = Tokenizer::from_folder(model)?;
+    Ok(
+        match rows.tokens(&tokenizer, &TokenizeOptions::default())? {
+            TokenRows::Pairs(pairs) => {
+                let column = |of: fn(&TokenPair) -> usize| pairs.rows.iter().map(of).collect();
+                vec![
+                    ("prompt", column(|p| p.prompt.len())),
+                    ("chosen", column(|p| p.chosen.len())),
+                    ("rejected", column(|p| p.rejected.len())),
+                ]
+            }
+            TokenRows::Examples(all) => {
+                let column = |of: fn(&TokenExample) -> usize| all.rows.iter().map(of).collect();
+                vec![
+                    ("prompt", column(|e| e.prompt.len())),
+                    ("completion", column(|e| e.completion.len())),
+                ]
+            }
+        },
+    )
 }
 
 fn length(text: &Text) -> usize {

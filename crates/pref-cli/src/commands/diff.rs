@@ -99,7 +99,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let (pair, diff) = (&tokenized[i], &diffs[i]);
         if args.json {
             let line = json!({
-                "line": pair.line,
+                "file": pair.place.file.as_deref(),
+                "line": pair.place.line,
                 "distance": diff.distance(),
                 "chosen_varied": bits(&diff.chosen),
                 "rejected_varied": bits(&diff.rejected),
@@ -109,8 +110,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
         writeln!(
             stdout,
-            "line {}: {} edits, {} of {} and {} of {} tokens varied",
-            pair.line,
+            "{}: {} edits, {} of {} and {} of {} tokens varied",
+            pair.place,
             diff.distance(),
             count(&diff.chosen),
             diff.chosen.len(),

@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use pref_data::{DiffAlgorithm, PartRules, TokenDiff, TokenFeatures, TokenizeOptions, Tokenizer};
 use serde_json::{Value, json};
 
-use crate::pairs::{ReadArgs, tokens};
+use crate::pairs::{ReadArgs, TokenRows};
 
 /// Show a row exactly as the model will see it: tokens, ids, masks, segments, weights
 #[derive(clap::Args)]
@@ -34,11 +34,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let pairs = args.read.read(&args.file)?.rows;
-    let n = pairs.len();
+    let rows = args.read.read_any(&args.file)?;
+    let (n, noun) = (rows.len(), rows.noun());
     ensure!(
         (1..=n).contains(&args.row),
-        "--row {} is not one of the {n} pairs",
+        "--row {} is not one of the {n} {noun}",
         args.row
     );
     let tokenizer = Tokenizer::from_folder(&args.model)?;
@@ -47,13 +47,24 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         parts: Some(PartRules::new("reasoning", &PartRules::default_markers())?),
         ..TokenizeOptions::default()
     };
-    let pair = &tokens(
-        &args.file,
-        &pairs[args.row - 1..args.row],
-        &tokenizer,
-        &options,
-    )?[0];
-    let diff = TokenDiff::new(&pair.chosen, &pair.rejected, DiffAlgorithm::Levenshtein);
+    let row = rows.only(args.row - 1).tokens(&tokenizer, &options)?;
+    let (prompt, answers) = match row {
+        TokenRows::Pairs(mut pairs) => {
+            let pair = pairs.rows.remove(0);
+            let diff = TokenDiff::new(&pair.chosen, &pair.rejected, DiffAlgorithm::Levenshtein);
+            let [of_chosen, of_rejected] = pair.features;
+            let chosen = ("chosen", pair.chosen, diff.chosen, of_chosen);
+            let rejected = ("rejected", pair.rejected, diff.rejected, of_rejected);
+            (pair.prompt, vec![chosen, rejected])
+        }
+        TokenRows::Examples(mut examples) => {
+            let example = examples.rows.remove(0);
+            let side = ["undesirable", "desirable"][usize::from(example.desirable)];
+            let mask = vec![false; example.completion.len()];
+            let answer = (side, example.completion, mask, None);
+            (example.prompt, vec![answer])
+        }
+    };
 
     let mut stdout = std::io::stdout().lock();
     let mut show = |side: &str, t: usize, id: u32, seen: Value| -> Result<()> {
@@ -77,28 +88,20 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             })
             .collect();
         let line = format!(
-            "{side:<9}{t:>6}{id:>9}  {:<20}{}",
+            "{side:<12}{t:>6}{id:>9}  {:<20}{}",
             format!("{piece:?}"),
             known.join(", ")
         );
         writeln!(stdout, "{}", line.trim_end())?;
         Ok(())
     };
-    for (t, &id) in pair.prompt.iter().enumerate() {
+    for (t, &id) in prompt.iter().enumerate() {
         show("prompt", t, id, json!({}))?;
     }
-    for (side, ids, mask, features) in [
-        ("chosen", &pair.chosen, &diff.chosen, &pair.features[0]),
-        (
-            "rejected",
-            &pair.rejected,
-            &diff.rejected,
-            &pair.features[1],
-        ),
-    ] {
+    for (side, ids, mask, features) in &answers {
         for (t, &id) in ids.iter().enumerate() {
             let seen = seen(t, mask[t], features.as_deref());
-            show(side, pair.prompt.len() + t, id, seen)?;
+            show(side, prompt.len() + t, id, seen)?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -6,14 +6,14 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use pref_data::{
-    Fault, Finding, Severity, TokenLint, TokenizeOptions, Tokenizer, lint_overlap, lint_pairs,
-    tokenize,
+    Fault, Finding, Place, ReadError, Severity, TokenLint, TokenizeError, TokenizeOptions,
+    Tokenizer, lint_examples, lint_overlap, lint_pairs, lint_report,
 };
 use serde_json::json;
 
-use crate::pairs::ReadArgs;
+use crate::pairs::{ReadArgs, Rows, TokenRows};
 
 /// Find what is wrong with a set of pairs before money is spent on it
 ///
@@ -43,49 +43,60 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let read = args.read.read(&args.file)?;
-    let mut found: Vec<(&PathBuf, Finding)> = Vec::new();
-    let file = &args.file;
-    found.extend(lint_pairs(&read.rows).into_iter().map(|f| (file, f)));
+    let (rows, rejects) = args.read.read_all(&args.file)?;
+    let unread = |error: &ReadError| bad_row(error.row(), error);
+    let mut found: Vec<Finding> = rejects.iter().map(unread).collect();
+    found.extend(match &rows {
+        Rows::Pairs(pairs) => lint_pairs(pairs),
+        Rows::Examples(examples) => lint_examples(examples),
+    });
     if let Some(eval) = &args.eval {
-        let eval_pairs = args.read.read(eval)?.rows;
-        let overlap = lint_overlap(&read.rows, &eval_pairs);
-        found.extend(overlap.into_iter().map(|f| (eval, f)));
+        let (eval, rejects) = args.read.read_all(eval)?;
+        found.extend(rejects.iter().map(unread));
+        found.extend(lint_overlap(rows.prompts(), eval.prompts()));
     }
     if let Some(model) = &args.model {
         let tokenizer = Tokenizer::from_folder(model)?;
-        let tokenized = tokenize(&read.rows, &tokenizer, &TokenizeOptions::default());
-        let tokenized = tokenized.map_err(|e| anyhow!("{}: {e}", file.display()))?;
-        let boundary = tokenized.report.boundary_mismatches.iter().map(|&line| Finding {
-            line: Some(line),
-            fault: Fault::Boundary,
-            message: "prompt and answer share a token: the tokens of both do not begin with the prompt's".to_owned(),
-        });
         let lint = TokenLint {
             bos_id: tokenizer.bos_id(),
             eos_id: tokenizer.eos_id(),
             max_length: args.max_length,
         };
-        let all = boundary.chain(lint.findings(&tokenized.rows));
-        found.extend(all.map(|f| (file, f)));
+        let options = TokenizeOptions {
+            skip_bad_rows: true,
+            ..TokenizeOptions::default()
+        };
+        let (report, rejects, findings) = match rows.tokens(&tokenizer, &options)? {
+            TokenRows::Pairs(all) => (all.report, all.rejects, lint.pairs(&all.rows)),
+            TokenRows::Examples(all) => (all.report, all.rejects, lint.examples(&all.rows)),
+        };
+        let unusable = |error: &TokenizeError| bad_row(error.row().cloned(), error);
+        found.extend(rejects.iter().map(unusable));
+        found.extend(lint_report(&report));
+        found.extend(findings);
     }
     // by file and line, what is true of the whole set last
-    found.sort_by_key(|(path, f)| ((*path).clone(), f.line.unwrap_or(usize::MAX), f.fault));
+    found.sort_by(|a, b| {
+        let key = |f: &Finding| (f.place.is_none(), f.place.clone(), f.fault);
+        key(a).cmp(&key(b))
+    });
 
     let mut stdout = std::io::stdout().lock();
     let mut counts: BTreeMap<Fault, usize> = BTreeMap::new();
-    for (path, finding) in &found {
+    for finding in &found {
         *counts.entry(finding.fault).or_default() += 1;
         let severity = finding.fault.severity();
         if args.json {
-            let line = json!({"file": path, "line": finding.line, "fault": finding.fault,
-                "severity": severity, "message": finding.message});
+            let place = finding.place.as_ref();
+            let file = place.and_then(|place| place.file.as_deref());
+            let line = json!({"file": file.unwrap_or(&args.file), "line": place.map(|p| p.line),
+                "fault": finding.fault, "severity": severity, "message": finding.message});
             writeln!(stdout, "{line}")?;
             continue;
         }
-        let place = match finding.line {
-            Some(line) => format!("{}:{line}", path.display()),
-            None => path.display().to_string(),
+        let place = match &finding.place {
+            Some(place) => place.to_string(),
+            None => args.file.display().to_string(),
         };
         writeln!(stdout, "{place}: {}: {}", finding.fault, finding.message)?;
     }
@@ -95,8 +106,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
         writeln!(
             stdout,
-            "{} pairs, {} findings",
-            read.rows.len(),
+            "{} {}, {} findings",
+            rows.len(),
+            rows.noun(),
             found.len()
         )?;
         for (fault, n) in &counts {
@@ -118,4 +130,23 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// A row that cannot be used. The error begins with its place, as a line of findings does.
+fn bad_row(place: Option<Place>, error: &dyn std::error::Error) -> Finding {
+    let text = error.to_string();
+    let behind = place
+        .as_ref()
+        .and_then(|p| text.strip_prefix(&p.to_string()));
+    let message = match behind.map(|rest| rest.strip_prefix(": ").ok_or(rest)) {
+        Some(Ok(message)) => message.to_owned(),
+        // JSON has a column as well
+        Some(Err(rest)) => format!("column {}", rest.trim_start_matches(':')),
+        None => text,
+    };
+    Finding {
+        place,
+        fault: Fault::BadRow,
+        message,
+    }
 }

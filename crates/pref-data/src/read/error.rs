@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::pair::Place;
+
 /// A file of rows that cannot be read, or a row that is not what it should be.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -172,11 +174,11 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// Whether one row is to blame, so that the rest can be read without it.
-    pub fn is_of_a_row(&self) -> bool {
-        match self {
+    /// The row that is to blame, if it is one row, so that the rest can be read without it.
+    pub fn row(&self) -> Option<Place> {
+        let (path, line) = match self {
             #[cfg(feature = "hub")]
-            ReadError::Hub(_) => false,
+            ReadError::Hub(_) => return None,
             ReadError::File { .. }
             | ReadError::NoFile { .. }
             | ReadError::NoHub(_)
@@ -184,15 +186,19 @@ impl ReadError {
             | ReadError::LongLine { .. }
             | ReadError::Format { .. }
             | ReadError::Unpaired { .. }
-            | ReadError::Column { .. } => false,
-            ReadError::Utf8 { .. }
-            | ReadError::Json { .. }
-            | ReadError::NotAnObject { .. }
-            | ReadError::MissingField { .. }
-            | ReadError::WrongType { .. }
-            | ReadError::Empty { .. }
-            | ReadError::NoPreference { .. }
-            | ReadError::Tied { .. } => true,
-        }
+            | ReadError::Column { .. } => return None,
+            ReadError::Utf8 { path, line, .. }
+            | ReadError::Json { path, line, .. }
+            | ReadError::NotAnObject { path, line, .. }
+            | ReadError::MissingField { path, line, .. }
+            | ReadError::WrongType { path, line, .. }
+            | ReadError::Empty { path, line, .. }
+            | ReadError::NoPreference { path, line, .. }
+            | ReadError::Tied { path, line, .. } => (path, *line),
+        };
+        Some(Place {
+            file: Some(path.as_path().into()),
+            line,
+        })
     }
 }

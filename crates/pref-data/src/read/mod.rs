@@ -139,7 +139,7 @@ pub fn each_example<E: From<ReadError>>(
             chosen,
             rejected,
             tools,
-            line,
+            place,
             ..
         } = row.pair(shape)?;
         for (completion, desirable) in [(chosen, true), (rejected, false)] {
@@ -148,12 +148,55 @@ pub fn each_example<E: From<ReadError>>(
                 completion,
                 desirable,
                 tools: tools.clone(),
-                line,
+                place: place.clone(),
             });
         }
         Ok(())
     };
     scan(path, options, take, sink)
+}
+
+/// The shape of a file's rows, as its first row with one has it; none if no row has.
+///
+/// # Errors
+/// [`ReadError`] if there is no such file, or it cannot be read.
+pub fn shape_of(path: &Path, options: &ReadOptions) -> Result<Option<Shape>, ReadError> {
+    if options.shape.is_some() {
+        return Ok(options.shape);
+    }
+    for row in renamed_rows(path, options)? {
+        match row {
+            Ok(row) => match Shape::of(&row) {
+                None => {}
+                shape => return Ok(shape),
+            },
+            Err(error) if error.row().is_some() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// The rows of a file with their columns under the names that are known here.
+fn renamed_rows(
+    path: &Path,
+    options: &ReadOptions,
+) -> Result<impl Iterator<Item = Result<SourceRow, ReadError>>, ReadError> {
+    for (field, from) in &options.columns {
+        if !row::FIELDS.contains(&field.as_str()) {
+            let (from, to) = (from.clone(), field.clone());
+            let known = row::FIELDS.join(", ");
+            return Err(ReadError::Column { from, to, known });
+        }
+    }
+    Ok(read_rows(path)?.map(|row| {
+        let mut row = row?;
+        row.object = row::renamed(row.object, &options.columns);
+        if row.is_table {
+            row.parse_cells();
+        }
+        Ok(row)
+    }))
 }
 
 /// Everything that a reader hands on.
@@ -179,27 +222,13 @@ fn scan<T, E: From<ReadError>>(
     take: impl Fn(&SourceRow, Shape, &mut Vec<T>) -> Result<(), ReadError>,
     mut sink: impl FnMut(Vec<T>) -> Result<(), E>,
 ) -> Result<Summary, E> {
-    for (field, from) in &options.columns {
-        if !row::FIELDS.contains(&field.as_str()) {
-            let (from, to) = (from.clone(), field.clone());
-            let known = row::FIELDS.join(", ");
-            return Err(ReadError::Column { from, to, known }.into());
-        }
-    }
-    let rows = read_rows(path)?.map(|row| {
-        let mut row = row?;
-        row.object = row::renamed(row.object, &options.columns);
-        if row.is_table {
-            row.parse_cells();
-        }
-        Ok(row)
-    });
+    let rows = renamed_rows(path, options)?;
     let mut shape = options.shape;
     let mut found = Vec::new();
     let mut n_rows = 0;
     let mut rejects = Vec::new();
     let mut accept = |result: Result<(), ReadError>| match result {
-        Err(error) if options.skip_bad_rows && error.is_of_a_row() => {
+        Err(error) if options.skip_bad_rows && error.row().is_some() => {
             rejects.push(error);
             Ok(())
         }
@@ -249,6 +278,8 @@ fn scan<T, E: From<ReadError>>(
     }
     match shape.filter(|_| n_rows > 0) {
         Some(shape) => Ok(Summary { shape, rejects }),
+        // nothing is left: what was wrong with the first row says more
+        None if !rejects.is_empty() => Err(rejects.swap_remove(0).into()),
         None => {
             let path = path.to_owned();
             Err(ReadError::NoPairs { path }.into())

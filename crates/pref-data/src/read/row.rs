@@ -59,7 +59,7 @@ impl SourceRow {
                 });
             }
         };
-        let mut pair = Pair::new(prompt, chosen, rejected, self.line);
+        let mut pair = Pair::new(prompt, chosen, rejected, self.place());
         self.check_texts([
             ("prompt", &pair.prompt),
             ("chosen", &pair.chosen),
@@ -93,7 +93,7 @@ impl SourceRow {
             completion: self.text("completion")?,
             desirable,
             tools: self.tools()?,
-            line: self.line,
+            place: self.place(),
         };
         self.check_texts([
             ("prompt", &example.prompt),

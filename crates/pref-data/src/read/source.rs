@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use super::error::ReadError;
 use super::row::kind;
 use crate::caught::caught;
+use crate::pair::Place;
 
 /// The longest line of JSON Lines, in bytes.
 const LONGEST_LINE: u64 = 1 << 28;
@@ -32,6 +33,16 @@ pub struct SourceRow {
     pub object: Map<String, Value>,
     /// Whether it is from CSV, whose cells are all text.
     pub(super) is_table: bool,
+}
+
+impl SourceRow {
+    /// Where it is.
+    pub(crate) fn place(&self) -> Place {
+        Place {
+            file: Some(Arc::clone(&self.path)),
+            line: self.line,
+        }
+    }
 }
 
 type Rows = Box<dyn Iterator<Item = Result<SourceRow, ReadError>>>;

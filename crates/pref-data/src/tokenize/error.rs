@@ -1,8 +1,9 @@
-//! What keeps a row from becoming ids, by line.
+//! What keeps a row from becoming ids, by its place.
 
 use thiserror::Error;
 
 use crate::annotation::AnnotationError;
+use crate::pair::Place;
 use crate::tokenizer::TokenizerError;
 
 /// A pair that cannot be made ids.
@@ -10,10 +11,10 @@ use crate::tokenizer::TokenizerError;
 #[non_exhaustive]
 pub enum TokenizeError {
     /// The tokenizer or its template failed.
-    #[error("line {line}: {source}")]
+    #[error("{place}: {source}")]
     Tokenizer {
-        /// From 1.
-        line: usize,
+        /// The row.
+        place: Place,
         /// Why.
         #[source]
         source: TokenizerError,
@@ -25,54 +26,54 @@ pub enum TokenizeError {
     NoEos,
     /// A prompt without a token.
     #[error(
-        "line {line}: the prompt has no token, and a model predicts nothing from nothing; give a prompt, or a tokenizer that begins with a token of its own"
+        "{place}: the prompt has no token, and a model predicts nothing from nothing; give a prompt, or a tokenizer that begins with a token of its own"
     )]
     EmptyPrompt {
-        /// From 1.
-        line: usize,
+        /// The row.
+        place: Place,
     },
     /// An answer without a token of its own.
-    #[error("line {line}: the {side} response has no token of its own after the prompt")]
+    #[error("{place}: the {side} response has no token of its own after the prompt")]
     EmptyResponse {
-        /// From 1.
-        line: usize,
+        /// The row.
+        place: Place,
         /// `chosen` or `rejected`, or `completion` for a single answer.
         side: &'static str,
     },
     /// Tokens of prompt and answer were to be apart, and the template mixes their texts.
     #[error(
-        "line {line}: the chat template renders the prompt otherwise before an answer, so the answer cannot be tokenized by itself; set data.boundary to \"joint\""
+        "{place}: the chat template renders the prompt otherwise before an answer, so the answer cannot be tokenized by itself; set data.boundary to \"joint\""
     )]
     ChangedPrompt {
-        /// From 1.
-        line: usize,
+        /// The row.
+        place: Place,
     },
     /// Both answers are the same ids.
     #[error(
-        "line {line}: chosen and rejected are the same tokens{reason}, so the pair expresses no preference"
+        "{place}: chosen and rejected are the same tokens{reason}, so the pair expresses no preference"
     )]
     NoPreference {
-        /// From 1.
-        line: usize,
+        /// The row.
+        place: Place,
         /// Whether truncation made them so.
         reason: &'static str,
     },
     /// What the row says of an answer does not fit it.
-    #[error("line {line}: {source}")]
+    #[error("{place}: {source}")]
     Annotation {
-        /// From 1.
-        line: usize,
+        /// The row.
+        place: Place,
         /// Why not.
         #[source]
         source: AnnotationError,
     },
     /// A prompt fills the limit by itself.
     #[error(
-        "line {line}: the prompt has {tokens} tokens and max-length is {max_length}, so no response fits; raise data.max-length, shorten the prompt, or set data.long-prompts to \"cut\""
+        "{place}: the prompt has {tokens} tokens and max-length is {max_length}, so no response fits; raise data.max-length, shorten the prompt, or set data.long-prompts to \"cut\""
     )]
     LongPrompt {
-        /// From 1.
-        line: usize,
+        /// The row.
+        place: Place,
         /// Tokens of the prompt.
         tokens: usize,
         /// The limit.
@@ -86,4 +87,20 @@ pub enum TokenizeError {
         /// The limit.
         max_length: usize,
     },
+}
+
+impl TokenizeError {
+    /// The row that is to blame, if it is one row, so that the rest can be tokenized without it.
+    pub fn row(&self) -> Option<&Place> {
+        match self {
+            TokenizeError::NoEos | TokenizeError::Limit { .. } => None,
+            TokenizeError::Tokenizer { place, .. }
+            | TokenizeError::EmptyPrompt { place }
+            | TokenizeError::EmptyResponse { place, .. }
+            | TokenizeError::ChangedPrompt { place }
+            | TokenizeError::NoPreference { place, .. }
+            | TokenizeError::Annotation { place, .. }
+            | TokenizeError::LongPrompt { place, .. } => Some(place),
+        }
+    }
 }

@@ -13,6 +13,7 @@ pub use report::TokenizeReport;
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,7 @@ use serde_json::Value;
 
 use crate::annotation::{Annotation, TokenFeatures};
 use crate::batch::Longest;
-use crate::pair::{Example, Lined, Message, Pair, Text};
+use crate::pair::{Example, Message, Pair, Place, Placed, Text};
 use crate::segment::PartRules;
 use crate::tokenizer::Tokenizer;
 
@@ -33,8 +34,9 @@ pub struct TokenPair {
     pub chosen: Vec<u32>,
     /// The other answer.
     pub rejected: Vec<u32>,
-    /// Line in its file, from 1.
-    pub line: usize,
+    /// Where it is from.
+    #[serde(skip)]
+    pub place: Place,
     /// What is known of the tokens of the chosen and of the rejected answer besides.
     pub features: [Option<Box<TokenFeatures>>; 2],
 }
@@ -55,19 +57,19 @@ pub struct TokenExample {
     pub completion: Vec<u32>,
     /// Whether answers should be more like it.
     pub desirable: bool,
-    /// Line in its file, from 1.
-    pub line: usize,
+    /// Where it is from.
+    pub place: Place,
 }
 
-impl Lined for TokenPair {
-    fn line(&self) -> usize {
-        self.line
+impl Placed for TokenPair {
+    fn place(&self) -> &Place {
+        &self.place
     }
 }
 
-impl Lined for TokenExample {
-    fn line(&self) -> usize {
-        self.line
+impl Placed for TokenExample {
+    fn place(&self) -> &Place {
+        &self.place
     }
 }
 
@@ -119,28 +121,33 @@ pub struct TokenizeOptions {
     pub boundary: Boundary,
     /// Label every token of the answers by these rules, where the row names no parts.
     pub parts: Option<PartRules>,
+    /// Pass over rows that cannot be made ids, instead of stopping at the first.
+    pub skip_bad_rows: bool,
 }
 
 /// Pairs or single answers as ids, and what happened on the way.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Tokenized<T = TokenPair> {
-    /// One for each row, in order.
+    /// One for each row that was not passed over, in order.
     pub rows: Vec<T>,
     /// What happened on the way.
     pub report: TokenizeReport,
+    /// What was wrong with the rows that were passed over.
+    pub rejects: Vec<TokenizeError>,
 }
 
 /// Tokenizes pairs, in parallel; the result does not depend on the number of threads.
 ///
 /// # Errors
-/// [`TokenizeError`] of the first pair, in file order, that cannot be made ids.
+/// [`TokenizeError`] of the first pair, in file order, that cannot be made ids, unless such rows are
+/// passed over.
 pub fn tokenize(
     pairs: &[Pair],
     tokenizer: &Tokenizer,
     options: &TokenizeOptions,
 ) -> Result<Tokenized, TokenizeError> {
     all(pairs, options, |pair, flaws| {
-        let row = Row::new(&pair.prompt, &pair.tools, pair.line, tokenizer, options)?;
+        let row = Row::new(&pair.prompt, &pair.tools, &pair.place, tokenizer, options)?;
         let [of_chosen, of_rejected] = &pair.annotations;
         let chosen = row.answer(&pair.chosen, "chosen", of_chosen.as_deref(), flaws)?;
         let rejected = row.answer(&pair.rejected, "rejected", of_rejected.as_deref(), flaws)?;
@@ -148,7 +155,7 @@ pub fn tokenize(
             prompt: row.prompt,
             chosen: chosen.ids,
             rejected: rejected.ids,
-            line: pair.line,
+            place: pair.place.clone(),
             features: [chosen.features, rejected.features],
         };
         for is_cut in [false, true] {
@@ -156,9 +163,9 @@ pub fn tokenize(
                 truncate(&mut pair, options, flaws)?;
             }
             if pair.chosen == pair.rejected {
-                let line = pair.line;
+                let place = pair.place.clone();
                 let reason = ["", " once cut to max-length"][usize::from(is_cut)];
-                return Err(TokenizeError::NoPreference { line, reason });
+                return Err(TokenizeError::NoPreference { place, reason });
             }
         }
         Ok(pair)
@@ -178,7 +185,7 @@ pub fn tokenize_examples(
         let row = Row::new(
             &example.prompt,
             &example.tools,
-            example.line,
+            &example.place,
             tokenizer,
             options,
         )?;
@@ -187,7 +194,7 @@ pub fn tokenize_examples(
         let mut pair = TokenPair {
             prompt: row.prompt,
             chosen: answer.ids,
-            line: example.line,
+            place: example.place.clone(),
             ..TokenPair::default()
         };
         truncate(&mut pair, options, flaws)?;
@@ -195,13 +202,13 @@ pub fn tokenize_examples(
             prompt: pair.prompt,
             completion: pair.chosen,
             desirable: example.desirable,
-            line: pair.line,
+            place: pair.place,
         })
     })
 }
 
 /// Tokenizes rows in parallel, and gathers what happened.
-fn all<R: Sync + Lined, T: Send>(
+fn all<R: Sync + Placed, T: Send>(
     rows: &[R],
     options: &TokenizeOptions,
     one: impl Fn(&R, &mut Flaws) -> Result<T, TokenizeError> + Sync,
@@ -216,21 +223,31 @@ fn all<R: Sync + Lined, T: Send>(
             Ok((one(row, &mut flaws)?, flaws))
         })
         .collect();
-    let mut report = TokenizeReport {
-        rows: rows.len(),
-        ..TokenizeReport::default()
-    };
+    let mut report = TokenizeReport::default();
     let mut tokenized = Vec::with_capacity(rows.len());
+    let mut rejects = Vec::new();
     for (row, result) in rows.iter().zip(results) {
-        let (tokens, flaws) = result?;
-        for (is_flawed, lines) in [
+        if let Some(file) = row.place().file.as_ref()
+            && report.files.last() != Some(file)
+        {
+            report.files.push(Arc::clone(file));
+        }
+        let (tokens, flaws) = match result {
+            Err(error) if options.skip_bad_rows && error.row().is_some() => {
+                rejects.push(error);
+                continue;
+            }
+            result => result?,
+        };
+        report.rows += 1;
+        for (is_flawed, places) in [
             (flaws.changed_prompt, &mut report.changed_prompts),
             (flaws.boundary, &mut report.boundary_mismatches),
             (flaws.cut_prompt, &mut report.cut_prompts),
             (flaws.cut_response, &mut report.cut_responses),
         ] {
             if is_flawed {
-                lines.push(row.line());
+                places.push(row.place().clone());
             }
         }
         tokenized.push(tokens);
@@ -238,6 +255,7 @@ fn all<R: Sync + Lined, T: Send>(
     Ok(Tokenized {
         rows: tokenized,
         report,
+        rejects,
     })
 }
 
@@ -257,7 +275,7 @@ struct Row<'a> {
     rendered: Cow<'a, str>,
     prompt: Vec<u32>,
     head: Option<Head>,
-    line: usize,
+    place: &'a Place,
     tokenizer: &'a Tokenizer,
     options: &'a TokenizeOptions,
 }
@@ -279,11 +297,14 @@ impl<'a> Row<'a> {
     fn new(
         text: &'a Text,
         tools: &'a [Value],
-        line: usize,
+        place: &'a Place,
         tokenizer: &'a Tokenizer,
         options: &'a TokenizeOptions,
     ) -> Result<Self, TokenizeError> {
-        let failed = |source| TokenizeError::Tokenizer { line, source };
+        let failed = |source| TokenizeError::Tokenizer {
+            place: place.clone(),
+            source,
+        };
         let (rendered, is_rendered): (Cow<'_, str>, _) = match text {
             Text::Plain(text) => (text.into(), false),
             Text::Conversation(turns) => {
@@ -304,7 +325,9 @@ impl<'a> Row<'a> {
             }
         };
         if prompt.is_empty() {
-            return Err(TokenizeError::EmptyPrompt { line });
+            return Err(TokenizeError::EmptyPrompt {
+                place: place.clone(),
+            });
         }
         Ok(Self {
             text,
@@ -312,7 +335,7 @@ impl<'a> Row<'a> {
             rendered,
             prompt,
             head,
-            line,
+            place,
             tokenizer,
             options,
         })
@@ -325,8 +348,12 @@ impl<'a> Row<'a> {
         annotation: Option<&Annotation>,
         flaws: &mut Flaws,
     ) -> Result<Answer, TokenizeError> {
-        let (line, rules) = (self.line, self.options.parts.as_ref());
-        let failed = |source| TokenizeError::Tokenizer { line, source };
+        let rules = self.options.parts.as_ref();
+        let place = || self.place.clone();
+        let failed = |source| TokenizeError::Tokenizer {
+            place: place(),
+            source,
+        };
         let whole = self.with_answer(answer)?;
         let keeps_prompt = whole.text.starts_with(&*self.rendered);
         flaws.changed_prompt |= !keeps_prompt;
@@ -336,7 +363,7 @@ impl<'a> Row<'a> {
                 None => (whole.text.as_str(), 0, !whole.is_rendered),
             },
             Boundary::Separate if !keeps_prompt => {
-                return Err(TokenizeError::ChangedPrompt { line });
+                return Err(TokenizeError::ChangedPrompt { place: place() });
             }
             Boundary::Separate => {
                 let start = self.rendered.len();
@@ -365,7 +392,8 @@ impl<'a> Row<'a> {
             starts.drain(..n.min(starts.len()));
         }
         if ids.is_empty() {
-            return Err(TokenizeError::EmptyResponse { line, side });
+            let place = place();
+            return Err(TokenizeError::EmptyResponse { place, side });
         }
         if !wants_features {
             return Ok(Answer {
@@ -379,7 +407,10 @@ impl<'a> Row<'a> {
             *start = at.clamp(whole.answer.start, whole.answer.end) - whole.answer.start;
         }
         let features = TokenFeatures::new(side, &answer.to_string(), &starts, annotation, rules);
-        let features = features.map_err(|source| TokenizeError::Annotation { line, source })?;
+        let features = features.map_err(|source| TokenizeError::Annotation {
+            place: place(),
+            source,
+        })?;
         Ok(Answer {
             ids,
             features: Some(Box::new(features)),
@@ -400,8 +431,10 @@ impl<'a> Row<'a> {
         }
         let all: Vec<Message> = [self.text, answer].into_iter().flat_map(turns).collect();
         let rendered = self.tokenizer.render(&all, self.tools, false);
-        let line = self.line;
-        let mut text = rendered.map_err(|source| TokenizeError::Tokenizer { line, source })?;
+        let mut text = rendered.map_err(|source| TokenizeError::Tokenizer {
+            place: self.place.clone(),
+            source,
+        })?;
         if !self.tokenizer.ends_in_special(&text) {
             text.push_str(eos()?);
         }
@@ -445,7 +478,7 @@ fn truncate(
     };
     if options.long_prompts == LongPrompts::Refuse && pair.prompt.len() >= limit {
         return Err(TokenizeError::LongPrompt {
-            line: pair.line,
+            place: pair.place.clone(),
             tokens: pair.prompt.len(),
             max_length: limit,
         });

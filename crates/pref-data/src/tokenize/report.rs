@@ -1,28 +1,36 @@
 //! What happened while rows became ids: what was cut, what does not line up, by line.
 
 use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
 
-/// What happened on the way. Every list holds lines of the file.
+use crate::pair::Place;
+
+/// What happened on the way. Every list holds the rows' places.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenizeReport {
     /// Rows tokenized.
     pub rows: usize,
+    /// The files they are from, in order.
+    pub files: Vec<Arc<Path>>,
     /// The chat template does not render the prompt alike by itself and before an answer, so what
     /// is trained on is not what the model is given when it answers.
-    pub changed_prompts: Vec<usize>,
+    pub changed_prompts: Vec<Place>,
     /// Prompt and answer share a token across their boundary, so that the ids of both do not begin
     /// with the prompt's.
-    pub boundary_mismatches: Vec<usize>,
+    pub boundary_mismatches: Vec<Place>,
     /// The prompt was cut.
-    pub cut_prompts: Vec<usize>,
+    pub cut_prompts: Vec<Place>,
     /// An answer was cut, and with it its end.
-    pub cut_responses: Vec<usize>,
+    pub cut_responses: Vec<Place>,
 }
 
 impl TokenizeReport {
     /// Adds what happened to further rows.
     pub fn extend(&mut self, other: Self) {
         self.rows += other.rows;
+        self.files.extend(other.files);
+        self.files.dedup();
         for (lines, more) in [
             (&mut self.changed_prompts, other.changed_prompts),
             (&mut self.boundary_mismatches, other.boundary_mismatches),
@@ -47,10 +55,15 @@ impl fmt::Display for TokenizeReport {
             ("responses cut at their end", &self.cut_responses),
         ] {
             if !lines.is_empty() {
-                let first: Vec<String> = lines.iter().take(5).map(ToString::to_string).collect();
+                // of one file, which a reader knows, the lines are enough
+                let (lines_of, name): (_, fn(&Place) -> String) = match self.files.len() {
+                    0 | 1 => ("lines ", |place| place.line.to_string()),
+                    _ => ("", ToString::to_string),
+                };
+                let first: Vec<String> = lines.iter().take(5).map(name).collect();
                 let more = if lines.len() > 5 { ", …" } else { "" };
                 let n = lines.len();
-                write!(f, "; {n} {what} (lines {}{more})", first.join(", "))?;
+                write!(f, "; {n} {what} ({lines_of}{}{more})", first.join(", "))?;
             }
         }
         Ok(())
