@@ -214,6 +214,7 @@ fn rows_that_are_no_pairs_are_named() {
     let folder = Folder::new();
     let none = ReadOptions::default();
     let message = |text: &str| folder.error(&folder.write("rows.jsonl", text), &none);
+    let row = "{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": \"c\"}";
     insta::assert_snapshot!([
         message("{\"prompt\": \"a\", \"chosen\": \"b\"}"),
         message("{\"question\": \"a\"}"),
@@ -233,6 +234,8 @@ fn rows_that_are_no_pairs_are_named() {
         folder.error(&folder.write("cells.csv", "prompt,chosen,rejected\na,b\n"), &none),
         folder.error(&folder.write("cells.parquet", "PAR1 no"), &none),
         folder.error(&folder.write("list.json", "[{\"prompt\": 1},\n 2"), &none),
+        folder.error(&folder.write("comma.json", format!("[{row},\n{row} {row}]")), &none),
+        folder.error(&folder.write("rest.json", format!("[{row}]\n{row}")), &none),
         folder.error(&folder.write("bad.jsonl.gz", &gzip(ROWS.as_bytes())[..40]), &none),
     ].join("\n"));
 }

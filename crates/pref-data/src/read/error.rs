@@ -76,7 +76,7 @@ pub enum ReadError {
         path: PathBuf,
         /// From 1.
         line: usize,
-        /// `CSV` or `Parquet`.
+        /// `CSV`, `Parquet`, or `JSON` for a list.
         format: &'static str,
         /// What the parser says.
         message: String,

@@ -2,6 +2,7 @@
 //! name file, line and field.
 
 mod error;
+mod list;
 mod row;
 mod shape;
 mod source;

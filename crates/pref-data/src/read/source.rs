@@ -12,6 +12,7 @@ use parquet::record::reader::RowIter;
 use serde_json::{Map, Value};
 
 use super::error::ReadError;
+use super::list::json_list;
 use super::row::kind;
 use crate::caught::caught;
 use crate::pair::Place;
@@ -45,11 +46,11 @@ impl SourceRow {
     }
 }
 
-type Rows = Box<dyn Iterator<Item = Result<SourceRow, ReadError>>>;
+pub(super) type Rows = Box<dyn Iterator<Item = Result<SourceRow, ReadError>>>;
 
 /// The rows of a file, of a folder's data files by name, of the files that a pattern matches, or of
 /// a data set of the hub, `hub:OWNER/NAME` (feature `hub`).
-/// They are read as they are asked for: memory does not grow with the file, a JSON list aside.
+/// They are read as they are asked for: memory does not grow with the file.
 ///
 /// # Errors
 /// [`ReadError`] if there is no file. What is wrong with a row comes in its place.
@@ -147,7 +148,7 @@ fn open(path: &Arc<Path>) -> Result<Rows, ReadError> {
         Some("csv") => Ok(csv_rows(path, reader, b',')),
         Some("tsv") => Ok(csv_rows(path, reader, b'\t')),
         // a `.json` file is a list, or JSON Lines by another name
-        Some("json") if first_byte(path, &mut reader)? == Some(b'[') => json_list(path, reader),
+        Some("json") if first_byte(path, &mut reader)? == Some(b'[') => Ok(json_list(path, reader)),
         _ => Ok(json_lines(path, reader)),
     }
 }
@@ -240,7 +241,11 @@ fn json_row(path: &Arc<Path>, line: usize, text: &str) -> Result<SourceRow, Read
     object_row(path, line, value)
 }
 
-fn object_row(path: &Arc<Path>, line: usize, value: Value) -> Result<SourceRow, ReadError> {
+pub(super) fn object_row(
+    path: &Arc<Path>,
+    line: usize,
+    value: Value,
+) -> Result<SourceRow, ReadError> {
     match value {
         Value::Object(object) => Ok(SourceRow {
             path: Arc::clone(path),
@@ -254,25 +259,6 @@ fn object_row(path: &Arc<Path>, line: usize, value: Value) -> Result<SourceRow, 
             found: kind(&other),
         }),
     }
-}
-
-fn json_list(path: &Arc<Path>, mut reader: Box<dyn BufRead>) -> Result<Rows, ReadError> {
-    let mut bytes = Vec::new();
-    reader
-        .read_to_end(&mut bytes)
-        .map_err(|e| file_error(path, e))?;
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let list: Vec<Value> = serde_json::from_slice(text).map_err(|error| ReadError::Json {
-        path: path.to_path_buf(),
-        line: error.line(),
-        column: error.column(),
-        message: plain_message(&error),
-    })?;
-    let path = Arc::clone(path);
-    let rows = list.into_iter().enumerate();
-    Ok(Box::new(
-        rows.map(move |(i, value)| object_row(&path, i + 1, value)),
-    ))
 }
 
 fn csv_rows(path: &Arc<Path>, reader: Box<dyn BufRead>, delimiter: u8) -> Rows {
@@ -362,7 +348,7 @@ fn damage_caught<T>(
     }
 }
 
-fn file_error(path: &Path, source: io::Error) -> ReadError {
+pub(super) fn file_error(path: &Path, source: io::Error) -> ReadError {
     ReadError::File {
         path: path.to_owned(),
         source,
