@@ -11,27 +11,21 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// What the file system says; a file of that name keeps its old content.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    fill_file(path, |file| file.write_all(bytes))
-}
-
-/// Fills a file whole or not at all.
-///
-/// # Errors
-/// What `fill` says, or the file system; a file of that name keeps its old content.
-pub(crate) fn fill_file(
-    path: &Path,
-    fill: impl FnOnce(&mut File) -> io::Result<()>,
-) -> io::Result<()> {
     let temporary = sibling(path, "tmp");
     let result = File::create(&temporary)
-        .and_then(|mut file| fill(&mut file).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path))
-        .and_then(|()| sync_folder(parent(path)));
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| rename(&temporary, path));
     if result.is_err() {
         // the error that matters is the one above
         let _ = fs::remove_file(&temporary);
     }
     result
+}
+
+/// Gives a whole file its name, for good.
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    sync_folder(parent(to))
 }
 
 /// Fills a folder whole or not at all. A folder of that name is replaced once the new one is
@@ -71,7 +65,7 @@ pub(crate) fn write_folder<E: From<io::Error>>(
 }
 
 /// `.name.suffix` beside `path`, so on the same file system.
-fn sibling(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn sibling(path: &Path, suffix: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     parent(path).join(format!(".{name}.{suffix}"))
 }

@@ -133,17 +133,22 @@ impl<B: Backend> Reference<B> {
     }
 }
 
-/// Computes the log-probs of every pair of a set, in batches of pairs of like length.
+/// Computes the log-probs of every pair of a set, in batches of pairs of like length, passing over
+/// those that are in the file. Says whether it came to the end: `goes_on` is told how many pairs
+/// were done, and may stop it.
 pub(crate) fn fill_log_probs<B: Backend>(
-    file: &mut Filling<'_>,
+    file: &mut Filling,
     model: &Decoder<B>,
     set: Set,
     examples: &Examples,
     layout: BatchLayout,
     device: &B::Device,
-    mut progress: impl FnMut(usize),
-) -> io::Result<()> {
+    mut goes_on: impl FnMut(usize) -> bool,
+) -> io::Result<bool> {
     for indices in layout.length_sorted(examples.entries()) {
+        if file.passes(indices.len()) {
+            continue;
+        }
         let batch = batch_of(layout, &examples.rows(&indices), Answers::Both);
         let values = log_probs(model, &batch, device);
         let [_, width] = values.dims();
@@ -153,9 +158,12 @@ pub(crate) fn fill_log_probs<B: Backend>(
             let values = &values[row * width..][..answer.tokens.len()];
             file.put(set, side, indices[k], values)?;
         }
-        progress(indices.len());
+        file.advance()?;
+        if !goes_on(indices.len()) {
+            return Ok(false);
+        }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// What the cache is keyed by: the bytes of the model, and the token ids, in which tokenizer,

@@ -6,6 +6,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,6 +50,14 @@ pub enum Outcome {
         /// Where they are kept.
         checkpoint: PathBuf,
     },
+    /// It was asked to stop while the reference scored the pairs. What is scored is kept in the
+    /// run's folder; the same call goes on from there.
+    Unstarted {
+        /// Pairs scored.
+        scored: usize,
+        /// Pairs there are.
+        of: usize,
+    },
 }
 
 /// Runs a plan to its end, or until `stop` is set.
@@ -67,7 +76,10 @@ pub fn train<B: AutodiffBackend>(
         folder: plan.output.folder.clone(),
     };
     run.open(resume)?;
-    let mut trainer = run.prepare::<B>(device, tracker)?;
+    let mut trainer = match run.prepare::<B>(device, tracker, stop)? {
+        ControlFlow::Continue(trainer) => trainer,
+        ControlFlow::Break(outcome) => return Ok(outcome),
+    };
     if resume {
         run.restore(&mut trainer, device, tracker)?;
     } else {
@@ -152,12 +164,13 @@ impl Run<'_> {
         }
     }
 
-    /// Reads, tokenises and loads everything that the plan names.
+    /// Reads, tokenises and loads everything that the plan names, unless it is asked to stop.
     fn prepare<B: AutodiffBackend>(
         &self,
         device: &B::Device,
         tracker: &mut dyn Tracker,
-    ) -> Result<Trainer<B>, TrainError> {
+        stop: &AtomicBool,
+    ) -> Result<ControlFlow<Outcome, Trainer<B>>, TrainError> {
         let plan = self.plan;
         let tokenizer = Tokenizer::from_folder(&plan.model.path)?;
         let policy = Decoder::<B>::load(&plan.model.path, device)?;
@@ -180,8 +193,12 @@ impl Run<'_> {
             tokens: plan.train.batch_tokens,
             shares_prompts: plan.train.share_prompts,
         };
-        let reference = self.reference::<B>(&policy, &sets, layout, device, tracker)?;
-        Ok(Trainer::new(
+        let reference = self.reference::<B>(&policy, &sets, layout, device, tracker, stop)?;
+        let reference = match reference {
+            ControlFlow::Continue(reference) => reference,
+            ControlFlow::Break(outcome) => return Ok(ControlFlow::Break(outcome)),
+        };
+        Ok(ControlFlow::Continue(Trainer::new(
             &plan.train,
             plan.data.shuffle,
             &plan.objective,
@@ -192,7 +209,7 @@ impl Run<'_> {
                 layout,
                 device: device.clone(),
             },
-        ))
+        )))
     }
 
     fn reference<B: AutodiffBackend>(
@@ -202,38 +219,61 @@ impl Run<'_> {
         layout: BatchLayout,
         device: &B::Device,
         tracker: &mut dyn Tracker,
-    ) -> Result<Reference<B::InnerBackend>, TrainError> {
+        stop: &AtomicBool,
+    ) -> Result<ControlFlow<Outcome, Reference<B::InnerBackend>>, TrainError> {
         let plan = &self.plan.model;
         let load = || match &plan.reference_path {
             Some(path) => Decoder::<B::InnerBackend>::load(path, device).map_err(TrainError::from),
             None => Ok(policy.valid()),
         };
         match plan.reference {
-            ReferenceKind::None => Ok(Reference::None),
-            ReferenceKind::FrozenCopy => Ok(Reference::Model(Box::new(load()?))),
+            ReferenceKind::None => Ok(ControlFlow::Continue(Reference::None)),
+            ReferenceKind::FrozenCopy => {
+                let model = Box::new(load()?);
+                Ok(ControlFlow::Continue(Reference::Model(model)))
+            }
             ReferenceKind::Precomputed => {
                 let source = plan.reference_path.as_ref().unwrap_or(&plan.path);
                 let places = Arc::new(Places::new(&cache_key(source, sets)?, sets));
                 let path = self.file("reference.safetensors");
                 if let Some(known) = KnownLogProbs::open(&path, &places) {
                     tracker.note(&format!("reference log-probs read from {}", path.display()));
-                    return Ok(Reference::Known(known));
+                    return Ok(ControlFlow::Continue(Reference::Known(known)));
                 }
                 let model = load()?;
                 fs::create_dir_all(&self.folder).map_err(TrainError::file(&self.folder))?;
-                tracker.begin("reference", sets.0.iter().map(Examples::len).sum());
-                let filled = places.fill(&path, |file| {
-                    let mut of = |set: Set| {
-                        let progress = |n| tracker.advance(n);
-                        let examples = sets.of(set);
-                        fill_log_probs(file, &model, set, examples, layout, device, progress)
+                let failed = || TrainError::file(&path);
+                let mut file = places.filling(&path).map_err(failed())?;
+                let n_pairs = sets.0.iter().map(Examples::len).sum();
+                if file.n_done() > 0 {
+                    let n_done = file.n_done();
+                    tracker.note(&format!(
+                        "reference: {n_done} of {n_pairs} pairs were scored before"
+                    ));
+                }
+                tracker.begin("reference", n_pairs);
+                tracker.advance(file.n_done());
+                for set in Set::ALL {
+                    let examples = sets.of(set);
+                    let goes_on = |n| {
+                        tracker.advance(n);
+                        !stop.load(Ordering::SeqCst)
                     };
-                    Set::ALL.into_iter().try_for_each(&mut of)
-                });
+                    let whole =
+                        fill_log_probs(&mut file, &model, set, examples, layout, device, goes_on);
+                    if !whole.map_err(failed())? && file.n_done() < n_pairs {
+                        file.save().map_err(failed())?;
+                        tracker.end();
+                        return Ok(ControlFlow::Break(Outcome::Unstarted {
+                            scored: file.n_done(),
+                            of: n_pairs,
+                        }));
+                    }
+                }
                 tracker.end();
-                filled.map_err(TrainError::file(&path))?;
+                file.finish().map_err(failed())?;
                 match KnownLogProbs::open(&path, &places) {
-                    Some(known) => Ok(Reference::Known(known)),
+                    Some(known) => Ok(ControlFlow::Continue(Reference::Known(known))),
                     None => Err(TrainError::file(&path)(io::Error::other(
                         "just written, and not to be read; another program changed it",
                     ))),

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use burn::backend::{Autodiff, Flex, NdArray};
-use pref_train::{Outcome, Plan, Record, Tracker, TrainError};
+use pref_train::{Outcome, Plan, Record, TrainError};
 
 type Cpu = Autodiff<Flex>;
 
@@ -38,20 +38,6 @@ fn weights(run: &Path) -> Vec<u8> {
     std::fs::read(run.join("model/model.safetensors")).unwrap()
 }
 
-/// Sets the flag after some steps.
-struct StopAfter<'a> {
-    step: usize,
-    stop: &'a AtomicBool,
-}
-
-impl Tracker for StopAfter<'_> {
-    fn step(&mut self, record: &pref_train::StepRecord) {
-        if record.step == self.step {
-            self.stop.store(true, std::sync::atomic::Ordering::SeqCst);
-        }
-    }
-}
-
 #[test]
 fn a_run_stopped_after_any_step_and_resumed_ends_with_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
@@ -63,7 +49,7 @@ fn a_run_stopped_after_any_step_and_resumed_ends_with_the_same_bytes() {
         let parts = folder.path().join(format!("parts-{step}"));
         let plan = plan(&data, &parts, &[]);
         let stop = AtomicBool::new(false);
-        let mut tracker = StopAfter { step, stop: &stop };
+        let mut tracker = common::StopAfter { step, stop: &stop };
         let outcome =
             pref_train::train::<Cpu>(&plan, false, &Default::default(), &mut tracker, &stop);
         assert!(matches!(outcome.unwrap(), Outcome::Interrupted { step: s, .. } if s == step));
@@ -75,6 +61,41 @@ fn a_run_stopped_after_any_step_and_resumed_ends_with_the_same_bytes() {
         );
         assert_eq!(common::metrics(&parts), common::metrics(&whole));
     }
+}
+
+#[test]
+fn what_the_reference_scored_before_a_stop_is_not_scored_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = common::write_pairs(folder.path(), 10);
+    let whole = folder.path().join("whole");
+    common::run::<Cpu>(&plan(&data, &whole, &[]), false).unwrap();
+
+    let parts = folder.path().join("parts");
+    let plan = plan(&data, &parts, &[]);
+    let mut scored = Vec::new();
+    loop {
+        let stop = AtomicBool::new(false);
+        let mut tracker = common::StopAfter {
+            step: 0,
+            stop: &stop,
+        };
+        let outcome =
+            pref_train::train::<Cpu>(&plan, false, &Default::default(), &mut tracker, &stop);
+        match outcome.unwrap() {
+            Outcome::Unstarted { scored: n, of } => {
+                assert_eq!(of, 10);
+                scored.push(n);
+            }
+            // with nothing left to score it stops before its first step
+            Outcome::Interrupted { step, .. } => break assert_eq!(step, 0),
+            Outcome::Finished { .. } => panic!("it was asked to stop"),
+        }
+    }
+    // two pairs at a time; the last two end the work
+    assert_eq!(scored, [2, 4, 6, 8]);
+    common::run::<Cpu>(&plan, true).unwrap();
+    assert_eq!(weights(&parts), weights(&whole));
+    assert_eq!(common::metrics(&parts), common::metrics(&whole));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod common;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use burn::backend::{Autodiff, Flex};
 use common::Memory;
@@ -13,7 +14,7 @@ use serde_json::json;
 
 type Cpu = Autodiff<Flex>;
 
-fn try_run(data: &Path, run: &Path, more: &[&str]) -> Result<Memory, TrainError> {
+fn settings(data: &Path, run: &Path, more: &[&str]) -> Vec<String> {
     let mut settings = vec![
         format!("model.path={}", common::model("llama")),
         format!("data.train={}", data.display()),
@@ -25,7 +26,11 @@ fn try_run(data: &Path, run: &Path, more: &[&str]) -> Result<Memory, TrainError>
         "train.eval-every=2".to_owned(),
     ];
     settings.extend(more.iter().map(|&s| s.to_owned()));
-    Ok(common::run::<Cpu>(&common::plan(&settings), false)?.1)
+    settings
+}
+
+fn try_run(data: &Path, run: &Path, more: &[&str]) -> Result<Memory, TrainError> {
+    Ok(common::run::<Cpu>(&common::plan(&settings(data, run, more)), false)?.1)
 }
 
 fn run(data: &Path, run: &Path, more: &[&str]) -> Memory {
@@ -130,6 +135,44 @@ fn pairs_are_two_single_answers_that_stay_together() {
     let memory = run(&data, &folder.path().join("run"), &settings);
     assert_eq!(memory.evals[0].eval_pairs, 4);
     assert!(memory.notes.iter().any(|note| note.contains("20 rows")));
+}
+
+#[test]
+fn runs_on_other_sets_resume_to_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let pairs = common::write_pairs(folder.path(), 10);
+    let answers = write_answers(folder.path(), 10);
+    let empty = format!("data.empty={}", pairs.display());
+    for (data, more) in [
+        (&answers, vec!["objective.method=kto"]),
+        (
+            &pairs,
+            vec![
+                "objective.method=bvpo",
+                "objective.alpha=0.3",
+                "objective.inner.method=dpo",
+                &empty,
+            ],
+        ),
+    ] {
+        let method = more[0].rsplit('=').next().unwrap();
+        let [whole, parts] = ["whole", "parts"].map(|name| path(&format!("{method}-{name}")));
+        let more = [&more[..], &["train.log-every=2"]].concat();
+        run(data, &whole, &more);
+        let plan = common::plan(&settings(data, &parts, &more));
+        let stop = AtomicBool::new(false);
+        let mut tracker = common::StopAfter {
+            step: 2,
+            stop: &stop,
+        };
+        pref_train::train::<Cpu>(&plan, false, &Default::default(), &mut tracker, &stop).unwrap();
+        assert!(!parts.join("model").exists());
+        common::run::<Cpu>(&plan, true).unwrap();
+        let weights = |run: &Path| std::fs::read(run.join("model/model.safetensors")).unwrap();
+        assert!(weights(&parts) == weights(&whole), "{method}");
+        assert_eq!(common::metrics(&parts), common::metrics(&whole));
+    }
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl Task for Recipe<'_> {
             let resume = has_checkpoint(&plan);
             let mut tracker = Progress::new();
             let outcome = pref_train::train::<B>(&plan, resume, device, &mut tracker, self.stop)?;
-            if matches!(outcome, Outcome::Interrupted { .. }) {
+            if !matches!(outcome, Outcome::Finished { .. }) {
                 return report(&outcome, self.json);
             }
         }

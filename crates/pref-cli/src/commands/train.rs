@@ -153,7 +153,7 @@ fn stop_on_signal() -> Result<Arc<AtomicBool>> {
         if flag.swap(true, Ordering::SeqCst) {
             std::process::exit(i32::from(INTERRUPTED));
         }
-        progress::note("stopping after this step; once more to stop at once");
+        progress::note("stopping after this step or batch; once more to stop at once");
     })
     .context("cannot listen for Ctrl-C")?;
     Ok(stop)
@@ -191,6 +191,18 @@ pub(crate) fn report(outcome: &Outcome, json: bool) -> Result<ExitCode> {
                     out,
                     "stopped after step {step}, kept in {}; continue with --resume",
                     checkpoint.display()
+                )?;
+            }
+            Ok(ExitCode::from(INTERRUPTED))
+        }
+        Outcome::Unstarted { scored, of } => {
+            if json {
+                let line = json!({"interrupted": true, "scored": scored, "pairs": of});
+                writeln!(out, "{line}")?;
+            } else {
+                writeln!(
+                    out,
+                    "stopped before the first step, {scored} of {of} pairs scored by the reference; the same command goes on"
                 )?;
             }
             Ok(ExitCode::from(INTERRUPTED))

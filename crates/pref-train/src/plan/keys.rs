@@ -199,13 +199,22 @@ impl Settings {
     }
 
     fn objective(&self) -> Value {
-        let settings = self.given.iter().filter_map(|(key, value)| {
-            let inner = key.strip_prefix("objective.")?;
-            Some((inner.to_owned(), value.clone()))
-        });
-        let mut objective: Map<String, Value> = settings.collect();
-        objective.entry("method").or_insert_with(|| json!("dpo"));
-        Value::Object(objective)
+        let mut objective = json!({"method": "dpo"});
+        for (key, value) in &self.given {
+            let Some(path) = key.strip_prefix("objective.") else {
+                continue;
+            };
+            // `inner.method` is a setting of the objective within
+            let mut place = &mut objective;
+            for name in path.split('.') {
+                if !place.is_object() {
+                    *place = json!({});
+                }
+                place = &mut place[name];
+            }
+            *place = value.clone();
+        }
+        objective
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::backend::AutodiffBackend;
 use pref_train::{EvalRecord, Outcome, Plan, Record, Settings, StepRecord, Tracker, TrainError};
@@ -102,4 +102,24 @@ pub(crate) fn write_pairs(folder: &Path, n: usize) -> PathBuf {
     let lines: Vec<String> = (0..n).map(line).collect();
     std::fs::write(&path, lines.join("\n") + "\n").unwrap();
     path
+}
+
+/// Sets the flag after some steps, or with 0 at the first work that is reported.
+pub(crate) struct StopAfter<'a> {
+    pub(crate) step: usize,
+    pub(crate) stop: &'a AtomicBool,
+}
+
+impl Tracker for StopAfter<'_> {
+    fn advance(&mut self, n_pairs: usize) {
+        if self.step == 0 && n_pairs > 0 {
+            self.stop.store(true, Ordering::SeqCst);
+        }
+    }
+
+    fn step(&mut self, record: &StepRecord) {
+        if record.step == self.step {
+            self.stop.store(true, Ordering::SeqCst);
+        }
+    }
 }
