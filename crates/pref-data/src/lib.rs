@@ -1,8 +1,8 @@
 //! Preference data: pairs in, exact tokens and batches out.
 //!
 //! A row of a file becomes a [`Pair`] of text, then a [`TokenPair`] of ids, then a row of a
-//! [`Batch`] of plain arrays. Each stage is a function; nothing here knows a tensor library or the
-//! network.
+//! [`Batch`] of plain arrays. Each stage is a function; nothing here knows a tensor library, and
+//! nothing but the feature `hub` the network.
 //!
 //! ```
 //! use pref_data::{Answers, BatchLayout, TokenizeOptions, Tokenizer, arithmetic_pairs, tokenize, write_fresh_tokenizer};

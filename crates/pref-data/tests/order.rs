@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use pref_data::{
-    Answers, BatchLayout, Longest, Order, Sampler, TokenPair, arithmetic_pairs, hold_out,
-    write_fresh_tokenizer,
+    Answers, BatchLayout, DiffOptions, Longest, Order, Sampler, TokenPair, TokenizeOptions,
+    Tokenizer, arithmetic_pairs, hold_out, token_diffs, tokenize, write_fresh_tokenizer,
 };
 use proptest::prelude::*;
 
@@ -138,4 +138,39 @@ fn a_fresh_tokenizer_is_the_same_twice_and_gives_texts_back() {
         let ids = tokenizer.encode(text).unwrap();
         assert_eq!(tokenizer.decode(&ids, false).unwrap(), text);
     }
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let pairs = arithmetic_pairs(300, 3);
+    let texts: Vec<String> = pairs.iter().map(|pair| format!("{pair:?}")).collect();
+    write_fresh_tokenizer(folder.path(), &texts, 300).unwrap();
+    let tokenizer = Tokenizer::from_folder(folder.path()).unwrap();
+    let batches = |n_threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads);
+        pool.build().unwrap().install(|| {
+            let options = TokenizeOptions {
+                max_length: Some(100),
+                skip_bad_rows: true,
+                ..TokenizeOptions::default()
+            };
+            let tokenized = tokenize(&pairs, &tokenizer, &options).unwrap();
+            let diffs = token_diffs(&tokenized.rows, &DiffOptions::default());
+            let layout = BatchLayout {
+                pairs: 8,
+                ..BatchLayout::default()
+            };
+            let mut sampler = Sampler::new(tokenized.rows.len(), Order::Shuffled, 5);
+            let batches: Vec<_> = (0..20)
+                .map(|_| {
+                    let indices = sampler.next_batch(8);
+                    let some: Vec<_> = indices.iter().map(|&i| &tokenized.rows[i]).collect();
+                    layout.batch(&some, Answers::Both)
+                })
+                .collect();
+            (tokenized.rows, tokenized.report, diffs, batches)
+        })
+    };
+    assert_eq!(batches(1), batches(3));
 }
