@@ -90,7 +90,7 @@ pub(crate) fn check(pair: &TokenPair, needs: Needs) -> Result<(), TrainError> {
             (
                 needs.segments && features.segments.is_empty(),
                 "segments",
-                "give each row its segments and a row of five scores for each",
+                "`pref segment` divides the responses; give each segment a row of five scores",
             ),
             (
                 needs.parts && features.parts.is_none(),

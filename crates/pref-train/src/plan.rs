@@ -62,7 +62,7 @@ pub enum ReferenceKind {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DataPlan {
     /// Training pairs: a file of JSON Lines, JSON, CSV or Parquet, plain or compressed, a folder of
-    /// them, or a pattern.
+    /// them, a pattern, or `hub:OWNER/NAME`.
     pub train: PathBuf,
     /// Training pairs with emptied reasoning traces, for an objective that mixes both sets.
     pub empty: Option<PathBuf>,

@@ -26,7 +26,7 @@ pub(crate) struct Args {
 enum Command {
     /// How many pairs or answers there are, and how long they are
     Stats {
-        /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them or a pattern
+        /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them, a pattern, or hub:OWNER/NAME
         #[arg(value_name = "FILE")]
         file: PathBuf,
         /// Folder of a model: lengths in its tokens, not in characters
@@ -40,7 +40,7 @@ enum Command {
     },
     /// Any format and shape to JSON Lines of prompt, chosen and rejected, or of single answers
     Convert {
-        /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them or a pattern
+        /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them, a pattern, or hub:OWNER/NAME
         #[arg(value_name = "FILE")]
         file: PathBuf,
         /// Where to; stdout if absent
@@ -54,7 +54,7 @@ enum Command {
     /// A template makes a text; one that is nothing but {{ expression }} gives the expression's value,
     /// such as a list of messages, a number or true.
     Map {
-        /// Rows: JSON Lines, JSON, CSV or Parquet, a folder of them or a pattern
+        /// Rows: JSON Lines, JSON, CSV or Parquet, a folder of them, a pattern, or hub:OWNER/NAME
         #[arg(value_name = "FILE")]
         file: PathBuf,
         /// A field of the new rows, such as prompt='Q: {{ question }}'; may be repeated
@@ -69,7 +69,7 @@ enum Command {
     },
     /// Hold out a fraction for evaluation, the same for a seed as `data.eval-fraction` in training
     Split {
-        /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them or a pattern
+        /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them, a pattern, or hub:OWNER/NAME
         #[arg(value_name = "FILE")]
         file: PathBuf,
         /// Fraction held out

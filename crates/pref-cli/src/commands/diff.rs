@@ -21,7 +21,7 @@ use crate::progress;
 /// in {+…+} on the rejected.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them or a pattern
+    /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them, a pattern, or hub:OWNER/NAME
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Folder of the model whose tokens are compared

@@ -14,7 +14,7 @@ use crate::pairs::{ReadArgs, TokenRows};
 /// Show a row exactly as the model will see it: tokens, ids, masks, segments, weights
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them or a pattern
+    /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them, a pattern, or hub:OWNER/NAME
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Folder of the model

@@ -20,7 +20,7 @@ use crate::pairs::{ReadArgs, Rows, TokenRows};
 /// Exit code 1 if a finding is an error, or with --strict a warning.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them or a pattern
+    /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them, a pattern, or hub:OWNER/NAME
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Evaluation pairs, which the training pairs should not hold

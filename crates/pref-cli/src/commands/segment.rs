@@ -17,7 +17,7 @@ use crate::pairs::{ReadArgs, parse_field, put_lines};
 /// chosen_segments and rejected_segments, to which scores can be added for 2d-dpo.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them or a pattern
+    /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them, a pattern, or hub:OWNER/NAME
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// What a segment is

@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// Plan: a TOML file with the sections model, data, objective, train, output
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Pairs: JSON Lines with `prompt`, `chosen`, `rejected`
+    /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them, a pattern, or hub:OWNER/NAME
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// Evaluation pairs
