@@ -9,8 +9,10 @@ use burn::tensor::{Tensor, TensorData, activation::softmax, backend::Backend};
 use crate::config::{Config, LayerKind, Rope};
 use crate::layers::{Linear, Norm};
 
-/// What is added to the score of a token that must not be seen.
-const UNSEEN: f32 = -1e9;
+/// What is added to the score of a token that must not be seen. Every token sees itself, so no row
+/// is without a finite score; and `e^−∞` is 0 at once, where `e^−1e9` goes through libm's slow path
+/// for underflow.
+const UNSEEN: f32 = f32::NEG_INFINITY;
 
 #[derive(Module, Debug)]
 pub(crate) struct Attention<B: Backend> {
@@ -32,7 +34,7 @@ pub(crate) struct KeysValues<B: Backend> {
 /// What the layers of one forward pass share: rotary tables and masks, one of each kind.
 #[derive(Debug)]
 pub(crate) struct Positions<B: Backend> {
-    kinds: Vec<(LayerKind, Rotary<B>, Option<Tensor<B, 4>>)>,
+    kinds: Vec<(LayerKind, Rotary<B>, Option<Tensor<B, 3>>)>,
     rows: usize,
     tokens: usize,
 }
@@ -53,7 +55,7 @@ impl<B: Backend> Positions<B> {
         before: usize,
         device: &B::Device,
     ) -> Self {
-        let mut kinds: Vec<(LayerKind, Rotary<B>, Option<Tensor<B, 4>>)> = Vec::new();
+        let mut kinds: Vec<(LayerKind, Rotary<B>, Option<Tensor<B, 3>>)> = Vec::new();
         for kind in &config.layers {
             if kinds.iter().all(|(known, ..)| known != kind) {
                 let all: Vec<usize> = (before..before + tokens).collect();
@@ -86,7 +88,7 @@ impl<B: Backend> Positions<B> {
         let places: Vec<Vec<usize>> = rows
             .map(|branch| (0..tokens).map(|t| place(branch, t)).collect())
             .collect();
-        let mut kinds: Vec<(LayerKind, Rotary<B>, Option<Tensor<B, 4>>)> = Vec::new();
+        let mut kinds: Vec<(LayerKind, Rotary<B>, Option<Tensor<B, 3>>)> = Vec::new();
         for kind in &config.layers {
             if kinds.iter().all(|(known, ..)| known != kind) {
                 let rotary = Rotary::new(&kind.rope, config.head_dim, &places, device);
@@ -101,7 +103,7 @@ impl<B: Backend> Positions<B> {
         }
     }
 
-    fn of(&self, kind: &LayerKind) -> (&Rotary<B>, Option<&Tensor<B, 4>>) {
+    fn of(&self, kind: &LayerKind) -> (&Rotary<B>, Option<&Tensor<B, 3>>) {
         let found = self.kinds.iter().find(|(known, ..)| known == kind);
         let (_, rotary, mask) = found.expect("every layer's kind was added by `new`");
         (rotary, mask.as_ref())
@@ -146,7 +148,7 @@ impl<B: Backend> Rotary<B> {
     }
 }
 
-/// What is added to the scores, `[1, 1, group · tokens, before + tokens]`; nothing where every
+/// What is added to the scores, `[1, 1, group · tokens · (before + tokens)]`; nothing where every
 /// token is seen.
 fn mask<B: Backend>(
     window: Option<usize>,
@@ -154,7 +156,7 @@ fn mask<B: Backend>(
     tokens: usize,
     before: usize,
     device: &B::Device,
-) -> Option<Tensor<B, 4>> {
+) -> Option<Tensor<B, 3>> {
     let total = before + tokens;
     if tokens == 1 && window.is_none_or(|window| total <= window) {
         return None;
@@ -165,7 +167,7 @@ fn mask<B: Backend>(
         .flat_map(|i| (0..total).map(move |j| (i, j)))
         .map(|(i, j)| if sees(i, j) { 0.0 } else { UNSEEN })
         .collect();
-    let shape = [1, 1, group * tokens, total];
+    let shape = [1, 1, group * tokens * total];
     Some(Tensor::from_data(
         TensorData::new(one_head.repeat(group), shape),
         device,
@@ -173,14 +175,14 @@ fn mask<B: Backend>(
 }
 
 /// What is added to the scores of rows with two continuations each,
-/// `[rows, 1, group · tokens, tokens]`, made on the device from what is known of each token.
+/// `[rows · kv_heads, 1, group · tokens · tokens]`, made on the device from what is known of each token.
 fn branched_mask<B: Backend>(
     window: Option<usize>,
     config: &Config,
     branches: &[Range<usize>],
     places: &[Vec<usize>],
     device: &B::Device,
-) -> Tensor<B, 4> {
+) -> Tensor<B, 3> {
     let rows = branches.len();
     let tokens = places.first().map_or(0, Vec::len);
     let column = |of: &dyn Fn(usize, usize) -> f32| -> Tensor<B, 4> {
@@ -202,7 +204,11 @@ fn branched_mask<B: Backend>(
         unseen = unseen + distance.greater_equal_elem(window as f32).float();
     }
     let group = config.n_heads / config.n_kv_heads;
-    (unseen * UNSEEN).repeat_dim(2, group)
+    let mask = unseen.zeros_like();
+    let mask = mask.mask_fill(unseen.greater_elem(0.0), UNSEEN);
+    // of every head its own: the layers share one mask, and adding like to like is the fast way
+    let mask = mask.repeat(&[1, config.n_kv_heads, group, 1]);
+    mask.reshape([rows * config.n_kv_heads, 1, group * tokens * tokens])
 }
 
 impl<B: Backend> Attention<B> {
@@ -246,7 +252,10 @@ impl<B: Backend> Attention<B> {
             scores = (scores / cap).tanh() * cap;
         }
         if let Some(mask) = mask {
-            scores = scores + mask.clone();
+            // as [masks, rows and heads of each, scores]: a shared row, added in one sweep
+            let [masks, _, row] = mask.dims();
+            let flat = scores.reshape([masks, rows * kv_heads / masks, row]) + mask.clone();
+            scores = flat.reshape([rows, kv_heads, group * tokens, total]);
         }
         debug_assert_eq!(scores.dims(), [rows, kv_heads, group * tokens, total]);
         let seen = softmax(scores, 3).matmul(values);
