@@ -1,5 +1,6 @@
 //! Pairs in, for the commands that look at data: a file, its shape and columns, and a tokenizer.
 
+use std::fmt::Display;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,9 @@ pub(crate) struct ReadArgs {
     /// What becomes of rows that are no pairs
     #[arg(long, value_name = "WHAT", default_value = "stop", value_parser = ["stop", "skip"])]
     on_error: String,
+    /// Where what was wrong with the rows passed over is listed, a line each; stderr if absent
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
 }
 
 fn parse_shape(text: &str) -> Result<Shape, String> {
@@ -47,6 +51,23 @@ pub(crate) enum Rows {
 pub(crate) enum TokenRows {
     Pairs(Tokenized<TokenPair>),
     Examples(Tokenized<TokenExample>),
+}
+
+impl TokenRows {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            TokenRows::Pairs(all) => all.rows.len(),
+            TokenRows::Examples(all) => all.rows.len(),
+        }
+    }
+
+    /// What was wrong with the rows that were passed over.
+    pub(crate) fn rejects(&self) -> &[TokenizeError] {
+        match self {
+            TokenRows::Pairs(all) => &all.rejects,
+            TokenRows::Examples(all) => &all.rejects,
+        }
+    }
 }
 
 impl Rows {
@@ -108,22 +129,47 @@ impl ReadArgs {
         ReadOptions {
             shape: self.shape,
             columns: self.columns.iter().cloned().collect(),
-            skip_bad_rows: self.on_error == "skip",
+            skip_bad_rows: self.skips(),
         }
+    }
+
+    /// Whether bad rows are passed over.
+    pub(crate) fn skips(&self) -> bool {
+        self.on_error == "skip"
+    }
+
+    /// Lists what was passed over, and counts it on stderr.
+    pub(crate) fn list(&self, rejects: &[impl Display]) -> Result<()> {
+        if rejects.is_empty() {
+            return Ok(());
+        }
+        let n = rejects.len();
+        let rows = if n == 1 { "row" } else { "rows" };
+        if let Some(file) = &self.rejects {
+            write_lines(file, rejects.iter().map(|error| Ok(error.to_string())))?;
+            let file = file.display();
+            progress::note(&format!("{n} {rows} passed over, listed in {file}"));
+            return Ok(());
+        }
+        for error in rejects {
+            progress::note(&format!("passed over: {error}"));
+        }
+        progress::note(&format!("{n} {rows} passed over"));
+        Ok(())
     }
 
     /// The pairs of a file; says on stderr what was passed over, and what the rows were taken for.
     pub(crate) fn read(&self, path: &Path) -> Result<Reading> {
         let read = read_with(path, &self.options())?;
         note_shape(path, read.shape);
-        note_rejects(&read.rejects);
+        self.list(&read.rejects)?;
         Ok(read)
     }
 
     /// The pairs of a file, or its single answers.
     pub(crate) fn read_any(&self, path: &Path) -> Result<Rows> {
         let (rows, rejects) = read_rows_of(path, &self.options())?;
-        note_rejects(&rejects);
+        self.list(&rejects)?;
         Ok(rows)
     }
 
@@ -153,12 +199,6 @@ fn read_rows_of(path: &Path, options: &ReadOptions) -> Result<(Rows, Vec<ReadErr
 fn note_shape(path: &Path, shape: Shape) {
     if shape != Shape::Pairs {
         progress::note(&format!("{}: read as {shape}", path.display()));
-    }
-}
-
-fn note_rejects(rejects: &[ReadError]) {
-    for error in rejects {
-        progress::note(&format!("passed over: {error}"));
     }
 }
 

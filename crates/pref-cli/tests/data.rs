@@ -127,6 +127,7 @@ fn single_answers_are_looked_at_like_pairs() {
     std::fs::write(&path, rows.join("\n")).unwrap();
     let (file, model) = (path.display().to_string(), model("llama"));
     let output = folder.path().join("parts").display().to_string();
+    let rejects = folder.path().join("rejects.txt").display().to_string();
     let of = |args: &[&str]| said(folder.path(), args);
     insta::assert_snapshot!(
         [
@@ -143,7 +144,18 @@ fn single_answers_are_looked_at_like_pairs() {
                 &model,
                 "--json"
             ]),
-            of(&["data", "convert", &file, "--on-error", "skip"]),
+            of(&[
+                "data",
+                "convert",
+                &file,
+                "--on-error",
+                "skip",
+                "--rejects",
+                &rejects
+            ]),
+            std::fs::read_to_string(&rejects)
+                .unwrap()
+                .replace(&folder.path().display().to_string(), "[folder]"),
             of(&[
                 "data",
                 "split",

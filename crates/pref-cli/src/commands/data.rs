@@ -142,7 +142,7 @@ type Columns = Vec<(&'static str, Vec<usize>)>;
 fn stats(file: &Path, model: Option<&Path>, json: bool, read: &ReadArgs) -> Result<()> {
     let rows = read.read_any(file)?;
     let (unit, mut columns) = match model {
-        Some(model) => ("tokens", token_columns(&rows, model)?),
+        Some(model) => ("tokens", token_columns(&rows, model, read.skips())?),
         None => ("characters", columns(&rows)),
     };
     // what the two sides or labels have in common
@@ -157,7 +157,7 @@ fn stats(file: &Path, model: Option<&Path>, json: bool, read: &ReadArgs) -> Resu
             ("desirable", wanted, "the label is true in")
         }
     };
-    let (n, noun) = (rows.len(), rows.noun());
+    let (n, noun) = (columns[0].1.len(), rows.noun());
     let mut stdout = std::io::stdout().lock();
     let summaries = columns.iter_mut().map(|(name, column)| {
         column.sort_unstable();
@@ -210,27 +210,34 @@ fn columns(rows: &Rows) -> Columns {
     }
 }
 
-fn token_columns(rows: &Rows, model: &Path) -> Result<Columns> {
+fn token_columns(rows: &Rows, model: &Path, skip_bad_rows: bool) -> Result<Columns> {
     let tokenizer = Tokenizer::from_folder(model)?;
-    Ok(
-        match rows.tokens(&tokenizer, &TokenizeOptions::default())? {
-            TokenRows::Pairs(pairs) => {
-                let column = |of: fn(&TokenPair) -> usize| pairs.rows.iter().map(of).collect();
-                vec![
-                    ("prompt", column(|p| p.prompt.len())),
-                    ("chosen", column(|p| p.chosen.len())),
-                    ("rejected", column(|p| p.rejected.len())),
-                ]
-            }
-            TokenRows::Examples(all) => {
-                let column = |of: fn(&TokenExample) -> usize| all.rows.iter().map(of).collect();
-                vec![
-                    ("prompt", column(|e| e.prompt.len())),
-                    ("completion", column(|e| e.completion.len())),
-                ]
-            }
-        },
-    )
+    let options = TokenizeOptions {
+        skip_bad_rows,
+        ..TokenizeOptions::default()
+    };
+    let rows = rows.tokens(&tokenizer, &options)?;
+    for error in rows.rejects() {
+        progress::note(&format!("passed over: {error}"));
+    }
+    ensure!(rows.len() > 0, "no row can be made tokens");
+    Ok(match rows {
+        TokenRows::Pairs(pairs) => {
+            let column = |of: fn(&TokenPair) -> usize| pairs.rows.iter().map(of).collect();
+            vec![
+                ("prompt", column(|p| p.prompt.len())),
+                ("chosen", column(|p| p.chosen.len())),
+                ("rejected", column(|p| p.rejected.len())),
+            ]
+        }
+        TokenRows::Examples(all) => {
+            let column = |of: fn(&TokenExample) -> usize| all.rows.iter().map(of).collect();
+            vec![
+                ("prompt", column(|e| e.prompt.len())),
+                ("completion", column(|e| e.completion.len())),
+            ]
+        }
+    })
 }
 
 fn length(text: &Text) -> usize {
