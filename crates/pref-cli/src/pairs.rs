@@ -54,13 +54,6 @@ pub(crate) enum TokenRows {
 }
 
 impl TokenRows {
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            TokenRows::Pairs(all) => all.rows.len(),
-            TokenRows::Examples(all) => all.rows.len(),
-        }
-    }
-
     /// What was wrong with the rows that were passed over.
     pub(crate) fn rejects(&self) -> &[TokenizeError] {
         match self {
@@ -168,9 +161,14 @@ impl ReadArgs {
 
     /// The pairs of a file, or its single answers.
     pub(crate) fn read_any(&self, path: &Path) -> Result<Rows> {
-        let (rows, rejects) = read_rows_of(path, &self.options())?;
+        let (rows, rejects) = self.read_unlisted(path)?;
         self.list(&rejects)?;
         Ok(rows)
+    }
+
+    /// The rows of a file, and what was passed over, for the caller to list.
+    pub(crate) fn read_unlisted(&self, path: &Path) -> Result<(Rows, Vec<ReadError>)> {
+        read_rows_of(path, &self.options())
     }
 
     /// All rows of a file that can be read, and what is wrong with the others.

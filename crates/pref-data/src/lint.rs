@@ -136,20 +136,18 @@ struct Texts {
 
 impl Texts {
     /// What a row has in common with an earlier one. `opposite` is what it contradicts, if it is
-    /// there; `noun` is what a row holds.
+    /// there, and `how` it does; `noun` is what a row holds.
     fn add(
         &mut self,
         row: [String; 3],
         opposite: &[String; 3],
+        how: fn(&str) -> String,
         noun: &str,
         place: &Place,
     ) -> Vec<Finding> {
         let mut findings = Vec::new();
         if let Some(first) = self.exact.get(opposite) {
-            let message = match noun {
-                "pair" => format!("prefers what {} rejects", first.seen_from(place)),
-                _ => format!("has the other label in {}", first.seen_from(place)),
-            };
+            let message = how(&first.seen_from(place));
             findings.push(Finding::new(place, Fault::Contradiction, message));
         }
         let near = match self.loose.entry(row.each_ref().map(|text| loosened(text))) {
@@ -191,6 +189,7 @@ impl Texts {
 pub fn lint_pairs(pairs: &[Pair]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut texts = Texts::default();
+    let contradicts = |first: &str| format!("prefers what {first} rejects");
     let mut labels: HashMap<(String, String), (bool, &Place)> = HashMap::new();
     let mut longer = 0_i64;
     for pair in pairs {
@@ -199,7 +198,7 @@ pub fn lint_pairs(pairs: &[Pair]) -> Vec<Finding> {
         let [prompt, chosen, rejected] = row.clone();
         let opposite = [prompt.clone(), rejected.clone(), chosen.clone()];
         let is_alike = loosened(&chosen) == loosened(&rejected);
-        findings.extend(texts.add(row, &opposite, "pair", place));
+        findings.extend(texts.add(row, &opposite, contradicts, "pair", place));
         if is_alike {
             let message = "the answers differ in nothing but case, punctuation or white space";
             findings.push(Finding::new(place, Fault::NearlyIdentical, message));
@@ -234,11 +233,12 @@ pub fn lint_pairs(pairs: &[Pair]) -> Vec<Finding> {
 pub fn lint_examples(examples: &[Example]) -> Vec<Finding> {
     let mut texts = Texts::default();
     let mut findings = Vec::new();
+    let contradicts = |first: &str| format!("has the other label in {first}");
     for example in examples {
         let [prompt, answer] = [&example.prompt, &example.completion].map(whole);
         let row = |label: bool| [prompt.clone(), answer.clone(), label.to_string()];
         let (row, opposite) = (row(example.desirable), row(!example.desirable));
-        findings.extend(texts.add(row, &opposite, "answer", &example.place));
+        findings.extend(texts.add(row, &opposite, contradicts, "answer", &example.place));
     }
     let n_wanted = examples.iter().filter(|example| example.desirable).count();
     let n_other = examples.len() - n_wanted;
@@ -311,7 +311,10 @@ impl TokenLint {
     /// Findings in pairs that were tokenized without a limit.
     pub fn pairs(&self, pairs: &[TokenPair]) -> Vec<Finding> {
         let row = |pair: &TokenPair| {
-            let answers = [("chosen", &*pair.chosen), ("rejected", &*pair.rejected)];
+            let answers = [
+                ("the chosen answer", &*pair.chosen),
+                ("the rejected answer", &*pair.rejected),
+            ];
             self.row(&pair.place, &pair.prompt, &answers)
         };
         pairs.iter().flat_map(row).collect()
@@ -320,7 +323,7 @@ impl TokenLint {
     /// Findings in single answers that were tokenized without a limit.
     pub fn examples(&self, examples: &[TokenExample]) -> Vec<Finding> {
         let row = |example: &TokenExample| {
-            let answers = [("completion", &*example.completion)];
+            let answers = [("the answer", &*example.completion)];
             self.row(&example.place, &example.prompt, &answers)
         };
         examples.iter().flat_map(row).collect()
@@ -349,11 +352,7 @@ impl TokenLint {
         let Some(eos) = self.eos_id else {
             return findings;
         };
-        for (side, answer) in answers {
-            let name = match *side {
-                "completion" => "the answer".to_owned(),
-                side => format!("the {side} answer"),
-            };
+        for (name, answer) in answers {
             let count = answer.iter().filter(|&&id| id == eos).count();
             if count > 1 {
                 let message = format!("{name} holds {count} end-of-sequence tokens");

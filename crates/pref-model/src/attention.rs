@@ -34,10 +34,12 @@ pub(crate) struct KeysValues<B: Backend> {
 /// What the layers of one forward pass share: rotary tables and masks, one of each kind.
 #[derive(Debug)]
 pub(crate) struct Positions<B: Backend> {
-    kinds: Vec<(LayerKind, Rotary<B>, Option<Tensor<B, 3>>)>,
+    kinds: Vec<Kind<B>>,
     rows: usize,
     tokens: usize,
 }
+
+type Kind<B> = (LayerKind, Rotary<B>, Option<Tensor<B, 3>>);
 
 /// `cos` and `sin` of every position's angles, `[1 or rows, 1, tokens, head_dim / 2]`.
 #[derive(Clone, Debug)]
@@ -55,15 +57,10 @@ impl<B: Backend> Positions<B> {
         before: usize,
         device: &B::Device,
     ) -> Self {
-        let mut kinds: Vec<(LayerKind, Rotary<B>, Option<Tensor<B, 3>>)> = Vec::new();
-        for kind in &config.layers {
-            if kinds.iter().all(|(known, ..)| known != kind) {
-                let all: Vec<usize> = (before..before + tokens).collect();
-                let rotary = Rotary::new(&kind.rope, config.head_dim, &[all], device);
-                let mask = mask(kind.window, config, tokens, before, device);
-                kinds.push((kind.clone(), rotary, mask));
-            }
-        }
+        let all: Vec<usize> = (before..before + tokens).collect();
+        let kinds = kinds(config, &[all], device, |window| {
+            mask(window, config, tokens, before, device)
+        });
         Self {
             kinds,
             rows,
@@ -88,14 +85,9 @@ impl<B: Backend> Positions<B> {
         let places: Vec<Vec<usize>> = rows
             .map(|branch| (0..tokens).map(|t| place(branch, t)).collect())
             .collect();
-        let mut kinds: Vec<(LayerKind, Rotary<B>, Option<Tensor<B, 3>>)> = Vec::new();
-        for kind in &config.layers {
-            if kinds.iter().all(|(known, ..)| known != kind) {
-                let rotary = Rotary::new(&kind.rope, config.head_dim, &places, device);
-                let mask = branched_mask(kind.window, config, branches, &places, device);
-                kinds.push((kind.clone(), rotary, Some(mask)));
-            }
-        }
+        let kinds = kinds(config, &places, device, |window| {
+            Some(branched_mask(window, config, branches, &places, device))
+        });
         Self {
             kinds,
             rows: branches.len(),
@@ -105,9 +97,26 @@ impl<B: Backend> Positions<B> {
 
     fn of(&self, kind: &LayerKind) -> (&Rotary<B>, Option<&Tensor<B, 3>>) {
         let found = self.kinds.iter().find(|(known, ..)| known == kind);
-        let (_, rotary, mask) = found.expect("every layer's kind was added by `new`");
+        let (_, rotary, mask) = found.expect("every layer's kind was added");
         (rotary, mask.as_ref())
     }
+}
+
+/// A rotary table and a mask for each kind of layer.
+fn kinds<B: Backend>(
+    config: &Config,
+    positions: &[Vec<usize>],
+    device: &B::Device,
+    mask: impl Fn(Option<usize>) -> Option<Tensor<B, 3>>,
+) -> Vec<Kind<B>> {
+    let mut kinds: Vec<Kind<B>> = Vec::new();
+    for kind in &config.layers {
+        if kinds.iter().all(|(known, ..)| known != kind) {
+            let rotary = Rotary::new(&kind.rope, config.head_dim, positions, device);
+            kinds.push((kind.clone(), rotary, mask(kind.window)));
+        }
+    }
+    kinds
 }
 
 impl<B: Backend> Rotary<B> {

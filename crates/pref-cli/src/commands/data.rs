@@ -136,28 +136,43 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lengths by the name of the column.
-type Columns = Vec<(&'static str, Vec<usize>)>;
+/// How long the rows are.
+struct Lengths {
+    /// By the name of the column.
+    columns: Vec<(&'static str, Vec<usize>)>,
+    /// Of single answers: how many are wanted.
+    wanted: Option<usize>,
+}
 
 fn stats(file: &Path, model: Option<&Path>, json: bool, read: &ReadArgs) -> Result<()> {
-    let rows = read.read_any(file)?;
-    let (unit, mut columns) = match model {
-        Some(model) => ("tokens", token_columns(&rows, model, read.skips())?),
-        None => ("characters", columns(&rows)),
+    let (rows, rejects) = read.read_unlisted(file)?;
+    let mut rejects: Vec<String> = rejects.iter().map(ToString::to_string).collect();
+    let (unit, lengths) = match model {
+        Some(model) => {
+            let tokenizer = Tokenizer::from_folder(model)?;
+            let options = TokenizeOptions {
+                skip_bad_rows: read.skips(),
+                ..TokenizeOptions::default()
+            };
+            let tokens = rows.tokens(&tokenizer, &options)?;
+            rejects.extend(tokens.rejects().iter().map(ToString::to_string));
+            ("tokens", token_lengths(&tokens))
+        }
+        None => ("characters", lengths(&rows)),
     };
+    read.list(&rejects)?;
+    let mut columns = lengths.columns;
+    let (n, noun) = (columns[0].1.len(), rows.noun());
+    ensure!(n > 0, "no row can be made tokens");
     // what the two sides or labels have in common
-    let (key, counted, remark) = match &rows {
-        Rows::Pairs(_) => {
+    let (key, counted, remark) = match lengths.wanted {
+        None => {
             let longer = columns[1].1.iter().zip(&columns[2].1);
             let longer = longer.filter(|(w, l)| w > l).count();
             ("chosen_longer", longer, "chosen is the longer answer in")
         }
-        Rows::Examples(examples) => {
-            let wanted = examples.iter().filter(|example| example.desirable).count();
-            ("desirable", wanted, "the label is true in")
-        }
+        Some(wanted) => ("desirable", wanted, "the label is true in"),
     };
-    let (n, noun) = (columns[0].1.len(), rows.noun());
     let mut stdout = std::io::stdout().lock();
     let summaries = columns.iter_mut().map(|(name, column)| {
         column.sort_unstable();
@@ -190,54 +205,56 @@ fn stats(file: &Path, model: Option<&Path>, json: bool, read: &ReadArgs) -> Resu
     Ok(())
 }
 
-fn columns(rows: &Rows) -> Columns {
+fn lengths(rows: &Rows) -> Lengths {
     match rows {
         Rows::Pairs(pairs) => {
             let column = |of: fn(&Pair) -> &Text| pairs.iter().map(|p| length(of(p))).collect();
-            vec![
-                ("prompt", column(|p| &p.prompt)),
-                ("chosen", column(|p| &p.chosen)),
-                ("rejected", column(|p| &p.rejected)),
-            ]
+            Lengths {
+                columns: vec![
+                    ("prompt", column(|p| &p.prompt)),
+                    ("chosen", column(|p| &p.chosen)),
+                    ("rejected", column(|p| &p.rejected)),
+                ],
+                wanted: None,
+            }
         }
         Rows::Examples(all) => {
             let column = |of: fn(&Example) -> &Text| all.iter().map(|e| length(of(e))).collect();
-            vec![
-                ("prompt", column(|e| &e.prompt)),
-                ("completion", column(|e| &e.completion)),
-            ]
+            Lengths {
+                columns: vec![
+                    ("prompt", column(|e| &e.prompt)),
+                    ("completion", column(|e| &e.completion)),
+                ],
+                wanted: Some(all.iter().filter(|e| e.desirable).count()),
+            }
         }
     }
 }
 
-fn token_columns(rows: &Rows, model: &Path, skip_bad_rows: bool) -> Result<Columns> {
-    let tokenizer = Tokenizer::from_folder(model)?;
-    let options = TokenizeOptions {
-        skip_bad_rows,
-        ..TokenizeOptions::default()
-    };
-    let rows = rows.tokens(&tokenizer, &options)?;
-    for error in rows.rejects() {
-        progress::note(&format!("passed over: {error}"));
-    }
-    ensure!(rows.len() > 0, "no row can be made tokens");
-    Ok(match rows {
-        TokenRows::Pairs(pairs) => {
-            let column = |of: fn(&TokenPair) -> usize| pairs.rows.iter().map(of).collect();
-            vec![
-                ("prompt", column(|p| p.prompt.len())),
-                ("chosen", column(|p| p.chosen.len())),
-                ("rejected", column(|p| p.rejected.len())),
-            ]
+fn token_lengths(rows: &TokenRows) -> Lengths {
+    match rows {
+        TokenRows::Pairs(all) => {
+            let column = |of: fn(&TokenPair) -> usize| all.rows.iter().map(of).collect();
+            Lengths {
+                columns: vec![
+                    ("prompt", column(|p| p.prompt.len())),
+                    ("chosen", column(|p| p.chosen.len())),
+                    ("rejected", column(|p| p.rejected.len())),
+                ],
+                wanted: None,
+            }
         }
         TokenRows::Examples(all) => {
             let column = |of: fn(&TokenExample) -> usize| all.rows.iter().map(of).collect();
-            vec![
-                ("prompt", column(|e| e.prompt.len())),
-                ("completion", column(|e| e.completion.len())),
-            ]
+            Lengths {
+                columns: vec![
+                    ("prompt", column(|e| e.prompt.len())),
+                    ("completion", column(|e| e.completion.len())),
+                ],
+                wanted: Some(all.rows.iter().filter(|e| e.desirable).count()),
+            }
         }
-    })
+    }
 }
 
 fn length(text: &Text) -> usize {
