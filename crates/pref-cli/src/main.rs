@@ -6,6 +6,7 @@ mod device;
 mod input;
 mod pairs;
 mod progress;
+mod signals;
 
 use std::process::ExitCode;
 

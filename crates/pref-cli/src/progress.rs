@@ -1,7 +1,6 @@
 //! What a person sees while a run goes: a bar on a terminal, plain lines elsewhere. All on stderr.
 
-#![expect(clippy::print_stderr, reason = "this is where stderr is written")]
-
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -20,12 +19,13 @@ pub(crate) fn error(error: &anyhow::Error) {
             text = format!("{text}: {cause}");
         }
     }
-    eprintln!("error: {text}");
+    note(&format!("error: {text}"));
 }
 
-/// Prints a remark.
+/// Prints a remark. A stderr that is closed or full, such as that of a terminal that has gone, loses
+/// the remark and not the run.
 pub(crate) fn note(text: &str) {
-    eprintln!("{text}");
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Follows a run on stderr.

@@ -42,6 +42,11 @@ impl Sampler {
         }
     }
 
+    /// Rows that it goes through.
+    pub fn n_pairs(&self) -> usize {
+        self.n_pairs
+    }
+
     /// The next indices: `n` of them, or fewer where the epoch ends. The call after those begins
     /// the next epoch.
     ///

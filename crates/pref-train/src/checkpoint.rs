@@ -15,10 +15,12 @@ use pref_model::{Decoder, SaveDtype};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::durable::{write_file, write_folder};
+use crate::durable::write_folder;
 use crate::error::TrainError;
-use crate::metrics::PairSums;
+use crate::metrics::{PairSums, Record};
 use crate::optimizer::{AdamW, Moments};
+use crate::parameters::parameter_sizes;
+use crate::run::Identity;
 
 const STATE: &str = "state.json";
 const OPTIMIZER: &str = "optimizer.safetensors";
@@ -38,7 +40,41 @@ pub(crate) struct State {
     pub(crate) empty_sampler: Sampler,
     /// Pairs since the last line of the metrics: training pairs, and those with emptied traces.
     pub(crate) unlogged: [PairSums; 2],
+    /// The last step's line of the metrics, where it could not be written.
+    pub(crate) unwritten: Option<Record>,
+    /// What the run was started on.
+    pub(crate) identity: Identity,
 }
+
+impl State {
+    /// What makes this impossible as the state of a run that has these parameters.
+    fn flaw(&self, step: usize, sizes: &BTreeMap<String, usize>, moments: Sizes) -> Option<String> {
+        if self.step != step {
+            return Some(format!("its state is that of step {}", self.step));
+        }
+        if self.sampler.n_pairs() == 0 {
+            return Some("its state has no rows to train on".to_owned());
+        }
+        if self.optimizer_steps as usize != self.step {
+            let n = self.optimizer_steps;
+            return Some(format!("its optimiser has taken {n} steps"));
+        }
+        for (name, [first, second]) in &moments {
+            let size = sizes.get(name);
+            if size != Some(first) || size != Some(second) {
+                return Some(format!("the moments of `{name}` do not fit the weights"));
+            }
+        }
+        let missing = sizes.keys().find(|name| !moments.contains_key(*name));
+        match missing {
+            Some(name) if self.step > 0 => Some(format!("it has no moments of `{name}`")),
+            _ => None,
+        }
+    }
+}
+
+/// Elements of each parameter's two moments.
+type Sizes = BTreeMap<String, [usize; 2]>;
 
 /// What is written and read besides the state.
 pub(crate) struct Snapshot<'a, B: AutodiffBackend> {
@@ -49,9 +85,18 @@ pub(crate) struct Snapshot<'a, B: AutodiffBackend> {
     pub(crate) tokenizer_from: &'a Path,
 }
 
+/// The folder of a run's checkpoints.
+pub(crate) fn folder(run: &Path) -> PathBuf {
+    run.join("checkpoints")
+}
+
 /// The folder of a step's checkpoint.
 pub(crate) fn folder_of(run: &Path, step: usize) -> PathBuf {
-    run.join("checkpoints").join(format!("step-{step:06}"))
+    folder(run).join(name_of(step))
+}
+
+fn name_of(step: usize) -> String {
+    format!("step-{step:06}")
 }
 
 /// Writes the checkpoint of a step, then removes all but the newest `keep` (0: none).
@@ -65,7 +110,7 @@ pub(crate) fn save<B: AutodiffBackend>(
         path: path.clone(),
         message: chain(&error),
     })?;
-    prune(run, keep)?;
+    prune(run, keep);
     Ok(path)
 }
 
@@ -121,32 +166,34 @@ pub(crate) fn copy_tokenizer(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Steps of the checkpoints in a run's folder, oldest first.
+/// Steps of the checkpoints in a run's folder, oldest first. Other folders are none of them, even
+/// if their names begin alike.
 pub(crate) fn steps(run: &Path) -> Vec<usize> {
-    let Ok(entries) = fs::read_dir(run.join("checkpoints")) else {
+    let Ok(entries) = fs::read_dir(folder(run)) else {
         return Vec::new();
     };
-    let name = |entry: io::Result<fs::DirEntry>| Some(entry.ok()?.file_name());
-    let mut steps: Vec<usize> = entries
-        .filter_map(name)
-        .filter_map(|name| name.to_str()?.strip_prefix("step-")?.parse().ok())
-        .collect();
+    let step = |entry: io::Result<fs::DirEntry>| {
+        let entry = entry.ok()?;
+        let name = entry.file_name();
+        let step: usize = name.to_str()?.strip_prefix("step-")?.parse().ok()?;
+        let is_checkpoint = name == *name_of(step) && entry.path().join(STATE).is_file();
+        is_checkpoint.then_some(step)
+    };
+    let mut steps: Vec<usize> = entries.filter_map(step).collect();
     steps.sort_unstable();
     steps
 }
 
-fn prune(run: &Path, keep: usize) -> Result<(), TrainError> {
+/// Removes all but the newest `keep`. One that cannot be removed costs space, not the run.
+fn prune(run: &Path, keep: usize) {
     let steps = steps(run);
-    let n_old = if keep == 0 {
-        0
-    } else {
-        steps.len().saturating_sub(keep)
+    let n_old = match keep {
+        0 => 0,
+        keep => steps.len().saturating_sub(keep),
     };
     for step in &steps[..n_old] {
-        let folder = folder_of(run, *step);
-        fs::remove_dir_all(&folder).map_err(TrainError::file(&folder))?;
+        let _ = fs::remove_dir_all(folder_of(run, *step));
     }
-    Ok(())
 }
 
 /// What was read of a checkpoint.
@@ -158,53 +205,61 @@ pub(crate) struct Restored<B: AutodiffBackend> {
     pub(crate) skipped: Vec<String>,
 }
 
-/// The newest checkpoint that can be read.
+/// The newest checkpoint that is complete and undamaged, of a run of `total` steps.
 pub(crate) fn load_newest<B: AutodiffBackend>(
     run: &Path,
+    total: usize,
     device: &B::Device,
 ) -> Result<Restored<B>, TrainError> {
     let mut skipped = Vec::new();
-    let mut steps = steps(run);
-    if steps.is_empty() {
-        return Err(TrainError::NothingToResume {
-            folder: run.to_owned(),
-        });
-    }
-    while let Some(step) = steps.pop() {
+    for step in steps(run).into_iter().rev() {
         let folder = folder_of(run, step);
-        match load::<B>(&folder, device) {
-            Ok((policy, moments, state)) => {
-                return Ok(Restored {
-                    policy,
-                    moments,
-                    state,
-                    skipped,
-                });
+        let loaded = match step > total {
+            true => Err(TrainError::file(&folder)(io::Error::other(format!(
+                "the run ends after {total} steps"
+            )))),
+            false => load::<B>(&folder, step, device),
+        };
+        match loaded {
+            Ok(mut restored) => {
+                restored.skipped = skipped;
+                return Ok(restored);
             }
             Err(error) => skipped.push(format!("{}: {}", folder.display(), chain(&error))),
         }
     }
     Err(TrainError::Damaged {
-        folder: run.join("checkpoints"),
+        folder: folder(run),
         reasons: skipped.join("; "),
     })
 }
 
-type Loaded<B> = (
-    Decoder<B>,
-    BTreeMap<String, Moments<<B as AutodiffBackend>::InnerBackend>>,
-    State,
-);
-
-fn load<B: AutodiffBackend>(folder: &Path, device: &B::Device) -> Result<Loaded<B>, TrainError> {
+fn load<B: AutodiffBackend>(
+    folder: &Path,
+    step: usize,
+    device: &B::Device,
+) -> Result<Restored<B>, TrainError> {
     let state_path = folder.join(STATE);
     let text = fs::read(&state_path).map_err(TrainError::file(&state_path))?;
-    let state = serde_json::from_slice(&text)
+    let state: State = serde_json::from_slice(&text)
         .map_err(|e| TrainError::file(&state_path)(io::Error::other(e)))?;
     let optimizer_path = folder.join(OPTIMIZER);
     let bytes = fs::read(&optimizer_path).map_err(TrainError::file(&optimizer_path))?;
     let moments = deserialize(&bytes, device).map_err(TrainError::file(&optimizer_path))?;
-    Ok((Decoder::load(folder, device)?, moments, state))
+    let policy = Decoder::load(folder, device)?;
+    let sizes = moments.iter().map(|(name, Moments { first, second })| {
+        let sizes = [first, second].map(|moment| moment.dims()[0]);
+        (name.clone(), sizes)
+    });
+    match state.flaw(step, &parameter_sizes(&policy), sizes.collect()) {
+        Some(flaw) => Err(TrainError::file(folder)(io::Error::other(flaw))),
+        None => Ok(Restored {
+            policy,
+            moments,
+            state,
+            skipped: Vec::new(),
+        }),
+    }
 }
 
 fn serialize<B: Backend>(moments: &BTreeMap<String, Moments<B>>) -> io::Result<Vec<u8>> {
@@ -286,9 +341,4 @@ pub(crate) fn save_model<B: AutodiffBackend>(
         path: path.to_owned(),
         message: chain(&error),
     })
-}
-
-/// Writes a small file of the run whole or not at all.
-pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), TrainError> {
-    write_file(path, text.as_bytes()).map_err(TrainError::file(path))
 }

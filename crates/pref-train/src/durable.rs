@@ -64,6 +64,30 @@ pub(crate) fn write_folder<E: From<io::Error>>(
     result
 }
 
+/// Removes what writes left in a folder that were killed in the middle. A folder that was moved
+/// aside for a new one that never came gets its name back.
+pub(crate) fn remove_leftovers(folder: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let Some((name, suffix)) = name.strip_prefix('.').and_then(|n| n.rsplit_once('.')) else {
+            continue;
+        };
+        let whole = folder.join(name);
+        match (suffix, path.is_dir()) {
+            ("old", true) if !whole.exists() => fs::rename(&path, &whole)?,
+            ("old" | "tmp", true) => fs::remove_dir_all(&path)?,
+            ("tmp", false) => fs::remove_file(&path)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// `.name.suffix` beside `path`, so on the same file system.
 pub(crate) fn sibling(path: &Path, suffix: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();

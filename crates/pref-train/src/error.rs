@@ -126,6 +126,26 @@ pub enum TrainError {
         /// Steps of its last checkpoint.
         step: usize,
     },
+    /// The folder holds the model of a run whose checkpoints are gone.
+    #[error(
+        "{} is there already, and a run would replace it; move it away, or choose another --output",
+        model.display()
+    )]
+    Finished {
+        /// The final weights.
+        model: PathBuf,
+    },
+    /// Another process writes into the folder.
+    #[error(
+        "{} is in use by another run{}; wait for it to end, or choose another --output",
+        folder.display(), of_process(process)
+    )]
+    Locked {
+        /// The run's folder.
+        folder: PathBuf,
+        /// Number of the process that holds the lock, if it could be read.
+        process: String,
+    },
     /// The folder holds no run.
     #[error("{} holds no checkpoint to resume from; run without --resume to start there", folder.display())]
     NothingToResume {
@@ -143,6 +163,46 @@ pub enum TrainError {
         /// `key: then → now`, a list.
         differences: String,
     },
+    /// Weights, tokenizer, template or rows are not those that the run began with.
+    #[error(
+        "the run in {} began with other inputs: {differences}; resume with what it began with, or start a new run in another --output",
+        folder.display()
+    )]
+    OtherInputs {
+        /// The run's folder.
+        folder: PathBuf,
+        /// The inputs that differ, with size and digest then and now.
+        differences: String,
+    },
+    /// A resumed run would end earlier.
+    #[error(
+        "the run in {} has {then} steps, and the settings now say {now}; a resumed run can only get longer, set train.steps to at least {then}",
+        folder.display()
+    )]
+    Shorter {
+        /// The run's folder.
+        folder: PathBuf,
+        /// Steps that it had.
+        then: usize,
+        /// Steps that it would have.
+        now: usize,
+    },
+    /// A row to leave out that is not there.
+    #[error("data.skip names `{entry}`, and no row is there; rows are written as in messages, such as `{example}`")]
+    UnknownSkip {
+        /// What was given.
+        entry: String,
+        /// A row of the training set.
+        example: Place,
+    },
+    /// A line of the metrics cannot be written.
+    #[error("the metrics could not be written: {message}; {kept}")]
+    Metrics {
+        /// Why not.
+        message: String,
+        /// Where the run is kept all the same, or why it is not.
+        kept: String,
+    },
     /// No checkpoint of the run can be read.
     #[error("no checkpoint in {} can be read: {reasons}", folder.display())]
     Damaged {
@@ -153,8 +213,8 @@ pub enum TrainError {
     },
     /// A loss is NaN or infinite.
     #[error(
-        "the loss of step {step} is not finite, on the pairs at {}; the weights before the step are in {}; lower train.learning-rate or look at these pairs",
-        list(places), checkpoint.display()
+        "the loss of step {step} is not finite, on the pairs at {}; the weights before the step are in {}; look at these pairs, then continue with --resume and a lower train.learning-rate, or without them: {}",
+        list(places), checkpoint.display(), skip(places)
     )]
     NotFinite {
         /// The step that was not taken.
@@ -164,10 +224,23 @@ pub enum TrainError {
         /// Weights from before.
         checkpoint: PathBuf,
     },
+    /// A loss of the evaluation is NaN or infinite.
+    #[error(
+        "the evaluation after step {step} has a loss that is not finite, on the pairs at {}; the weights are in {}; look at these pairs, then continue with --resume, without them: {}",
+        list(places), checkpoint.display(), skip(places)
+    )]
+    NotFiniteEvaluation {
+        /// Steps taken.
+        step: usize,
+        /// The pairs.
+        places: Vec<Place>,
+        /// Weights that were evaluated.
+        checkpoint: PathBuf,
+    },
     /// A gradient is NaN or infinite while all losses are finite.
     #[error(
-        "the gradient of step {step} is not finite, on the pairs at {}; the weights before the step are in {}; lower train.learning-rate or look at these pairs",
-        list(places), checkpoint.display()
+        "the gradient of step {step} is not finite, on the pairs at {}; the weights before the step are in {}; look at these pairs, then continue with --resume and a lower train.learning-rate, or without them: {}",
+        list(places), checkpoint.display(), skip(places)
     )]
     NotFiniteGradient {
         /// The step that was not taken.
@@ -183,6 +256,19 @@ impl TrainError {
     pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> TrainError {
         let path = path.to_owned();
         move |source| TrainError::File { path, source }
+    }
+}
+
+/// The setting that leaves these rows out.
+fn skip(places: &[Place]) -> String {
+    let places: Vec<String> = places.iter().map(ToString::to_string).collect();
+    format!("--set 'data.skip={places:?}'")
+}
+
+fn of_process(process: &str) -> String {
+    match process.trim() {
+        "" => String::new(),
+        id => format!(" (process {id})"),
     }
 }
 

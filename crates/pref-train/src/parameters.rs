@@ -58,6 +58,34 @@ impl<B: Backend> NamedGradients<B> {
     }
 }
 
+/// Elements of every float parameter.
+pub(crate) fn parameter_sizes<B: Backend, M: Module<B>>(module: &M) -> BTreeMap<String, usize> {
+    let mut sizes = Sizes::default();
+    module.visit(&mut sizes);
+    sizes.by_name
+}
+
+#[derive(Default)]
+struct Sizes {
+    path: Path,
+    by_name: BTreeMap<String, usize>,
+}
+
+impl<B: Backend> ModuleVisitor<B> for Sizes {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        let n_elements = param.val().shape().num_elements();
+        self.by_name.insert(self.path.name(), n_elements);
+    }
+}
+
 /// Replaces every float parameter by `update(name, flat value)`.
 pub(crate) fn map_parameters<AB, M, F>(module: M, update: F) -> M
 where

@@ -99,6 +99,8 @@ pub struct DataPlan {
     pub parts: Vec<PartMarker>,
     /// Shuffle the pairs anew for each epoch; file order if false.
     pub shuffle: bool,
+    /// Rows to leave out of training and evaluation, as messages name them: `pairs.jsonl:12`.
+    pub skip: Vec<String>,
 }
 
 /// What becomes of rows that are no pairs.
@@ -156,8 +158,24 @@ pub struct TrainPlan {
     pub log_every: usize,
     /// Steps between evaluations; 0 only before and after.
     pub eval_every: usize,
-    /// Steps between checkpoints; 0 only at the end.
+    /// Steps between checkpoints; 0 by time only.
     pub save_every: usize,
+    /// Minutes between checkpoints, and at least 20 times as long as one takes to write; 0 by steps
+    /// only.
+    pub save_minutes: f64,
+}
+
+impl TrainPlan {
+    /// Optimiser steps of one pass over so many rows.
+    pub fn steps_per_epoch(&self, n_rows: usize) -> usize {
+        n_rows.div_ceil(self.batch_size * self.gradient_accumulation)
+    }
+
+    /// Optimiser steps of the whole run on so many rows.
+    pub fn total_steps(&self, n_rows: usize) -> usize {
+        let by_epochs = self.epochs * self.steps_per_epoch(n_rows) as f64;
+        self.steps.unwrap_or(by_epochs.ceil() as usize)
+    }
 }
 
 /// How the learning rate falls after the warm-up.
@@ -182,6 +200,9 @@ pub struct OutputPlan {
     pub dtype: WeightFormat,
     /// How many checkpoints are kept; 0 keeps all.
     pub keep_checkpoints: usize,
+    /// Write a checkpoint after the last step, from which a longer run can go on. It takes three
+    /// times the space of the weights.
+    pub last_checkpoint: bool,
 }
 
 /// Number format of the final weights.
@@ -234,6 +255,12 @@ impl Plan {
         if let Some(steps) = train.steps {
             count("train.steps", steps)?;
         }
+        range(
+            "train.save-minutes",
+            train.save_minutes >= 0.0,
+            train.save_minutes,
+            "at least 0",
+        )?;
         count("train.batch-size", train.batch_size)?;
         count("train.gradient-accumulation", train.gradient_accumulation)?;
         count("train.log-every", train.log_every)?;

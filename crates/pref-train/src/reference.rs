@@ -1,10 +1,8 @@
 //! Log-probs under the reference. In: a model and pairs. Out: what the objective subtracts, from
 //! the run's file, or from a copy of the model run beside the policy.
 
-use std::fs;
 use std::io;
 use std::ops::Range;
-use std::path::Path;
 
 use burn::tensor::{Tensor, backend::Backend};
 use pref_core::position_chunks;
@@ -13,9 +11,9 @@ use pref_model::{Decoder, ResponseTokens, token_log_probs};
 use sha2::{Digest, Sha256};
 
 use crate::batch::{batch_of, log_probs, padded, responses};
-use crate::error::TrainError;
 use crate::examples::Examples;
 use crate::known::{Filling, KnownLogProbs};
+use crate::run::{Fingerprint, hex};
 
 /// Where the reference's log-probs come from, during training.
 #[derive(Debug)]
@@ -43,6 +41,16 @@ impl Set {
 
     pub(crate) fn name(self) -> &'static str {
         ["train", "eval", "empty", "empty-eval"][self as usize]
+    }
+
+    /// What a message calls its rows.
+    pub(crate) fn title(self) -> &'static str {
+        [
+            "the training rows",
+            "the evaluation rows",
+            "the rows with emptied traces",
+            "the evaluation rows with emptied traces",
+        ][self as usize]
     }
 }
 
@@ -133,32 +141,25 @@ impl<B: Backend> Reference<B> {
     }
 }
 
-/// Computes the log-probs of every pair of a set, in batches of pairs of like length, passing over
-/// those that are in the file. Says whether it came to the end: `goes_on` is told how many pairs
-/// were done, and may stop it.
+/// Computes the log-probs of the pairs that are not in the file yet, in batches of pairs of like
+/// length. Says whether it came to the end: `goes_on` is told how many pairs were done, and may
+/// stop it.
 pub(crate) fn fill_log_probs<B: Backend>(
     file: &mut Filling,
     model: &Decoder<B>,
-    set: Set,
-    examples: &Examples,
+    sets: &Sets<Examples>,
     layout: BatchLayout,
     device: &B::Device,
     mut goes_on: impl FnMut(usize) -> bool,
 ) -> io::Result<bool> {
-    for indices in layout.length_sorted(examples.entries()) {
-        if file.passes(indices.len()) {
-            continue;
-        }
-        let batch = batch_of(layout, &examples.rows(&indices), Answers::Both);
+    while let Some((set, indices)) = file.next_batch() {
+        let batch = batch_of(layout, &sets.of(set).rows(&indices), Answers::Both);
         let values = log_probs(model, &batch, device);
         let [_, width] = values.dims();
         let values: Vec<f32> = values.into_data().iter::<f32>().collect();
-        for (row, answer) in batch.answers.iter().enumerate() {
-            let (side, k) = (row / indices.len(), row % indices.len());
-            let values = &values[row * width..][..answer.tokens.len()];
-            file.put(set, side, indices[k], values)?;
-        }
-        file.advance()?;
+        let answers = batch.answers.iter().enumerate();
+        let answers = answers.map(|(row, answer)| &values[row * width..][..answer.tokens.len()]);
+        file.put(answers)?;
         if !goes_on(indices.len()) {
             return Ok(false);
         }
@@ -166,24 +167,12 @@ pub(crate) fn fill_log_probs<B: Backend>(
     Ok(true)
 }
 
-/// What the cache is keyed by: the bytes of the model, and the token ids, in which tokenizer,
+/// What the cache is keyed by: the content of the model, and the token ids, in which tokenizer,
 /// template and truncation are.
-pub(crate) fn cache_key(model: &Path, sets: &Sets<Examples>) -> Result<String, TrainError> {
+pub(crate) fn cache_key(weights: &Fingerprint, sets: &Sets<Examples>) -> String {
     let mut hash = Sha256::new();
-    hash.update(b"pref reference log-probs 2");
-    let mut files: Vec<_> = fs::read_dir(model)
-        .map_err(TrainError::file(model))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            let name = path.file_name().unwrap_or_default();
-            name == "config.json" || path.extension().is_some_and(|e| e == "safetensors")
-        })
-        .collect();
-    files.sort();
-    for path in files {
-        let mut file = fs::File::open(&path).map_err(TrainError::file(&path))?;
-        io::copy(&mut file, &mut hash).map_err(TrainError::file(&path))?;
-    }
+    hash.update(b"pref reference log-probs 3");
+    hash.update(weights.sha256.as_bytes());
     for examples in &sets.0 {
         hash.update((examples.len() as u64).to_le_bytes());
         for index in 0..examples.len() {
@@ -196,5 +185,5 @@ pub(crate) fn cache_key(model: &Path, sets: &Sets<Examples>) -> Result<String, T
             }
         }
     }
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+    hex(hash)
 }

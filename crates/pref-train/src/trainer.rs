@@ -1,25 +1,30 @@
 //! The training step. In: pairs, a policy, an objective. Out: the policy, a step better, and what
 //! was measured on the way.
 
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{ElementConversion, Tensor};
 use pref_core::{
-    BatchError, BvpoAlpha, Kto, ObjectiveConfig, ObjectiveKind, Side, backward_in_chunks,
+    BatchError, BvpoAlpha, Kto, ObjectiveKind, Side, backward_in_chunks,
     position_chunks, token_kl,
 };
 use pref_data::{Answers, Batch, BatchLayout, Longest, Order, Place, Placed, Sampler};
 use pref_model::{Decoder, token_log_probs};
 
 use crate::batch::{Columns, batch_of, log_probs, responses};
-use crate::checkpoint::State;
-use crate::examples::Examples;
+use crate::checkpoint::{Restored, State};
+use crate::error::TrainError;
+use crate::examples::{Entry, Examples};
 use crate::goal::Goal;
 use crate::metrics::{EvalRecord, PairMeans, PairSums, PairValues, StepRecord};
 use crate::optimizer::AdamW;
 use crate::parameters::NamedGradients;
-use crate::plan::TrainPlan;
+use crate::plan::{DataPlan, Plan, TrainPlan};
 use crate::reference::{Distributions, Reference, Set, Sets};
+use crate::run::Identity;
 use crate::schedule::Schedule;
 
 /// A run in memory.
@@ -30,6 +35,8 @@ pub(crate) struct Trainer<B: AutodiffBackend> {
     pub(crate) state: State,
     reference: Reference<B::InnerBackend>,
     sets: Sets<Examples>,
+    /// Rows of each set that the plan leaves out.
+    skipped: Sets<BTreeSet<usize>>,
     goal: Goal<B>,
     eval_goal: Goal<B::InnerBackend>,
     /// Weight of the training pairs, the rest being that of the pairs with emptied traces.
@@ -69,19 +76,24 @@ impl From<BatchError> for StepFailure {
 }
 
 impl<B: AutodiffBackend> Trainer<B> {
+    /// A trainer before its first step.
+    ///
+    /// # Errors
+    /// [`TrainError`] if `data.skip` names a row that is not there, or leaves none to train on.
     pub(crate) fn new(
-        plan: &TrainPlan,
-        shuffle: bool,
-        objective: &ObjectiveConfig,
+        plan: &Plan,
         parts: Parts<B>,
-    ) -> Self {
-        let order = if shuffle {
-            Order::Shuffled
-        } else {
-            Order::Sequential
+        identity: Identity,
+    ) -> Result<Self, TrainError> {
+        let order = match plan.data.shuffle {
+            true => Order::Shuffled,
+            false => Order::Sequential,
         };
+        let skipped = skipped(&plan.data, &parts.sets)?;
+        let objective = &plan.objective;
+        let plan = &plan.train;
         let n = |set: Set| parts.sets.of(set).len();
-        let mut trainer = Self {
+        let trainer = Self {
             policy: parts.policy,
             optimizer: AdamW::new(plan),
             state: State {
@@ -91,9 +103,13 @@ impl<B: AutodiffBackend> Trainer<B> {
                 sampler: Sampler::new(n(Set::Train), order, plan.seed),
                 empty_sampler: Sampler::new(n(Set::Empty), order, plan.seed),
                 unlogged: [PairSums::default(); 2],
+                unwritten: None,
+                identity,
             },
             reference: parts.reference,
+            schedule: Schedule::new(plan, plan.total_steps(n(Set::Train))),
             sets: parts.sets,
+            skipped,
             goal: Goal::new(objective),
             eval_goal: Goal::new(objective),
             alpha: match objective.kind() {
@@ -104,25 +120,24 @@ impl<B: AutodiffBackend> Trainer<B> {
                 ObjectiveKind::Pairwise(_) | ObjectiveKind::Kto(_) | ObjectiveKind::Sum(_) => 1.0,
             },
             needs_kl: objective.needs().kl,
-            schedule: Schedule::new(plan, 0),
             plan: plan.clone(),
             layout: parts.layout,
             device: parts.device,
         };
-        trainer.schedule = Schedule::new(plan, trainer.total_steps());
-        trainer
+        Ok(trainer)
     }
 
-    /// Optimiser steps of one pass over the data.
-    fn steps_per_epoch(&self) -> usize {
-        let pairs_per_step = self.plan.batch_size * self.plan.gradient_accumulation;
-        self.sets.of(Set::Train).len().div_ceil(pairs_per_step)
+    /// Goes back, or on, to where a checkpoint is.
+    pub(crate) fn restore(&mut self, restored: Restored<B>) {
+        self.policy = restored.policy;
+        let steps = restored.state.optimizer_steps;
+        self.optimizer.restore(steps, restored.moments);
+        self.state = restored.state;
     }
 
     /// Optimiser steps of the whole run.
     pub(crate) fn total_steps(&self) -> usize {
-        let by_epochs = self.plan.epochs * self.steps_per_epoch() as f64;
-        self.plan.steps.unwrap_or(by_epochs.ceil() as usize)
+        self.plan.total_steps(self.sets.of(Set::Train).len())
     }
 
     /// Where these pairs are from.
@@ -132,8 +147,9 @@ impl<B: AutodiffBackend> Trainer<B> {
         indices.iter().map(place).collect()
     }
 
+    /// Evaluation pairs that are not left out.
     pub(crate) fn n_eval(&self) -> usize {
-        self.sets.of(Set::Eval).len()
+        self.sets.of(Set::Eval).len() - self.skipped.of(Set::Eval).len()
     }
 
     /// One optimiser step: forward and backward on each micro-batch, then the update. The loss is
@@ -144,11 +160,11 @@ impl<B: AutodiffBackend> Trainer<B> {
         let [mut sampler, mut empty_sampler] =
             [&self.state.sampler, &self.state.empty_sampler].map(Clone::clone);
         let pairs_per_step = self.plan.batch_size * self.plan.gradient_accumulation;
-        let indices = self.sorted(Set::Train, sampler.next_batch(pairs_per_step));
+        let indices = self.drawn(Set::Train, &mut sampler, pairs_per_step);
         let mut drawn = vec![(Set::Train, self.alpha, &indices)];
         let empty;
         if self.sets.of(Set::Empty).len() > 0 {
-            empty = self.sorted(Set::Empty, empty_sampler.next_batch(pairs_per_step));
+            empty = self.drawn(Set::Empty, &mut empty_sampler, pairs_per_step);
             drawn.push((Set::Empty, 1.0 - self.alpha, &empty));
         }
 
@@ -209,7 +225,8 @@ impl<B: AutodiffBackend> Trainer<B> {
         let (pairs, empty) = self.means(&sums);
         Ok(Some(StepRecord {
             step: self.state.step,
-            epoch: self.state.step as f64 / self.steps_per_epoch() as f64,
+            epoch: self.state.step as f64
+                / self.plan.steps_per_epoch(self.sets.of(Set::Train).len()) as f64,
             pairs,
             empty,
             grad_norm: norm,
@@ -218,9 +235,16 @@ impl<B: AutodiffBackend> Trainer<B> {
         }))
     }
 
-    /// Pairs of like length share a micro-batch: less padding, the same mean.
-    fn sorted(&self, set: Set, mut indices: Vec<usize>) -> Vec<usize> {
+    /// The next pairs of a set, without those to leave out. Pairs of like length share a micro-batch:
+    /// less padding, the same mean.
+    fn drawn(&self, set: Set, sampler: &mut Sampler, n: usize) -> Vec<usize> {
         let entries = self.sets.of(set).entries();
+        let mut indices = Vec::new();
+        // ends, since a set with pairs has one that is not left out
+        while indices.is_empty() {
+            indices = sampler.next_batch(n);
+            indices.retain(|i| !self.skipped.of(set).contains(i));
+        }
         indices.sort_by_key(|&i| std::cmp::Reverse(entries[i].longest()));
         indices
     }
@@ -373,44 +397,53 @@ impl<B: AutodiffBackend> Trainer<B> {
         tokens.to_rows(Tensor::cat(chunks.collect(), 0))
     }
 
-    /// Loss and rewards on the evaluation pairs, without a graph.
+    /// Loss and rewards on the evaluation pairs, without a graph. `goes_on` is told how many pairs
+    /// were done, and may stop it.
     pub(crate) fn evaluate(
         &self,
-        mut progress: impl FnMut(usize),
-    ) -> Result<EvalRecord, BatchError> {
+        mut goes_on: impl FnMut(usize) -> bool,
+    ) -> Result<ControlFlow<(), EvalRecord>, StepFailure> {
         let policy = self.policy.valid();
         let mut sums = [PairSums::default(); 2];
         for (sums, set) in sums.iter_mut().zip([Set::Eval, Set::EmptyEval]) {
             let (examples, answers) = (self.sets.of(set), self.goal.answers());
-            let batches = self.layout.length_sorted(examples.entries());
-            let all = batches.concat();
+            let mut all = self.layout.length_sorted(examples.entries()).concat();
+            all.retain(|i| !self.skipped.of(set).contains(i));
             let point = match all.is_empty() {
                 true => None,
                 false => self.reference_point(set, &all)?,
             };
-            for indices in batches {
-                let rows = examples.rows(&indices);
+            for indices in self.layout.divide(examples.entries(), &all) {
+                let rows = examples.rows(indices);
                 let batch = batch_of(self.layout, &rows, answers);
                 let distributions = self.distributions(&batch);
                 let distributions = distributions.as_ref();
                 let columns = Columns {
                     policy: log_probs(&policy, &batch, &self.device),
-                    reference: self.reference_of(set, &indices, answers, &batch, distributions),
+                    reference: self.reference_of(set, indices, answers, &batch, distributions),
                     kl: distributions.map(|d| self.divergence(&policy, &batch, d)),
                 };
                 let goal = &self.eval_goal;
                 let (_, values) = goal.loss(examples, &rows, &columns, &batch, point.as_ref())?;
-                sums.add(&PairValues::read(values));
-                progress(indices.len());
+                let values = PairValues::read(values);
+                let broken = values.not_finite();
+                if !broken.is_empty() {
+                    let broken = broken.iter().map(|&k| indices[k]).collect();
+                    return Err(StepFailure::Loss(set, broken));
+                }
+                sums.add(&values);
+                if !goes_on(indices.len()) {
+                    return Ok(ControlFlow::Break(()));
+                }
             }
         }
         let (pairs, empty) = self.means(&sums);
-        Ok(EvalRecord {
+        Ok(ControlFlow::Continue(EvalRecord {
             step: self.state.step,
             eval_pairs: self.n_eval(),
             pairs,
             empty,
-        })
+        }))
     }
 
     /// Waits until the device has done all that was asked of it.
@@ -418,4 +451,43 @@ impl<B: AutodiffBackend> Trainer<B> {
         // a device that fails to synchronise fails the next read, which reports it
         let _ = B::sync(&self.device);
     }
+}
+
+/// Which rows of each set `data.skip` leaves out.
+fn skipped(
+    plan: &DataPlan,
+    sets: &Sets<Examples>,
+) -> Result<Sets<BTreeSet<usize>>, TrainError> {
+    let mut found = BTreeSet::new();
+    let skipped = sets.0.each_ref().map(|examples| {
+        let places = examples.entries().iter().enumerate();
+        let is_skipped = |(index, entry): (usize, &Entry)| {
+            let place = entry.place().to_string();
+            let is_skipped = !plan.skip.is_empty() && plan.skip.contains(&place);
+            is_skipped.then(|| {
+                found.insert(place);
+                index
+            })
+        };
+        places.filter_map(is_skipped).collect::<BTreeSet<usize>>()
+    });
+    if let Some(entry) = plan.skip.iter().find(|&entry| !found.contains(entry)) {
+        let example = sets.of(Set::Train).entries().first();
+        return Err(TrainError::UnknownSkip {
+            entry: entry.clone(),
+            example: example.map(|entry| entry.place().clone()).unwrap_or_default(),
+        });
+    }
+    for (set, path) in [(Set::Train, Some(&plan.train)), (Set::Empty, plan.empty.as_ref())] {
+        let n = sets.of(set).len();
+        if let Some(path) = path
+            && n == skipped[set as usize].len()
+        {
+            return Err(TrainError::NoPairs {
+                path: path.clone(),
+                held_out: sets.of(Set::Eval).len(),
+            });
+        }
+    }
+    Ok(Sets(skipped))
 }

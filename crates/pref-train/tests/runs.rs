@@ -137,7 +137,9 @@ fn log_probs_of_the_reference_are_kept_and_read_again_while_they_hold() {
         "reference log-probs read",
     );
     let notes = |more: &[&str]| {
-        let _ = std::fs::remove_dir_all(run.join("checkpoints"));
+        for name in ["checkpoints", "model"] {
+            let _ = std::fs::remove_dir_all(run.join(name));
+        }
         let (_, memory) = common::run::<Cpu>(&plan(&data, &run, more), false).unwrap();
         memory.notes.join("\n")
     };
@@ -450,12 +452,10 @@ fn a_folder_with_a_run_is_not_overwritten() {
         "{error}"
     );
 
-    let other = plan(&data, &run, &["train.steps=1", "train.learning-rate=0.5"]);
+    let other = plan(&data, &run, &["train.steps=1", "objective.beta=0.5"]);
     let error = refused(&other, true);
     assert!(
-        error
-            .to_string()
-            .contains("train.learning-rate: 0.001 → 0.5"),
+        error.to_string().contains("objective.beta: 0.1 → 0.5"),
         "{error}"
     );
 }

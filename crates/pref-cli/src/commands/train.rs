@@ -4,8 +4,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use burn::tensor::backend::AutodiffBackend;
@@ -14,10 +13,8 @@ use serde_json::json;
 
 use super::recipe;
 use crate::device::{DeviceArgs, Task};
-use crate::progress::{self, Progress};
-
-/// Exit code of a run that was interrupted and can be resumed.
-const INTERRUPTED: u8 = 130;
+use crate::progress::Progress;
+use crate::signals::{self, INTERRUPTED};
 
 /// Train a model on preference pairs; without arguments, run the embedded recipe
 ///
@@ -60,7 +57,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode> {
-    let stop = stop_on_signal()?;
+    let stop = signals::stop_flag()?;
     if args.is_recipe() {
         return args.device.device.run(recipe::Recipe {
             folder: args.output.clone(),
@@ -143,20 +140,6 @@ impl Task for Training<'_> {
         } = self;
         Ok(pref_train::train::<B>(plan, resume, device, tracker, stop)?)
     }
-}
-
-/// The first Ctrl-C or termination asks the run to stop after its step; the second ends it.
-fn stop_on_signal() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::SeqCst) {
-            std::process::exit(i32::from(INTERRUPTED));
-        }
-        progress::note("stopping after this step or batch; once more to stop at once");
-    })
-    .context("cannot listen for Ctrl-C")?;
-    Ok(stop)
 }
 
 /// Says how a run ended, on stdout.

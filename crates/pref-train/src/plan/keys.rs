@@ -310,6 +310,7 @@ fn defaults() -> Value {
             "first-part": "reasoning",
             "parts": PartRules::default_markers(),
             "shuffle": true,
+            "skip": [],
         },
         "train": {
             "epochs": 1.0,
@@ -332,11 +333,13 @@ fn defaults() -> Value {
             "log-every": 1,
             "eval-every": 0,
             "save-every": 0,
+            "save-minutes": 5.0,
         },
         "output": {
             "folder": null,
             "dtype": "source",
             "keep-checkpoints": 2,
+            "last-checkpoint": true,
         },
     })
 }

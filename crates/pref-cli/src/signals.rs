@@ -1,0 +1,72 @@
+//! Signals that ask a run to stop. In: Ctrl-C, a closed terminal, a termination. Out: a flag that
+//! the run looks at between two batches. A signal that was ignored when the program was started, as
+//! `nohup` does it, stays ignored.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+
+use crate::progress;
+
+/// Exit code of a run that was interrupted and can be resumed.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// The first signal asks the run to stop after its step; the second ends it.
+pub(crate) fn stop_flag() -> Result<Arc<AtomicBool>> {
+    let ignored = ignored::signals();
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::SeqCst) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+        progress::note("stopping after this step or batch; once more to stop at once");
+    })
+    .context("cannot listen for Ctrl-C")?;
+    ignored::ignore_again(&ignored);
+    Ok(stop)
+}
+
+#[cfg(unix)]
+mod ignored {
+    use std::mem::MaybeUninit;
+
+    /// What `ctrlc` listens to.
+    const SIGNALS: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+
+    /// Those signals that this process ignores.
+    pub(super) fn signals() -> Vec<libc::c_int> {
+        let is_ignored = |&signal: &libc::c_int| {
+            let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+            // SAFETY: without a new action the call only writes the present one, into memory of
+            // that type, which is zeroed and so initialised even if the call fails
+            #[expect(unsafe_code, reason = "asking for a signal's action is a C function")]
+            unsafe {
+                let asked = libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr());
+                asked == 0 && action.assume_init().sa_sigaction == libc::SIG_IGN
+            }
+        };
+        SIGNALS.into_iter().filter(is_ignored).collect()
+    }
+
+    /// Puts back what a handler has replaced.
+    pub(super) fn ignore_again(signals: &[libc::c_int]) {
+        for &signal in signals {
+            // SAFETY: ignoring a signal runs no code of ours
+            #[expect(unsafe_code, reason = "ignoring a signal is a C function")]
+            unsafe {
+                libc::signal(signal, libc::SIG_IGN);
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod ignored {
+    pub(super) fn signals() -> Vec<i32> {
+        Vec::new()
+    }
+
+    pub(super) fn ignore_again(_signals: &[i32]) {}
+}

@@ -1,0 +1,142 @@
+//! Which settings a resumed run may change. In: the plan that the run has followed, and the one it
+//! is resumed with. Out: the changes, or the settings that must stay as they were.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use serde_json::{Value, json};
+
+use super::folder::Folder;
+use crate::checkpoint;
+use crate::error::TrainError;
+use crate::plan::{Plan, TrainPlan};
+
+/// Settings that may differ: how long the run is (it can only get longer, which is checked once the
+/// rows are counted), the learning rate, the rows to leave out, what is written when, and where the
+/// inputs are, whose content is checked by fingerprints.
+const FREE: [&str; 18] = [
+    "train.steps",
+    "train.epochs",
+    "train.learning-rate",
+    "train.log-every",
+    "train.eval-every",
+    "train.save-every",
+    "train.save-minutes",
+    "data.skip",
+    "output.folder",
+    "output.dtype",
+    "output.keep-checkpoints",
+    "output.last-checkpoint",
+    "model.path",
+    "model.reference-path",
+    "data.train",
+    "data.eval",
+    "data.empty",
+    "data.empty-eval",
+];
+
+/// A run that goes on: what its folder says of it, and what is to change.
+#[derive(Clone, Debug)]
+pub(super) struct Begun {
+    /// Optimiser steps, or none and then passes over the data.
+    steps: Option<usize>,
+    epochs: f64,
+    /// `key: then → now` for settings that change.
+    pub(super) changes: Vec<String>,
+}
+
+impl Begun {
+    /// Compares the plan in a run's folder with the one it is resumed with.
+    ///
+    /// # Errors
+    /// [`TrainError::NothingToResume`] for a folder without a checkpoint, [`TrainError::OtherPlan`]
+    /// for changes to settings that must stay as they were.
+    pub(super) fn read(folder: &Folder, plan: &Plan) -> Result<Self, TrainError> {
+        if checkpoint::steps(folder.path()).is_empty() {
+            return Err(TrainError::NothingToResume {
+                folder: folder.path().to_owned(),
+            });
+        }
+        let no_toml = |message: String| {
+            let path = folder.file("plan.toml");
+            TrainError::file(&path)(io::Error::other(message))
+        };
+        let then: Value =
+            toml::from_str(&folder.read("plan.toml")?).map_err(|e| no_toml(e.to_string()))?;
+        let now: Value =
+            toml::from_str(&plan.to_toml()).map_err(|error| no_toml(error.to_string()))?;
+        let mut changes = Changes::default();
+        changes.collect("", Some(&then), Some(&now));
+        if !changes.fixed.is_empty() {
+            return Err(TrainError::OtherPlan {
+                folder: folder.path().to_owned(),
+                differences: changes.fixed.join(", "),
+            });
+        }
+        let steps = then["train"]["steps"].as_u64();
+        Ok(Self {
+            steps: steps.and_then(|n| usize::try_from(n).ok()),
+            epochs: then["train"]["epochs"].as_f64().unwrap_or_default(),
+            changes: changes.free,
+        })
+    }
+
+    /// The run's new length in steps, for this number of rows.
+    ///
+    /// # Errors
+    /// [`TrainError::Shorter`] if it is less than it was.
+    pub(super) fn check_length(&self, plan: &Plan, n_rows: usize) -> Result<usize, TrainError> {
+        let now = plan.train.total_steps(n_rows);
+        let then = TrainPlan {
+            steps: self.steps,
+            epochs: self.epochs,
+            ..plan.train.clone()
+        };
+        let then = then.total_steps(n_rows);
+        match now >= then {
+            true => Ok(now),
+            false => Err(TrainError::Shorter {
+                folder: plan.output.folder.clone(),
+                then,
+                now,
+            }),
+        }
+    }
+}
+
+/// `key: then → now` for settings that differ.
+#[derive(Debug, Default)]
+struct Changes {
+    /// Those that may.
+    free: Vec<String>,
+    /// Those that may not.
+    fixed: Vec<String>,
+}
+
+impl Changes {
+    fn collect(&mut self, path: &str, then: Option<&Value>, now: Option<&Value>) {
+        if let (Some(Value::Object(a)), Some(Value::Object(b))) = (then, now) {
+            let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            for key in keys {
+                let at = match path {
+                    "" => key.clone(),
+                    path => format!("{path}.{key}"),
+                };
+                self.collect(&at, a.get(key), b.get(key));
+            }
+        } else if then != now {
+            let show =
+                |value: Option<&Value>| value.map_or("unset".to_owned(), ToString::to_string);
+            let change = format!("{path}: {} → {}", show(then), show(now));
+            match FREE.contains(&path) {
+                true => self.free.push(change),
+                false => self.fixed.push(change),
+            }
+        }
+    }
+}
+
+/// A line of `changes.jsonl`, which records with which settings a run went on after a step.
+pub(super) fn line(step: usize, changes: &[String]) -> String {
+    format!("{}\n", json!({"step": step, "changes": changes}))
+}

@@ -1,0 +1,132 @@
+//! The files of a run's folder besides its checkpoints: plan, metrics, changes of settings, and what
+//! killed writes have left. In: lines and texts. Out: files that are complete at any moment.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::checkpoint;
+use crate::durable::{remove_leftovers, write_file};
+use crate::error::TrainError;
+use crate::metrics::Record;
+use crate::plan::Plan;
+
+/// A run's folder.
+#[derive(Clone, Debug)]
+pub(super) struct Folder(PathBuf);
+
+impl Folder {
+    pub(super) fn new(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// The folder of the final weights.
+    pub(super) fn model(&self) -> PathBuf {
+        self.file("model")
+    }
+
+    /// Checks that a new run can begin here: the folder holds no other run, finished or not.
+    pub(super) fn check_free(&self) -> Result<(), TrainError> {
+        if let Some(&step) = checkpoint::steps(&self.0).last() {
+            let folder = self.0.clone();
+            return Err(TrainError::Exists { folder, step });
+        }
+        match self.model().exists() {
+            true => Err(TrainError::Finished {
+                model: self.model(),
+            }),
+            false => Ok(()),
+        }
+    }
+
+    /// Removes what writes left that were killed in the middle.
+    pub(super) fn remove_leftovers(&self) -> Result<(), TrainError> {
+        for folder in [&self.0, &checkpoint::folder(&self.0)] {
+            remove_leftovers(folder).map_err(TrainError::file(folder))?;
+        }
+        Ok(())
+    }
+
+    /// Starts the folder of a new run.
+    pub(super) fn begin(&self, plan: &Plan) -> Result<(), TrainError> {
+        self.write("plan.toml", &plan.to_toml())?;
+        self.write("metrics.jsonl", "")?;
+        let changes = self.file("changes.jsonl");
+        match fs::remove_file(&changes) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(TrainError::file(&changes)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes a small file whole or not at all.
+    pub(super) fn write(&self, name: &str, text: &str) -> Result<(), TrainError> {
+        let path = self.file(name);
+        write_file(&path, text.as_bytes()).map_err(TrainError::file(&path))
+    }
+
+    /// A small file as text.
+    pub(super) fn read(&self, name: &str) -> Result<String, TrainError> {
+        let path = self.file(name);
+        fs::read_to_string(&path).map_err(TrainError::file(&path))
+    }
+
+    /// Adds a line or some.
+    pub(super) fn append(&self, name: &str, lines: &str) -> Result<(), TrainError> {
+        let path = self.file(name);
+        let mut options = OpenOptions::new();
+        let opened = options.append(true).create(true).open(&path);
+        let written = opened.and_then(|mut file| file.write_all(lines.as_bytes()));
+        written.map_err(TrainError::file(&path))
+    }
+
+    /// Adds a line to the metrics.
+    pub(super) fn log(&self, record: &Record) -> Result<(), TrainError> {
+        self.append("metrics.jsonl", &line(record))
+    }
+
+    /// The lines of the metrics that are complete, and what they say.
+    fn lines(&self) -> Result<Vec<(String, Record)>, TrainError> {
+        let text = match self.read("metrics.jsonl") {
+            Err(TrainError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                String::new()
+            }
+            text => text?,
+        };
+        let complete = |text: &str| Some((format!("{text}\n"), serde_json::from_str(text).ok()?));
+        Ok(text.lines().filter_map(complete).collect())
+    }
+
+    /// What the metrics say so far.
+    pub(super) fn records(&self) -> Result<Vec<Record>, TrainError> {
+        let lines = self.lines()?.into_iter();
+        Ok(lines.map(|(_, record)| record).collect())
+    }
+
+    /// Drops the lines of the metrics after a step, and adds one that could not be written then.
+    pub(super) fn rewind(&self, step: usize, unwritten: Option<&Record>) -> Result<(), TrainError> {
+        let mut lines = self.lines()?;
+        lines.retain(|(_, record)| record.step() <= step);
+        if let Some(record) = unwritten
+            && !lines.iter().any(|(_, other)| other == record)
+        {
+            lines.push((line(record), record.clone()));
+        }
+        let text: String = lines.into_iter().map(|(text, _)| text).collect();
+        self.write("metrics.jsonl", &text)
+    }
+}
+
+fn line(record: &Record) -> String {
+    let text = serde_json::to_string(record).expect("a record is numbers under names");
+    format!("{text}\n")
+}
