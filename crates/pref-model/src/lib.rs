@@ -27,18 +27,24 @@
 //! ```
 
 mod attention;
+mod checksums;
 mod config;
 mod decoder;
+mod dtype;
+mod finite;
 mod generate;
 mod layers;
 mod load;
 mod log_probs;
 mod random;
 mod save;
+mod whole;
 
+pub use checksums::{ChecksumError, Checksums, add_checksums, verify_checksums};
 pub use config::{Architecture, Config, ConfigError, LlamaSizes, Rope, RopeScaling};
 pub use decoder::Decoder;
+pub use dtype::SaveDtype;
 pub use generate::{GenerateError, GenerateOptions, generate};
 pub use load::LoadError;
 pub use log_probs::{Response, ResponseTokens, response_log_probs, token_log_probs};
-pub use save::{SaveDtype, SaveError};
+pub use save::SaveError;

@@ -2,133 +2,58 @@
 //! In: a folder. Out: a decoder, or an error that names file and tensor. Files are mapped, not
 //! read, so a header that lies costs nothing.
 
+mod error;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 
+pub use error::LoadError;
+
 use burn::tensor::backend::Backend;
-use half::{bf16, f16};
 use memmap2::Mmap;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{SafeTensors, TensorView};
 use serde::Deserialize;
-use thiserror::Error;
 
-use crate::config::{Config, ConfigError};
+use crate::checksums::{ChecksumError, Checksums};
+use crate::config::Config;
 use crate::decoder::Decoder;
+use crate::dtype::Format;
+use crate::finite::NotFinite;
 
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
-
-/// A folder whose weights cannot be loaded.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum LoadError {
-    /// The configuration.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// Neither a single file nor an index.
-    #[error("{} holds neither {SINGLE} nor {INDEX}; other formats are not read, save the model as safetensors", folder.display())]
-    NoWeights {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// A file cannot be read.
-    #[error("{}: {source}", path.display())]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: io::Error,
-    },
-    /// The header does not describe the file.
-    #[error("{}: not a whole safetensors file: {message}; download or save it again", path.display())]
-    Header {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// The index is no index.
-    #[error("{}: {message}", path.display())]
-    Index {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// A file that the index names is not there.
-    #[error("{} names the shard {shard}, which is not there; download or save it again", index.display())]
-    MissingShard {
-        /// The index.
-        index: PathBuf,
-        /// The file it names.
-        shard: String,
-    },
-    /// The index is wrong about a shard.
-    #[error("{} says that {} holds `{tensor}`, and it does not", index.display(), shard.display())]
-    NotInShard {
-        /// The index.
-        index: PathBuf,
-        /// The shard.
-        shard: PathBuf,
-        /// The tensor.
-        tensor: String,
-    },
-    /// A tensor that the configuration implies is not there.
-    #[error("{}: tensor `{tensor}` {shape:?} is missing; config.json and the weights do not belong together", folder.display())]
-    MissingTensor {
-        /// The folder.
-        folder: PathBuf,
-        /// The tensor.
-        tensor: String,
-        /// Its shape.
-        shape: Vec<usize>,
-    },
-    /// Tensors are there that the configuration knows nothing of.
-    #[error("{}: unexpected tensors {tensors}; config.json and the weights do not belong together", folder.display())]
-    UnexpectedTensors {
-        /// The folder.
-        folder: PathBuf,
-        /// Some of them.
-        tensors: String,
-    },
-    /// A tensor has another shape than the configuration implies.
-    #[error("{}: tensor `{tensor}` is {found:?}, config.json implies {expected:?}", path.display())]
-    Shape {
-        /// Which file.
-        path: PathBuf,
-        /// The tensor.
-        tensor: String,
-        /// Its shape in the file.
-        found: Vec<usize>,
-        /// Its shape by the configuration.
-        expected: Vec<usize>,
-    },
-    /// A number format that is not read.
-    #[error("{}: tensor `{tensor}` is stored as {found}; read are F32, F16 and BF16", path.display())]
-    Dtype {
-        /// Which file.
-        path: PathBuf,
-        /// The tensor.
-        tensor: String,
-        /// Its format in the file.
-        found: String,
-    },
-}
+pub(crate) const SINGLE: &str = "model.safetensors";
+pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
 #[derive(Deserialize)]
-struct Index {
-    weight_map: BTreeMap<String, String>,
+pub(crate) struct Index {
+    /// Which file a tensor is in.
+    pub(crate) weight_map: BTreeMap<String, String>,
 }
 
 pub(crate) fn load<B: Backend>(folder: &Path, device: &B::Device) -> Result<Decoder<B>, LoadError> {
     let config = Config::from_folder(folder)?;
     let files = Files::open(folder)?;
+    let sums = Checksums::of_folder(folder)?;
+    // reading for the checksums warms the cache for the conversion, which goes on beside it
+    std::thread::scope(|scope| {
+        let checked = scope.spawn(|| files.check(&sums));
+        let decoder = convert(folder, &config, &files, device);
+        // damage is the cause of whatever the conversion found
+        checked.join().expect("comparing bytes does not panic")?;
+        decoder
+    })
+}
+
+/// The decoder of the files' tensors.
+fn convert<B: Backend>(
+    folder: &Path,
+    config: &Config,
+    files: &Files,
+    device: &B::Device,
+) -> Result<Decoder<B>, LoadError> {
     let tensors = files.tensors()?;
     let mut unused: BTreeSet<&str> = tensors.keys().map(String::as_str).collect();
-    let decoder = Decoder::build(&config, device, |name, shape| {
+    let decoder = Decoder::build(config, device, |name, shape| {
         unused.remove(name);
         match tensors.get(name) {
             Some((path, view)) => values(path, name, view, shape),
@@ -205,6 +130,15 @@ impl Files {
         })
     }
 
+    /// Compares every file with the checksum that it was saved with.
+    fn check(&self, sums: &Checksums) -> Result<(), ChecksumError> {
+        if let Some((path, _)) = &self.index {
+            sums.check_file(path)?;
+        }
+        let mut files = self.files.iter();
+        files.try_for_each(|(path, bytes)| sums.check(path, bytes))
+    }
+
     /// Every tensor by name, with the file it is in.
     fn tensors(&self) -> Result<BTreeMap<String, (&Path, TensorView<'_>)>, LoadError> {
         let mut tensors = BTreeMap::new();
@@ -261,24 +195,20 @@ fn values(
             expected: expected.to_vec(),
         });
     }
-    let bytes = view.data();
-    match view.dtype() {
-        Dtype::F32 => Ok(bytes
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-            .collect()),
-        Dtype::F16 => Ok(bytes
-            .chunks_exact(2)
-            .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32())
-            .collect()),
-        Dtype::BF16 => Ok(bytes
-            .chunks_exact(2)
-            .map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32())
-            .collect()),
-        other => Err(LoadError::Dtype {
+    let format = Format::of_dtype(view.dtype()).ok_or_else(|| LoadError::Dtype {
+        path: path.to_owned(),
+        tensor: name.to_owned(),
+        found: format!("{:?}", view.dtype()),
+    })?;
+    let values = format.values(view.data());
+    match NotFinite::among(&values, expected) {
+        None => Ok(values),
+        Some(NotFinite { n, index, .. }) => Err(LoadError::NotFinite {
             path: path.to_owned(),
             tensor: name.to_owned(),
-            found: format!("{other:?}"),
+            n,
+            of: values.len(),
+            index,
         }),
     }
 }

@@ -2,35 +2,29 @@
 //! In: a decoder and a number format. Out: `config.json` and `model.safetensors`, or shards with
 //! their index, each file whole or not there.
 
+mod target;
+
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Tensor, backend::Backend};
-use half::{bf16, f16};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::json;
 use thiserror::Error;
 
+use crate::checksums::ChecksumError;
 use crate::decoder::Decoder;
+use crate::dtype::{Format, SaveDtype};
+use crate::finite::NotFinite;
+use crate::load::{INDEX, SINGLE};
+use crate::whole::write_whole;
+use target::Target;
 
 /// Bytes of weights in one file, as `transformers` splits them.
 const SHARD_BYTES: usize = 5_000_000_000;
-
-/// The number format that weights are written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SaveDtype {
-    /// As `config.json` says they were stored; f32 where it says nothing.
-    Source,
-    /// 32-bit floats.
-    F32,
-    /// IEEE half precision.
-    F16,
-    /// bfloat16.
-    Bf16,
-}
 
 /// A model that cannot be written.
 #[derive(Debug, Error)]
@@ -45,6 +39,52 @@ pub enum SaveError {
         #[source]
         source: io::Error,
     },
+    /// A weight is NaN or infinite.
+    #[error(
+        "{}: not saved, because tensor `{tensor}` has {n} values that are not finite, the first at {index:?}; go on from an earlier checkpoint, with a lower learning rate",
+        folder.display()
+    )]
+    NotFinite {
+        /// The folder.
+        folder: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// How many values are NaN or infinite.
+        n: usize,
+        /// Index of the first.
+        index: Vec<usize>,
+    },
+    /// A weight is too large for the format.
+    #[error(
+        "{}: not saved, because {n} values of tensor `{tensor}` are too large for {format}, the first, {value:e}, at {index:?}; save as bfloat16 or float32",
+        folder.display()
+    )]
+    TooLarge {
+        /// The folder.
+        folder: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The format by its name in `config.json`.
+        format: &'static str,
+        /// How many values become infinite.
+        n: usize,
+        /// The first.
+        value: f32,
+        /// Index of the first.
+        index: Vec<usize>,
+    },
+    /// Weights of another program, which would be loaded in the place of those to be saved.
+    #[error(
+        "{}: not saved, because a loader takes this file before the shards of a model, and it was not saved here; save into another folder, or remove it",
+        path.display()
+    )]
+    InTheWay {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The checksums.
+    #[error(transparent)]
+    Checksum(#[from] ChecksumError),
     /// The weights make no safetensors file.
     #[error("{}: {message}", path.display())]
     Format {
@@ -55,12 +95,21 @@ pub enum SaveError {
     },
 }
 
+impl SaveError {
+    pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| SaveError::Write { path, source }
+    }
+}
+
 impl<B: Backend> Decoder<B> {
     /// Writes the model into a folder, which is made if it is not there: `config.json`, and
-    /// `model.safetensors` or, above 5 GB, shards with an index.
+    /// `model.safetensors` or, above 5 GB, shards with an index, and the checksums of both
+    /// ([`Checksums`](crate::Checksums)). Weights of an earlier save that have no part in the new
+    /// one are removed; no other file is.
     ///
     /// # Errors
-    /// [`SaveError`] names the file. A file that was there before stays as it was.
+    /// [`SaveError`] names the file, or the weight that is not finite; then nothing is written.
     pub fn save(&self, folder: &Path, dtype: SaveDtype) -> Result<(), SaveError> {
         self.save_sharded(folder, dtype, SHARD_BYTES)
     }
@@ -77,41 +126,41 @@ impl<B: Backend> Decoder<B> {
     ) -> Result<(), SaveError> {
         let format = self.format(dtype);
         let mut collector = Collector {
+            folder,
             path: Vec::new(),
             format,
             tensors: BTreeMap::new(),
+            failure: None,
         };
         self.visit(&mut collector);
-        fs::create_dir_all(folder).map_err(|source| SaveError::Write {
-            path: folder.to_owned(),
-            source,
-        })?;
-        let mut written = Vec::new();
+        if let Some(failure) = collector.failure {
+            return Err(failure);
+        }
         let shards = split(collector.tensors, shard_bytes);
+        fs::create_dir_all(folder).map_err(SaveError::at(folder))?;
+        let mut target = Target::open(folder, shards.len())?;
         let n = shards.len();
         let mut weight_map = BTreeMap::new();
         let mut total = 0;
         for (i, shard) in shards.iter().enumerate() {
             let name = match n {
-                1 => "model.safetensors".to_owned(),
+                1 => SINGLE.to_owned(),
                 _ => format!("model-{:05}-of-{n:05}.safetensors", i + 1),
             };
             for (tensor, stored) in shard {
                 weight_map.insert(tensor.clone(), name.clone());
                 total += stored.bytes.len();
             }
-            write(&folder.join(&name), &serialize(&folder.join(&name), shard)?)?;
-            written.push(name);
+            target.write(&name, &serialize(&folder.join(&name), shard)?)?;
         }
         if n > 1 {
-            let name = "model.safetensors.index.json";
             let index = json!({"metadata": {"total_size": total}, "weight_map": weight_map});
-            write(&folder.join(name), format!("{index:#}\n").as_bytes())?;
-            written.push(name.to_owned());
+            target.write(INDEX, format!("{index:#}\n").as_bytes())?;
         }
+        let path = folder.join("config.json");
         let config = self.config().to_json(format.name());
-        write(&folder.join("config.json"), config.as_bytes())?;
-        remove_stale(folder, &written)
+        write_whole(&path, config.as_bytes()).map_err(SaveError::at(&path))?;
+        target.finish()
     }
 
     fn format(&self, dtype: SaveDtype) -> Format {
@@ -128,43 +177,6 @@ impl<B: Backend> Decoder<B> {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Format {
-    F32,
-    F16,
-    Bf16,
-}
-
-impl Format {
-    fn name(self) -> &'static str {
-        match self {
-            Format::F32 => "float32",
-            Format::F16 => "float16",
-            Format::Bf16 => "bfloat16",
-        }
-    }
-
-    fn dtype(self) -> Dtype {
-        match self {
-            Format::F32 => Dtype::F32,
-            Format::F16 => Dtype::F16,
-            Format::Bf16 => Dtype::BF16,
-        }
-    }
-
-    fn bytes(self, values: impl Iterator<Item = f32>) -> Vec<u8> {
-        match self {
-            Format::F32 => values.flat_map(f32::to_le_bytes).collect(),
-            Format::F16 => values
-                .flat_map(|v| f16::from_f32(v).to_le_bytes())
-                .collect(),
-            Format::Bf16 => values
-                .flat_map(|v| bf16::from_f32(v).to_le_bytes())
-                .collect(),
-        }
-    }
-}
-
 /// A tensor as it is written.
 struct Stored {
     dtype: Dtype,
@@ -172,13 +184,16 @@ struct Stored {
     bytes: Vec<u8>,
 }
 
-struct Collector {
+struct Collector<'a> {
+    folder: &'a Path,
     path: Vec<String>,
     format: Format,
     tensors: BTreeMap<String, Stored>,
+    /// The first weight that cannot be stored.
+    failure: Option<SaveError>,
 }
 
-impl<B: Backend> ModuleVisitor<B> for Collector {
+impl<B: Backend> ModuleVisitor<B> for Collector<'_> {
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.push(name.to_owned());
     }
@@ -188,18 +203,41 @@ impl<B: Backend> ModuleVisitor<B> for Collector {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        if self.failure.is_some() {
+            return;
+        }
         let tensor = param.val();
         let shape = tensor.dims().to_vec();
-        let bytes = self.format.bytes(tensor.into_data().iter::<f32>());
-        let dtype = self.format.dtype();
-        self.tensors.insert(
-            self.path.join("."),
-            Stored {
-                dtype,
-                shape,
-                bytes,
-            },
-        );
+        let values: Vec<f32> = tensor.into_data().iter::<f32>().collect();
+        let name = self.path.join(".");
+        let stored: Vec<f32> = values.iter().map(|&v| self.format.round(v)).collect();
+        if let Some(found) = NotFinite::among(&stored, &shape) {
+            let (folder, tensor) = (self.folder.to_owned(), name);
+            let (n, index, value) = (found.n, found.index, values[found.at]);
+            self.failure = Some(match value.is_finite() {
+                true => SaveError::TooLarge {
+                    folder,
+                    tensor,
+                    format: self.format.name(),
+                    n,
+                    value,
+                    index,
+                },
+                false => SaveError::NotFinite {
+                    folder,
+                    tensor,
+                    n,
+                    index,
+                },
+            });
+            return;
+        }
+        let stored = Stored {
+            dtype: self.format.dtype(),
+            shape,
+            bytes: self.format.bytes(&stored),
+        };
+        self.tensors.insert(name, stored);
     }
 }
 
@@ -235,40 +273,4 @@ fn serialize(path: &Path, shard: &Shard) -> Result<Vec<u8>, SaveError> {
     }
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     safetensors::serialize(views, Some(metadata)).map_err(format)
-}
-
-/// Writes a file whole or not at all.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), SaveError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.tmp"));
-    let result = File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    result.map_err(|source| {
-        // the error that matters is the one above
-        let _ = fs::remove_file(&temporary);
-        SaveError::Write {
-            path: path.to_owned(),
-            source,
-        }
-    })
-}
-
-/// Removes weights of an older save that the new one has no part in: a loader would find them.
-fn remove_stale(folder: &Path, written: &[String]) -> Result<(), SaveError> {
-    let as_write = |path: &Path| {
-        let path = path.to_owned();
-        move |source| SaveError::Write { path, source }
-    };
-    for entry in fs::read_dir(folder).map_err(as_write(folder))? {
-        let path = entry.map_err(as_write(folder))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let is_weights = name == "model.safetensors"
-            || name == "model.safetensors.index.json"
-            || (name.starts_with("model-") && name.ends_with(".safetensors"));
-        if is_weights && !written.contains(&name.to_string()) {
-            fs::remove_file(&path).map_err(as_write(&path))?;
-        }
-    }
-    Ok(())
 }

@@ -256,3 +256,167 @@ fn a_folder_that_cannot_be_written_is_named() {
     let error = error.unwrap_err().to_string();
     assert!(error.contains("file/model"), "{error}");
 }
+
+#[test]
+fn damaged_weights_are_named_by_their_checksum() {
+    for (limit, file) in [
+        (usize::MAX, "model.safetensors"),
+        (300_000, "model-00002-of-00004.safetensors"),
+        (300_000, "model.safetensors.index.json"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let model = load(&fixture("llama")).unwrap();
+        model
+            .save_sharded(folder.path(), SaveDtype::F32, limit)
+            .unwrap();
+        pref_model::verify_checksums(folder.path()).unwrap();
+        let path = folder.path().join(file);
+        let mut bytes = fs::read(&path).unwrap();
+        // a weight's lowest bit; white space at the index's end
+        let at = bytes.len() - 4;
+        bytes[at] ^= 1;
+        if file.ends_with("json") {
+            bytes[at] ^= 1;
+            bytes.push(b' ');
+        }
+        fs::write(&path, bytes).unwrap();
+        let error = load(folder.path()).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("{file}: the file is not as it was saved")),
+            "{error}"
+        );
+        // what the message says
+        fs::remove_file(folder.path().join("XXH128SUMS")).unwrap();
+        assert!(load(folder.path()).is_ok());
+    }
+}
+
+#[test]
+fn a_weight_that_is_not_finite_is_named_when_it_is_loaded() {
+    let cut = |at_end: usize, bytes: &'static [u8]| {
+        move |f: &Path| {
+            let path = f.join("model.safetensors");
+            let mut all = fs::read(&path).unwrap();
+            let at = all.len() - at_end;
+            all[at..at + bytes.len()].copy_from_slice(bytes);
+            fs::write(&path, all).unwrap();
+        }
+    };
+    let messages = [
+        refusal("llama", cut(4, &[0, 0, 0xc0, 0x7f])),   // NaN
+        refusal("llama", cut(260, &[0, 0, 0x80, 0xff])), // −∞
+        refusal("qwen3", cut(2, &[0xc0, 0x7f])),         // NaN of bfloat16
+    ];
+    insta::assert_snapshot!(messages.join("\n"));
+}
+
+/// A copy of the tiny Llama, one bias-free weight of whose last norm is another.
+fn with_norm(value: f32) -> Decoder<Flex> {
+    let folder = copy("llama");
+    let path = folder.path().join("model.safetensors");
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.len() - 4;
+    bytes[at..].copy_from_slice(&value.to_le_bytes());
+    fs::write(&path, bytes).unwrap();
+    load(folder.path()).unwrap()
+}
+
+#[test]
+fn a_weight_too_large_for_the_format_is_named_and_nothing_is_saved() {
+    let model = with_norm(7e4);
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("model");
+    let error = model.save(&target, SaveDtype::F16).unwrap_err().to_string();
+    let error = error.replace(&folder.path().display().to_string(), "[folder]");
+    insta::assert_snapshot!(error);
+    assert!(!target.exists());
+    model.save(&target, SaveDtype::Bf16).unwrap();
+}
+
+#[test]
+fn a_weight_that_became_nan_is_named_and_nothing_is_saved() {
+    use burn::module::{Module, ModuleMapper, Param};
+    use burn::tensor::{Tensor, backend::Backend};
+
+    struct Spoil;
+    impl<B: Backend> ModuleMapper<B> for Spoil {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+            param.map(|tensor| tensor.log()) // of negative numbers too
+        }
+    }
+    let model = load(&fixture("llama")).unwrap().map(&mut Spoil);
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("model");
+    let error = model.save(&target, SaveDtype::F32).unwrap_err().to_string();
+    assert!(
+        error.contains("tensor `model.embed_tokens.weight` has "),
+        "{error}"
+    );
+    assert!(
+        error.contains("values that are not finite, the first at [0, "),
+        "{error}"
+    );
+    assert!(!target.exists());
+}
+
+/// Names in a folder, in order.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn saving_removes_nothing_that_it_did_not_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = load(&fixture("llama")).unwrap();
+    let others = [
+        "adapter_model.safetensors",
+        "model-best.safetensors",
+        "model-00001-of-00009.safetensors",
+        "notes.txt",
+    ];
+    for name in others {
+        fs::write(folder.path().join(name), "mine").unwrap();
+    }
+    // what a save left that was killed
+    fs::write(
+        folder.path().join(".model-00007-of-00009.safetensors.tmp"),
+        "",
+    )
+    .unwrap();
+    model
+        .save_sharded(folder.path(), SaveDtype::F32, 300_000)
+        .unwrap();
+    model.save(folder.path(), SaveDtype::F32).unwrap();
+    let mut expected: Vec<String> = ["XXH128SUMS", "config.json", "model.safetensors"]
+        .iter()
+        .chain(&others)
+        .map(|&name| name.to_owned())
+        .collect();
+    expected.sort();
+    assert_eq!(names(folder.path()), expected);
+    for name in others {
+        assert_eq!(fs::read(folder.path().join(name)).unwrap(), b"mine");
+    }
+    pref_model::verify_checksums(folder.path()).unwrap();
+}
+
+#[test]
+fn shards_are_not_saved_beside_weights_that_would_be_loaded_in_their_place() {
+    let folder = copy("llama");
+    let model = load(folder.path()).unwrap();
+    let before = names(folder.path());
+    let save = || model.save_sharded(folder.path(), SaveDtype::F32, 300_000);
+    let error = save().unwrap_err().to_string();
+    assert!(error.contains("model.safetensors: not saved"), "{error}");
+    assert_eq!(names(folder.path()), before);
+    // one that was saved here is replaced
+    model.save(folder.path(), SaveDtype::F32).unwrap();
+    save().unwrap();
+    assert!(!folder.path().join("model.safetensors").exists());
+    assert!(load(folder.path()).is_ok());
+}
