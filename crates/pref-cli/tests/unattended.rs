@@ -65,7 +65,9 @@ fn a_stderr_that_is_full_or_gone_does_not_stop_a_run() {
     let said = bash(&format!("{full} 2>/dev/full"));
     assert_eq!(said.code, Some(0), "{}", said.err);
     let gone = shell(&args(folder.path(), "gone", 3));
-    let said = bash(&format!("{gone} 2>&1 >/dev/null | true; exit ${{PIPESTATUS[0]}}"));
+    let said = bash(&format!(
+        "{gone} 2>&1 >/dev/null | true; exit ${{PIPESTATUS[0]}}"
+    ));
     assert_eq!(said.code, Some(0), "{}", said.err);
     let closed = shell(&args(folder.path(), "closed", 3));
     let said = bash(&format!("{closed} 2>&-"));

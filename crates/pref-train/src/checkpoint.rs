@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Tensor, TensorData, backend::AutodiffBackend, backend::Backend};
 use pref_data::Sampler;
-use pref_model::{Decoder, SaveDtype};
+use pref_model::{ChecksumError, Checksums, Decoder, SaveDtype, add_checksums};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
@@ -125,11 +125,14 @@ fn write<B: AutodiffBackend>(path: &Path, snapshot: &Snapshot<'_, B>) -> Result<
         fs::write(folder.join(OPTIMIZER), moments)?;
         let state = serde_json::to_vec_pretty(snapshot.state).map_err(io::Error::other)?;
         fs::write(folder.join(STATE), state)?;
+        // those of the weights are there already
+        add_checksums(folder, &[OPTIMIZER, STATE])?;
         Ok(())
     };
     write_folder(path, fill).map_err(|error| match error {
         FillError::Io(source) => TrainError::file(path)(source),
         FillError::Save(error) => TrainError::Save(error),
+        FillError::Checksum(error) => TrainError::Checksum(error),
     })
 }
 
@@ -140,6 +143,8 @@ pub(crate) enum FillError {
     Io(#[from] io::Error),
     #[error(transparent)]
     Save(#[from] pref_model::SaveError),
+    #[error(transparent)]
+    Checksum(#[from] ChecksumError),
 }
 
 /// Files that make a folder of weights a model that can be talked to.
@@ -239,13 +244,22 @@ fn load<B: AutodiffBackend>(
     step: usize,
     device: &B::Device,
 ) -> Result<Restored<B>, TrainError> {
-    let state_path = folder.join(STATE);
-    let text = fs::read(&state_path).map_err(TrainError::file(&state_path))?;
-    let state: State = serde_json::from_slice(&text)
-        .map_err(|e| TrainError::file(&state_path)(io::Error::other(e)))?;
-    let optimizer_path = folder.join(OPTIMIZER);
-    let bytes = fs::read(&optimizer_path).map_err(TrainError::file(&optimizer_path))?;
-    let moments = deserialize(&bytes, device).map_err(TrainError::file(&optimizer_path))?;
+    let checksums = Checksums::of_folder(folder)?;
+    let checked = |name: &str| -> Result<(PathBuf, Vec<u8>), TrainError> {
+        let path = folder.join(name);
+        let bytes = fs::read(&path).map_err(TrainError::file(&path))?;
+        if !checksums.contains(name) {
+            let missing = format!("{} has no checksum of it", Checksums::FILE);
+            return Err(TrainError::file(&path)(io::Error::other(missing)));
+        }
+        checksums.check(&path, &bytes)?;
+        Ok((path, bytes))
+    };
+    let (path, bytes) = checked(STATE)?;
+    let state: State =
+        serde_json::from_slice(&bytes).map_err(|e| TrainError::file(&path)(io::Error::other(e)))?;
+    let (path, bytes) = checked(OPTIMIZER)?;
+    let moments = deserialize(&bytes, device).map_err(TrainError::file(&path))?;
     let policy = Decoder::load(folder, device)?;
     let sizes = moments.iter().map(|(name, Moments { first, second })| {
         let sizes = [first, second].map(|moment| moment.dims()[0]);

@@ -30,6 +30,9 @@ pub enum TrainError {
     /// The model cannot be saved.
     #[error(transparent)]
     Save(#[from] pref_model::SaveError),
+    /// A file of a checkpoint is not what was written.
+    #[error(transparent)]
+    Checksum(#[from] pref_model::ChecksumError),
     /// The objective lacks data.
     #[error(transparent)]
     Batch(#[from] pref_core::BatchError),
@@ -188,7 +191,9 @@ pub enum TrainError {
         now: usize,
     },
     /// A row to leave out that is not there.
-    #[error("data.skip names `{entry}`, and no row is there; rows are written as in messages, such as `{example}`")]
+    #[error(
+        "data.skip names `{entry}`, and no row is there; rows are written as in messages, such as `{example}`"
+    )]
     UnknownSkip {
         /// What was given.
         entry: String,

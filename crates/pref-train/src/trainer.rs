@@ -8,8 +8,7 @@ use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{ElementConversion, Tensor};
 use pref_core::{
-    BatchError, BvpoAlpha, Kto, ObjectiveKind, Side, backward_in_chunks,
-    position_chunks, token_kl,
+    BatchError, BvpoAlpha, Kto, ObjectiveKind, Side, backward_in_chunks, position_chunks, token_kl,
 };
 use pref_data::{Answers, Batch, BatchLayout, Longest, Order, Place, Placed, Sampler};
 use pref_model::{Decoder, token_log_probs};
@@ -454,10 +453,7 @@ impl<B: AutodiffBackend> Trainer<B> {
 }
 
 /// Which rows of each set `data.skip` leaves out.
-fn skipped(
-    plan: &DataPlan,
-    sets: &Sets<Examples>,
-) -> Result<Sets<BTreeSet<usize>>, TrainError> {
+fn skipped(plan: &DataPlan, sets: &Sets<Examples>) -> Result<Sets<BTreeSet<usize>>, TrainError> {
     let mut found = BTreeSet::new();
     let skipped = sets.0.each_ref().map(|examples| {
         let places = examples.entries().iter().enumerate();
@@ -475,10 +471,15 @@ fn skipped(
         let example = sets.of(Set::Train).entries().first();
         return Err(TrainError::UnknownSkip {
             entry: entry.clone(),
-            example: example.map(|entry| entry.place().clone()).unwrap_or_default(),
+            example: example
+                .map(|entry| entry.place().clone())
+                .unwrap_or_default(),
         });
     }
-    for (set, path) in [(Set::Train, Some(&plan.train)), (Set::Empty, plan.empty.as_ref())] {
+    for (set, path) in [
+        (Set::Train, Some(&plan.train)),
+        (Set::Empty, plan.empty.as_ref()),
+    ] {
         let n = sets.of(set).len();
         if let Some(path) = path
             && n == skipped[set as usize].len()

@@ -115,12 +115,28 @@ fn inputs_that_changed_are_refused_by_name() {
     let tokenizer = fs::read_to_string(bench.path("base/tokenizer.json")).unwrap() + "\n";
     let template = fs::read_to_string(bench.path("base/tokenizer_config.json")).unwrap() + "\n";
     let changes: [(&str, Vec<u8>, &str); 6] = [
-        ("pairs.jsonl", swapped.into(), "the training rows (then 8 rows with sha256 "),
+        (
+            "pairs.jsonl",
+            swapped.into(),
+            "the training rows (then 8 rows with sha256 ",
+        ),
         ("pairs.jsonl", grown.into(), "now 9 rows with sha256 "),
         ("pairs.jsonl", shrunk.into(), "now 4 rows with sha256 "),
-        ("base/model.safetensors", weights, "the weights of model.path (then 2 files"),
-        ("base/tokenizer.json", tokenizer.into(), "the tokenizer of model.path (then 1 file "),
-        ("base/tokenizer_config.json", template.into(), "settings and chat template (then "),
+        (
+            "base/model.safetensors",
+            weights,
+            "the weights of model.path (then 2 files",
+        ),
+        (
+            "base/tokenizer.json",
+            tokenizer.into(),
+            "the tokenizer of model.path (then 1 file ",
+        ),
+        (
+            "base/tokenizer_config.json",
+            template.into(),
+            "settings and chat template (then ",
+        ),
     ];
     for (name, bytes, expected) in changes {
         let path = bench.path(name);
@@ -295,7 +311,10 @@ fn a_part_of_the_reference_log_probs_is_kept_only_while_it_is_undamaged() {
     let mut bytes = fs::read(&part).unwrap();
     let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let done = (header..bytes.len() - 40).step_by(4);
-    let value = done.clone().find(|&at| bytes[at..at + 4] != [0; 4]).unwrap();
+    let value = done
+        .clone()
+        .find(|&at| bytes[at..at + 4] != [0; 4])
+        .unwrap();
     bytes[value] ^= 1;
     fs::write(&part, &bytes).unwrap();
     assert_eq!(scored(), 2, "it starts again");
@@ -416,14 +435,20 @@ fn a_run_goes_on_without_the_rows_that_stopped_it() {
     let (outcome, memory) = common::run::<Cpu>(&bench.plan("run", &again), true).unwrap();
     assert!(matches!(outcome, Outcome::Finished { steps: 10, .. }));
     let notes = memory.notes.join("\n");
-    assert!(notes.contains("train.learning-rate: 0.001 → 0.0001"), "{notes}");
+    assert!(
+        notes.contains("train.learning-rate: 0.001 → 0.0001"),
+        "{notes}"
+    );
     let changes = fs::read_to_string(bench.path("run/changes.jsonl")).unwrap();
     assert_eq!(changes.lines().count(), 1);
     assert!(changes.contains("data.skip: [] → "), "{changes}");
 
     let other = bench.plan("other", &["data.skip=[\"pairs.jsonl:77\"]"]);
     let error = common::run::<Cpu>(&other, false).unwrap_err().to_string();
-    assert!(error.contains("data.skip names `pairs.jsonl:77`"), "{error}");
+    assert!(
+        error.contains("data.skip names `pairs.jsonl:77`"),
+        "{error}"
+    );
     assert!(error.contains("pairs.jsonl:1`"), "{error}");
 }
 
@@ -440,7 +465,17 @@ fn more_steps_after_the_end_are_those_of_a_longer_run() {
     assert_eq!(plan, longer.to_toml());
 
     let error = common::run::<Cpu>(&bench.plan("run", &[]), true).unwrap_err();
-    assert!(matches!(error, TrainError::Shorter { then: 7, now: 4, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            TrainError::Shorter {
+                then: 7,
+                now: 4,
+                ..
+            }
+        ),
+        "{error}"
+    );
 }
 
 #[test]

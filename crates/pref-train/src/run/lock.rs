@@ -82,7 +82,10 @@ mod tests {
         let lock = Lock::take(&folder).unwrap();
         let error = Lock::take(&folder).unwrap_err();
         let id = std::process::id().to_string();
-        assert!(error.to_string().contains(&format!("process {id}")), "{error}");
+        assert!(
+            error.to_string().contains(&format!("process {id}")),
+            "{error}"
+        );
         drop(lock);
         assert!(!folder.exists(), "nothing was written");
 

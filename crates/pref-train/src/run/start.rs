@@ -58,7 +58,9 @@ pub(super) fn trainer<B: AutodiffBackend>(
     };
     let identity = Identity::of(plan, &sets)?;
     let restored = match begun {
-        Some(begun) => Some(restore::<B>(plan, begun, &identity, &sets, device, tracker)?),
+        Some(begun) => Some(restore::<B>(
+            plan, begun, &identity, &sets, device, tracker,
+        )?),
         None => None,
     };
     let scoring = Scoring {

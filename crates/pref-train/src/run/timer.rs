@@ -54,6 +54,9 @@ mod tests {
         let mut timer = SaveTimer::new(1e-12);
         assert!(timer.is_due());
         timer.time(|| std::thread::sleep(Duration::from_millis(50)));
-        assert!(!timer.is_due(), "the last one took 50 ms, the next waits a second");
+        assert!(
+            !timer.is_due(),
+            "the last one took 50 ms, the next waits a second"
+        );
     }
 }
