@@ -93,14 +93,12 @@ impl Segments {
     }
 
     /// `q_k = Σ_a W_a (s_{k,a}/4 + 1)` of each segment (2D-DPO, eq. 6).
-    ///
-    /// Qualities that are equal on paper may differ in their last bit, and ranks hang on it. The
-    /// last term is added to the first before the others, as PyTorch's four-lane sum does, so that
-    /// ranks agree with implementations on top of it.
     fn qualities(&self, aspect_weights: &[f64; N_ASPECTS]) -> Vec<f64> {
         let quality = |row: &[f64; N_ASPECTS]| {
-            let term = |a: usize| aspect_weights[a] * (row[a] / 4.0 + 1.0);
-            term(0) + term(4) + term(1) + term(2) + term(3)
+            let terms = row.iter().zip(aspect_weights);
+            terms
+                .map(|(score, weight)| weight * (score / 4.0 + 1.0))
+                .sum()
         };
         self.scores.iter().map(quality).collect()
     }
@@ -120,6 +118,9 @@ pub(crate) struct RankedSegment {
     pub(crate) scale: f64,
 }
 
+/// Qualities that differ by less are a tie: equal on paper, they may differ in their last bits.
+const TIE: f64 = 1e-6;
+
 /// The `N = min(#w, #l)` best chosen and worst rejected segments, ties in text order, paired by
 /// rank. With `equivalent_beta` each side's scales average 1, so that the sum of β over the
 /// segments is the whole answer's (2D-DPO, listing B.3).
@@ -132,8 +133,7 @@ pub(crate) fn rank(
     let n = chosen.len().min(rejected.len());
     let select = |segments: &Segments, sign: f64| {
         let qualities = segments.qualities(aspect_weights);
-        let mut order: Vec<usize> = (0..segments.len()).collect();
-        order.sort_by(|&a, &b| (sign * qualities[a]).total_cmp(&(sign * qualities[b])));
+        let mut order = ascending(&qualities.iter().map(|q| sign * q).collect::<Vec<_>>());
         order.truncate(n);
         let mean = order.iter().map(|&k| qualities[k]).sum::<f64>() / n as f64;
         let divisor = if equivalent_beta { mean } else { 1.0 };
@@ -146,5 +146,51 @@ pub(crate) fn rank(
     RankedPairs {
         chosen: select(chosen, -1.0),
         rejected: select(rejected, 1.0),
+    }
+}
+
+/// Indices of `values` from the least to the greatest. A run of values, each within [`TIE`] of the
+/// next, is a tie, and its indices ascend.
+fn ascending(values: &[f64]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    for tied in order.chunk_by_mut(|&a, &b| values[b] - values[a] < TIE) {
+        tied.sort_unstable();
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_within_a_millionth_keep_their_order() {
+        // 0.1 + 0.2 against 0.3, and a value that is more than a millionth away
+        assert_eq!(ascending(&[0.1 + 0.2, 0.3, 0.3 - 2e-6]), [2, 0, 1]);
+        assert_eq!(ascending(&[1.0 + 9e-7, 1.0, 0.5]), [2, 0, 1]);
+        assert_eq!(ascending(&[1.0 + 1.1e-6, 1.0, 0.5]), [2, 1, 0]);
+        // a chain of ties is one tie
+        assert_eq!(ascending(&[1.0 + 16e-7, 1.0 + 8e-7, 1.0]), [0, 1, 2]);
+    }
+
+    #[test]
+    fn equal_qualities_of_other_scores_are_paired_in_text_order() -> Result<(), SegmentError> {
+        // 1.05 on paper; summed term by term the first falls short of it by 2⁻⁵²
+        let scores = vec![[0.0, 0.0, 0.0, 0.0, 2.0], [0.0, 0.0, 0.0, 2.0, 0.0]];
+        let weights = [0.3, 0.4, 0.1, 0.1, 0.1];
+        let both = Segments::new(2, vec![0..1, 1..2], scores)?;
+        let qualities = both.qualities(&weights);
+        assert!(qualities[0] < qualities[1]);
+        let one = Segments::new(2, vec![0..2], vec![[2.0; N_ASPECTS]])?;
+        for reversed in [false, true] {
+            let mut both = both.clone();
+            if reversed {
+                both.scores.reverse();
+            }
+            assert_eq!(rank(&both, &one, &weights, true).chosen[0].range, 0..1);
+            assert_eq!(rank(&one, &both, &weights, true).rejected[0].range, 0..1);
+        }
+        Ok(())
     }
 }
