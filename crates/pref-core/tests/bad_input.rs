@@ -56,13 +56,45 @@ fn configurations_that_describe_no_objective() {
         r#"{"method": "dpo", "f_divergence_type": "alpha_divergence", "f_alpha_divergence_coef": "a"}"#,
         r#"{"method": "simpo", "f_divergence_type": "forward_kl"}"#,
         r#"{"method": "nca", "f_divergence_type": "forward_kl"}"#,
+        r#"{"method": "ipo", "tau": 0.1, "beta": 0.1}"#,
         r#"{"method": "orpo", "granularity": {"static": 4}}"#,
+        r#"{"method": "simpo", "granularity": {"static": 4}}"#,
+        r#"{"method": "simpo", "granularity": {"parts": {"weights": {"answer": 1}}}}"#,
+        r#"{"method": "orpo-bmc", "granularity": {"parts": {"weights": {"answer": 1}}}}"#,
+        r#"{"method": "simpo", "token_weights": {"kind": "varied"}}"#,
+        r#"{"method": "orpo", "token_weights": {"kind": "shared_length", "alpha": 0}, "granularity": {"adaptive": 4}}"#,
+        r#"{"method": "sum", "terms": [{"method": "simpo", "granularity": {"static": 4}}]}"#,
         r#"{"method": "sft", "token_weights": {"kind": "given"}}"#,
     ]
     .iter()
     .map(|text| text.parse::<ObjectiveConfig>().unwrap_err().to_string())
     .collect();
     insta::assert_snapshot!(messages.join("\n"));
+}
+
+/// Where a granule holds a token on both sides, or the loss is linear in the sums, so that an empty
+/// one adds nothing, reference-free objectives go with granules.
+#[test]
+fn reference_free_objectives_that_have_a_meaning_by_granules() {
+    for text in [
+        r#"{"method": "simpo", "granularity": {"adaptive": 4}}"#,
+        r#"{"method": "orpo", "granularity": {"ranked": {}}}"#,
+        r#"{"method": "orpo", "token_weights": {"kind": "shared_length", "alpha": 0}}"#,
+        r#"{"method": "simpo", "token_weights": {"kind": "shared_length", "alpha": 0.1}, "granularity": {"adaptive": 4}}"#,
+        r#"{"method": "figa", "granularity": {"static": 4}}"#,
+        r#"{"method": "ipo", "length_average": true, "granularity": {"static": 4}}"#,
+    ] {
+        let config: Result<ObjectiveConfig, _> = text.parse();
+        assert!(config.is_ok(), "{text}: {config:?}");
+    }
+}
+
+#[test]
+fn beta_is_another_word_for_tau() {
+    let preset = |text: &str| text.parse::<ObjectiveConfig>().unwrap();
+    let tau = preset(r#"{"method": "ipo", "tau": 0.3}"#);
+    assert_eq!(tau.to_value()["tau"], 0.3);
+    assert_eq!(preset(r#"{"method": "ipo", "beta": 0.3}"#), tau);
 }
 
 #[test]

@@ -6,9 +6,11 @@
 mod composed;
 mod error;
 mod fields;
+mod meaning;
 mod method;
 mod modifiers;
 mod pairwise;
+mod preset;
 
 pub use composed::TermConfig;
 pub use error::ConfigError;
