@@ -6,6 +6,7 @@
 
 mod error;
 mod keys;
+mod objective;
 
 pub use error::PlanError;
 pub use keys::Settings;
@@ -78,7 +79,7 @@ pub struct DataPlan {
     pub eval: Option<PathBuf>,
     /// Evaluation pairs with emptied traces.
     pub empty_eval: Option<PathBuf>,
-    /// Without `eval`: this fraction of the training pairs is held out for evaluation.
+    /// This fraction of the training pairs is held out for evaluation; not together with `eval`.
     pub eval_fraction: f64,
     /// Longest prompt and response together, in tokens; 1024 if absent, or the model's positions
     /// where it has fewer.
@@ -175,6 +176,17 @@ impl TrainPlan {
     pub fn total_steps(&self, n_rows: usize) -> usize {
         let by_epochs = self.epochs * self.steps_per_epoch(n_rows) as f64;
         self.steps.unwrap_or(by_epochs.ceil() as usize)
+    }
+}
+
+impl TrainPlan {
+    /// Refuses a warm-up that is longer than a run of `steps` steps.
+    pub(crate) fn check_warmup(&self, steps: usize) -> Result<(), PlanError> {
+        let warmup = self.warmup_steps;
+        match warmup > steps {
+            true => Err(PlanError::LongWarmup { warmup, steps }),
+            false => Ok(()),
+        }
     }
 }
 
@@ -291,6 +303,13 @@ impl Plan {
         unit("train.adam-beta1", train.adam_beta1)?;
         unit("train.adam-beta2", train.adam_beta2)?;
         unit("data.eval-fraction", self.data.eval_fraction)?;
+        if self.data.eval.is_some() && self.data.eval_fraction > 0.0 {
+            let fraction = self.data.eval_fraction;
+            return Err(PlanError::TwoEvaluations { fraction });
+        }
+        if let Some(steps) = train.steps {
+            train.check_warmup(steps)?;
+        }
         if let Some(max_length) = self.data.max_length {
             range(
                 "data.max-length",
@@ -314,11 +333,17 @@ impl Plan {
     fn check_objective(&self) -> Result<(), PlanError> {
         let method = self.objective.method().name();
         let needs = self.objective.needs();
-        if needs.traces != self.data.empty.is_some() {
-            return Err(match needs.traces {
-                true => PlanError::NeedsEmptySet { method },
-                false => PlanError::IgnoredEmptySet { method },
-            });
+        if !needs.traces {
+            for (key, set) in [
+                ("data.empty", &self.data.empty),
+                ("data.empty-eval", &self.data.empty_eval),
+            ] {
+                if set.is_some() {
+                    return Err(PlanError::IgnoredEmptySet { method, key });
+                }
+            }
+        } else if self.data.empty.is_none() {
+            return Err(PlanError::NeedsEmptySet { method });
         }
         if self.data.empty.is_some() && self.data.eval.is_some() != self.data.empty_eval.is_some() {
             return Err(PlanError::HalfEvaluation);
@@ -333,12 +358,13 @@ impl Plan {
         }
         match (needs.reference, self.model.reference) {
             (true, ReferenceKind::None) => Err(PlanError::NeedsReference { method }),
-            (true, ReferenceKind::Precomputed | ReferenceKind::FrozenCopy)
-            | (false, ReferenceKind::None) => Ok(()),
+            (true, ReferenceKind::Precomputed | ReferenceKind::FrozenCopy) => Ok(()),
             // a reference that the objective ignores costs time and memory, and says nothing
-            (false, ReferenceKind::Precomputed | ReferenceKind::FrozenCopy) => {
-                Err(PlanError::IgnoredReference { method })
-            }
+            (false, ReferenceKind::None) if self.model.reference_path.is_none() => Ok(()),
+            (
+                false,
+                ReferenceKind::None | ReferenceKind::Precomputed | ReferenceKind::FrozenCopy,
+            ) => Err(PlanError::IgnoredReference { method }),
         }
     }
 }

@@ -222,10 +222,10 @@ impl<B: AutodiffBackend> Trainer<B> {
         }
         self.state.unlogged = [PairSums::default(); 2];
         let (pairs, empty) = self.means(&sums);
+        let n_pairs = self.sets.of(Set::Train).len();
         Ok(Some(StepRecord {
             step: self.state.step,
-            epoch: self.state.step as f64
-                / self.plan.steps_per_epoch(self.sets.of(Set::Train).len()) as f64,
+            epoch: self.state.step as f64 / self.plan.steps_per_epoch(n_pairs) as f64,
             pairs,
             empty,
             grad_norm: norm,

@@ -57,14 +57,152 @@ fn trl_names_are_accepted() {
     assert_eq!(plan.objective.to_value()["beta"], 0.3);
 }
 
-#[test]
-fn a_later_method_replaces_the_objective_whole() {
+fn objective_of(pairs: &[&str]) -> serde_json::Value {
     let mut settings = minimal();
-    settings.set("objective.method=ipo").unwrap();
-    settings.set("objective.tau=0.2").unwrap();
-    settings.set("objective.method=dpo").unwrap();
-    let plan = Plan::from_settings(settings).unwrap();
-    assert_eq!(plan.objective.method().name(), "dpo");
+    for pair in pairs {
+        settings.set(pair).unwrap();
+    }
+    Plan::from_settings(settings).unwrap().objective.to_value()
+}
+
+#[test]
+fn settings_that_fit_the_method_are_kept_in_any_order() {
+    for pairs in [
+        ["objective.beta=0.3", "objective.method=dpo"],
+        ["objective.method=dpo", "objective.beta=0.3"],
+        ["beta=0.3", "loss_type=sigmoid"],
+        ["loss_type=sigmoid", "beta=0.3"],
+    ] {
+        let objective = objective_of(&pairs);
+        assert_eq!(objective["method"], "dpo", "{pairs:?}");
+        assert_eq!(objective["beta"], 0.3, "{pairs:?}");
+    }
+    for pairs in [
+        ["beta=0.3", "loss_type=ipo"],
+        ["loss_type=ipo", "beta=0.3"],
+        ["objective.tau=0.3", "objective.method=ipo"],
+    ] {
+        assert_eq!(objective_of(&pairs)["tau"], 0.3, "{pairs:?}");
+    }
+    let inner = objective_of(&[
+        "objective.inner.beta=0.3",
+        "objective.inner={method = \"simpo\", gamma = 1.0}",
+        "objective.method=bvpo",
+        "data.empty=empty.jsonl",
+    ]);
+    assert_eq!(inner["inner"]["beta"], 0.3);
+    assert_eq!(inner["inner"]["gamma"], 1.0);
+}
+
+#[test]
+fn settings_of_a_file_outlast_another_method() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "[objective]\nbeta = 0.3\n").unwrap();
+    let mut settings = Settings::from_file(file.path()).unwrap();
+    for pair in ["model.path=m", "data.train=p.jsonl", "output.folder=r"] {
+        settings.set(pair).unwrap();
+    }
+    settings.put("objective.method", "dpo").unwrap();
+    let plan = Plan::from_settings(settings.clone()).unwrap();
+    assert_eq!(plan.objective.to_value()["beta"], 0.3);
+    settings.put("objective.method", "hinge").unwrap();
+    let plan = Plan::from_settings(settings.clone()).unwrap();
+    assert_eq!(plan.objective.to_value()["beta"], 0.3);
+    // and those that do not fit are refused, with the place where they are set
+    settings.put("objective.method", "orpo").unwrap();
+    let error = Plan::from_settings(settings).unwrap_err().to_string();
+    let error = error.replace(&file.path().display().to_string(), "[file]");
+    insta::assert_snapshot!(error, @"`objective`: `beta` is no setting of orpo; its settings are method, lambda, token_weights, granularity, sft_coefficient, f_divergence_type, f_alpha_divergence_coef; `objective.beta` is set in [file]");
+}
+
+#[test]
+fn a_later_table_replaces_what_was_given_of_it() {
+    let set = ["objective.granularity.adaptive=4"];
+    let again = [set[0], "objective.granularity={static = 2}"];
+    assert_eq!(objective_of(&again)["granularity"]["static"], 2);
+    let back = [
+        again[1],
+        "objective.granularity=whole",
+        "objective.granularity.adaptive=4",
+    ];
+    assert_eq!(objective_of(&back)["granularity"]["adaptive"], 4);
+}
+
+#[test]
+fn every_loss_type_of_trl_is_a_method_or_refused_with_a_reason() {
+    let method = |word: &str| {
+        let objective = objective_of(&[&format!("loss_type={word}")]);
+        objective["method"].as_str().unwrap().to_owned()
+    };
+    for (word, ours) in [
+        ("sigmoid", "dpo"),
+        ("[\"sigmoid\"]", "dpo"),
+        ("hinge", "hinge"),
+        ("ipo", "ipo"),
+        ("exo_pair", "exo"),
+        ("nca_pair", "nca"),
+        ("robust", "robust"),
+        ("sppo_hard", "sppo"),
+        ("apo_zero", "apo-zero"),
+        ("apo_down", "apo-down"),
+        ("discopop", "discopop"),
+        ("sft", "sft"),
+        ("kto", "kto"),
+        ("simpo", "simpo"),
+        // our own names are taken as well
+        ("adpo", "adpo"),
+    ] {
+        assert_eq!(method(word), ours);
+    }
+    // TRL's ipo averages over tokens, ours does where it is asked to
+    assert_eq!(objective_of(&["loss_type=ipo"])["length_average"], true);
+    assert_eq!(
+        objective_of(&["objective.method=ipo"])["length_average"],
+        false
+    );
+    let said = ["loss_type=ipo", "objective.length_average=false"];
+    assert_eq!(objective_of(&said)["length_average"], false);
+    let ours = ["loss_type=ipo", "objective.method=ipo"];
+    assert_eq!(objective_of(&ours)["length_average"], false);
+
+    let refused = [
+        "loss_type=bco_pair",
+        "loss_type=aot",
+        "loss_type=aot_unpaired",
+        "loss_type=sigmoid_norm",
+        "loss_type=apo_zero_unpaired",
+        "loss_type=alphapo",
+        "loss_type=sigmiod",
+        "loss_type=[\"sigmoid\", \"sft\"]",
+        "loss_type=3",
+        "objective.method=sigmoid",
+        "objective.method=aot",
+    ];
+    let messages: Vec<String> = refused.iter().map(|pair| error_of(&[pair])).collect();
+    insta::assert_snapshot!(messages.join("\n"));
+}
+
+/// JSON has no such number, and what it writes in its place counts as absent.
+#[test]
+fn nan_and_infinity_are_no_absent_values() {
+    for pair in [
+        "objective.beta=nan",
+        "train.learning-rate=-inf",
+        "objective.part_weights={answer = nan}",
+        "train.steps=inf",
+    ] {
+        let error = minimal().set(pair).unwrap_err();
+        assert!(
+            matches!(error, PlanError::NotFinite { .. }),
+            "{pair}: {error}"
+        );
+    }
+    let error = minimal().put("objective.beta", f64::NAN).unwrap_err();
+    insta::assert_snapshot!(error, @"`objective.beta` from the command line must be a finite number, found nan or inf");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "[objective]\nbeta = nan\n").unwrap();
+    let error = Settings::from_file(file.path()).unwrap_err();
+    assert!(matches!(error, PlanError::NotFinite { .. }), "{error}");
 }
 
 #[test]
@@ -77,7 +215,7 @@ fn reference_free_objectives_take_no_reference() {
 
 #[test]
 fn mistakes_are_named_with_a_way_out() {
-    let cases: [&[&str]; 17] = [
+    let cases: [&[&str]; 22] = [
         &["train.learnin-rate=1"],
         &["lerning_rate=1"],
         &["train.learning-rate=fast"],
@@ -108,6 +246,14 @@ fn mistakes_are_named_with_a_way_out() {
         &["objective.method=tdpo2", "model.reference=precomputed"],
         &["data.rows=[5, 5]"],
         &["no pair"],
+        &["data.eval=eval.jsonl", "data.eval-fraction=0.1"],
+        &["train.warmup-steps=11", "train.steps=10"],
+        &["data.empty-eval=empty.jsonl"],
+        &[
+            "objective.method=simpo",
+            "model.reference-path=models/other",
+        ],
+        &["objective.tau=0.1", "objective.method=dpo"],
     ];
     let messages: Vec<String> = cases.iter().map(|pairs| error_of(pairs)).collect();
     insta::assert_snapshot!(messages.join("\n"));

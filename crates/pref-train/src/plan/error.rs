@@ -45,6 +45,14 @@ pub enum PlanError {
         /// The file, or `--set`.
         origin: String,
     },
+    /// A number that is none.
+    #[error("`{key}` from {origin} must be a finite number, found nan or inf")]
+    NotFinite {
+        /// The setting.
+        key: String,
+        /// The file, or `--set`.
+        origin: String,
+    },
     /// A `--set` without `=`.
     #[error("`--set {0}` is no `key=value`, such as `train.learning-rate=5e-7`")]
     NoPair(String),
@@ -86,11 +94,31 @@ pub enum PlanError {
     },
     /// A second set that nothing reads.
     #[error(
-        "{method} has no use for pairs with emptied traces; leave `data.empty` out, or set `objective.method` to \"bvpo\""
+        "{method} has no use for pairs with emptied traces; leave `{key}` out, or set `objective.method` to \"bvpo\""
     )]
     IgnoredEmptySet {
         /// The method.
         method: &'static str,
+        /// The setting that names them.
+        key: &'static str,
+    },
+    /// Evaluation pairs from two places.
+    #[error(
+        "`data.eval` and `data.eval-fraction` = {fraction} both say what is held out for evaluation; give one of them"
+    )]
+    TwoEvaluations {
+        /// The fraction.
+        fraction: f64,
+    },
+    /// The learning rate would never reach its peak.
+    #[error(
+        "`train.warmup-steps` = {warmup} is longer than the run of {steps} steps; lower it, or train for more"
+    )]
+    LongWarmup {
+        /// Steps of the warm-up.
+        warmup: usize,
+        /// Steps of the run.
+        steps: usize,
     },
     /// One of two sets has evaluation pairs.
     #[error(
@@ -119,7 +147,9 @@ pub enum PlanError {
         method: &'static str,
     },
     /// A reference for an objective that has none.
-    #[error("{method} uses no reference; set `model.reference` to \"none\" or leave it out")]
+    #[error(
+        "{method} uses no reference; set `model.reference` to \"none\" or leave it out, and `model.reference-path` as well"
+    )]
     IgnoredReference {
         /// The method.
         method: &'static str,

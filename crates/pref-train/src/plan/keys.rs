@@ -9,10 +9,11 @@ use std::path::Path;
 use pref_data::PartRules;
 use serde_json::{Map, Value, json};
 
+use super::objective::{LOSS_TYPE, objective};
 use super::{Plan, PlanError};
 
 /// TRL's names, for those who come from there.
-const ALIASES: [(&str, &str); 28] = [
+const ALIASES: [(&str, &str); 34] = [
     ("model_name_or_path", "model.path"),
     ("dataset_name", "data.train"),
     ("train_file", "data.train"),
@@ -38,18 +39,46 @@ const ALIASES: [(&str, &str); 28] = [
     ("logging_steps", "train.log-every"),
     ("eval_steps", "train.eval-every"),
     ("save_steps", "train.save-every"),
-    ("loss_type", "objective.method"),
+    (LOSS_TYPE, "objective.method"),
     ("beta", "objective.beta"),
     ("label_smoothing", "objective.label_smoothing"),
+    ("discopop_tau", "objective.tau"),
+    ("simpo_gamma", "objective.gamma"),
+    ("f_divergence_type", "objective.f_divergence_type"),
+    (
+        "f_alpha_divergence_coef",
+        "objective.f_alpha_divergence_coef",
+    ),
+    ("desirable_weight", "objective.desirable_weight"),
+    ("undesirable_weight", "objective.undesirable_weight"),
 ];
 
 /// Sections of a plan.
 const SECTIONS: [&str; 5] = ["model", "data", "objective", "train", "output"];
 
-/// Settings given so far: `section.key` to value.
+/// Settings given so far, one of a name, in the order in which they were given.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
-    given: Map<String, Value>,
+    given: Vec<Given>,
+}
+
+/// A setting.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Given {
+    /// `section.key`, as the plan spells it.
+    pub(super) name: String,
+    /// As it was spelled.
+    pub(super) spelled: String,
+    pub(super) value: Value,
+    /// The file, or `--set`.
+    pub(super) origin: String,
+}
+
+impl Given {
+    /// Whether it was given by this one of TRL's names.
+    pub(super) fn is_spelled(&self, alias: &str) -> bool {
+        self.spelled.replace('-', "_") == alias
+    }
 }
 
 impl Settings {
@@ -71,18 +100,12 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Lays a table of settings over those given before.
+    /// Lays a table of settings over those given before. Settings of the objective stay when
+    /// another layer names another method: a plan is refused where they do not fit it.
     ///
     /// # Errors
-    /// [`PlanError`] names an unknown setting and `origin`.
+    /// [`PlanError`] names an unknown setting, or one without a finite value, and `origin`.
     pub fn layer(&mut self, table: &Map<String, Value>, origin: &str) -> Result<(), PlanError> {
-        // an objective is one choice: another method replaces it whole, settings and all
-        let inner = table.get("objective").and_then(|o| o.get("method"));
-        let aliases = table.get("objective.method").or(table.get("loss_type"));
-        let method = inner.or(aliases);
-        if method.is_some() && method != self.given.get("objective.method") {
-            self.given.retain(|key, _| !key.starts_with("objective."));
-        }
         let mut seen: Vec<(String, String)> = Vec::new();
         for (key, value) in table {
             match value {
@@ -124,7 +147,7 @@ impl Settings {
 
     /// Whether the setting was given.
     pub fn has(&self, key: &str) -> bool {
-        self.given.contains_key(key)
+        self.given.iter().any(|given| given.name == key)
     }
 
     fn add(
@@ -142,21 +165,47 @@ impl Settings {
                 origin: origin.to_owned(),
             });
         }
+        // an objective within another is given setting by setting, as the other is
+        if let ("objective.inner", Value::Object(inner)) = (name.as_str(), value) {
+            for (setting, value) in inner {
+                self.add(&format!("{key}.{setting}"), value, origin, seen)?;
+            }
+            return Ok(());
+        }
+        if has_null(value) {
+            return Err(PlanError::NotFinite {
+                key: key.to_owned(),
+                origin: origin.to_owned(),
+            });
+        }
         seen.push((name.clone(), key.to_owned()));
-        self.given.insert(name, value.clone());
+        // a whole table replaces what was given of it
+        let within = format!("{name}.");
+        self.given
+            .retain(|given| given.name != name && !given.name.starts_with(&within));
+        self.given.push(Given {
+            name,
+            spelled: key.to_owned(),
+            value: value.clone(),
+            origin: origin.to_owned(),
+        });
         Ok(())
     }
 
     pub(super) fn into_plan(self) -> Result<Plan, PlanError> {
         let mut tree = defaults();
-        for (key, value) in &self.given {
-            let (section, inner) = key.split_once('.').expect("canonical keys have a section");
+        for given in &self.given {
+            let (section, inner) = given
+                .name
+                .split_once('.')
+                .expect("canonical keys have a section");
             if section == "objective" {
                 continue;
             }
-            tree[section][inner] = value.clone();
+            tree[section][inner] = given.value.clone();
         }
-        tree["objective"] = self.objective();
+        let objective = objective(&self.given)?;
+        tree["objective"] = objective.to_value();
         if tree["output"]["folder"].is_null() {
             tree["output"]["folder"] = default_folder(&tree);
         }
@@ -177,13 +226,6 @@ impl Settings {
                 });
             }
         }
-        let objective: pref_core::ObjectiveConfig =
-            serde_json::from_value(tree["objective"].clone()).map_err(|error| {
-                PlanError::Value {
-                    key: "objective".to_owned(),
-                    message: error.to_string(),
-                }
-            })?;
         if tree["model"]["reference"].is_null() {
             let needs = objective.needs();
             tree["model"]["reference"] = json!(match (needs.kl, needs.reference) {
@@ -197,24 +239,16 @@ impl Settings {
             message: error.inner().to_string(),
         })
     }
+}
 
-    fn objective(&self) -> Value {
-        let mut objective = json!({"method": "dpo"});
-        for (key, value) in &self.given {
-            let Some(path) = key.strip_prefix("objective.") else {
-                continue;
-            };
-            // `inner.method` is a setting of the objective within
-            let mut place = &mut objective;
-            for name in path.split('.') {
-                if !place.is_object() {
-                    *place = json!({});
-                }
-                place = &mut place[name];
-            }
-            *place = value.clone();
-        }
-        objective
+/// Whether a value, or one within it, is absent: TOML has no such values, and JSON has no others for
+/// what is no finite number.
+fn has_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(list) => list.iter().any(has_null),
+        Value::Object(map) => map.values().any(has_null),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 

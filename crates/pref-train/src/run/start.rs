@@ -21,7 +21,7 @@ use crate::error::TrainError;
 use crate::examples::Examples;
 use crate::known::{KnownLogProbs, Places};
 use crate::plan::{Plan, ReferenceKind};
-use crate::reference::{Reference, Sets, cache_key, fill_log_probs};
+use crate::reference::{Reference, Set, Sets, cache_key, fill_log_probs};
 use crate::tracker::Tracker;
 use crate::trainer::{Parts, Trainer};
 
@@ -49,6 +49,8 @@ pub(super) fn trainer<B: AutodiffBackend>(
         });
     }
     let sets = examples(plan, &tokenizer, max_length, tracker)?;
+    let n_rows = sets.of(Set::Train).len();
+    plan.train.check_warmup(plan.train.total_steps(n_rows))?;
     let layout = BatchLayout {
         pad_id: tokenizer.pad_id().or(tokenizer.eos_id()).unwrap_or(0),
         pad_to_multiple_of: plan.train.pad_to_multiple_of,
@@ -94,11 +96,10 @@ fn restore<B: AutodiffBackend>(
     plan: &Plan,
     begun: &Begun,
     identity: &Identity,
-    sets: &Sets<Examples>,
+    n_rows: usize,
     device: &B::Device,
     tracker: &mut dyn Tracker,
 ) -> Result<Restored<B>, TrainError> {
-    let [n_rows, ..] = sets.0.each_ref().map(Examples::len);
     let run = &plan.output.folder;
     let total = begun.check_length(plan, n_rows)?;
     let restored = checkpoint::load_newest::<B>(run, total, device)?;
