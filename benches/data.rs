@@ -16,8 +16,7 @@ use std::time::Instant;
 
 use pref_benches::text::{tokenizer_folder, write_pairs};
 use pref_data::{
-    Answers, BatchLayout, Pair, ReadError, ReadOptions, TokenizeOptions, Tokenizer, each_pair,
-    tokenize,
+    BatchLayout, Pair, ReadError, ReadOptions, TokenizeOptions, Tokenizer, each_pair, tokenize,
 };
 
 /// As in the `pref` command.
@@ -71,7 +70,8 @@ fn ours(path: &Path, n: usize) -> f64 {
         };
         for indices in layout.length_sorted(&rows) {
             let some: Vec<_> = indices.iter().map(|&i| &rows[i]).collect();
-            cells += layout.batch(&some, Answers::Both).tokens.len();
+            let ids: Vec<_> = some.iter().map(|pair| pair.ids()).collect();
+            cells += layout.of_two(&ids).tokens.len();
             tokens += some.iter().map(|pair| pair.n_tokens()).sum::<usize>();
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! Batches: plain arrays, padded on the right. In: pairs of ids. Out: rows of ids, and where the
-//! answers are in them.
+//! Batches: plain arrays, padded on the right. In: prompts and their answers as ids. Out: rows of
+//! ids, and where the answers are in them.
 
 use std::ops::Range;
 
@@ -14,8 +14,8 @@ pub struct Batch {
     pub rows: usize,
     /// Tokens a row, padding included.
     pub width: usize,
-    /// Where the answers are: one a row, or the chosen answers of all rows and then the rejected
-    /// ones.
+    /// Where the answers are: one a prompt, or the first answer to each prompt and then the second
+    /// one to each.
     pub answers: Vec<AnswerPlace>,
     /// Of rows that hold two answers, the first one's tokens: those behind it do not see them, and
     /// stand where they stand, right behind the prompt. Empty if each row holds one answer.
@@ -31,29 +31,6 @@ pub struct AnswerPlace {
     pub tokens: Range<usize>,
     /// The last token of its prompt, which predicts its first one.
     pub after: usize,
-}
-
-/// Which answers of some pairs are in a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answers {
-    /// The chosen ones, then the rejected ones.
-    Both,
-    /// The chosen ones.
-    Chosen,
-    /// The rejected ones.
-    Rejected,
-}
-
-impl Answers {
-    /// What belongs to these answers, in their order.
-    pub fn of<'a, P, T>(self, pairs: &[&'a P], [chosen, rejected]: [fn(&'a P) -> T; 2]) -> Vec<T> {
-        let all = |of: fn(&'a P) -> T| pairs.iter().map(move |pair| of(pair));
-        match self {
-            Answers::Both => all(chosen).chain(all(rejected)).collect(),
-            Answers::Chosen => all(chosen).collect(),
-            Answers::Rejected => all(rejected).collect(),
-        }
-    }
 }
 
 /// What batches are planned by.
@@ -86,52 +63,52 @@ pub struct BatchLayout {
 }
 
 impl BatchLayout {
-    /// The batch of some pairs.
+    /// The batch of some prompts with two answers each, such as pairs are: the first answers, then
+    /// the second ones.
     ///
     /// ```
-    /// use pref_data::{Answers, BatchLayout, TokenPair};
+    /// use pref_data::{BatchLayout, TokenPair};
     /// let pair = TokenPair { prompt: vec![5, 6], chosen: vec![7, 2], rejected: vec![2], ..TokenPair::default() };
     /// let layout = BatchLayout { shares_prompts: true, ..BatchLayout::default() };
-    /// let batch = layout.batch(&[&pair], Answers::Both);
+    /// let batch = layout.of_two(&[pair.ids()]);
     /// assert_eq!(batch.tokens, [5, 6, 7, 2, 2]);
     /// assert_eq!(batch.answers[1].after, 1); // the rejected answer follows the prompt as well
     /// assert_eq!(batch.branches, [2..4]); // and does not see the chosen one
     /// ```
-    pub fn batch(&self, pairs: &[&TokenPair], answers: Answers) -> Batch {
-        if self.shares_prompts && answers == Answers::Both {
-            return self.shared(pairs);
+    pub fn of_two(&self, rows: &[[&[u32]; 3]]) -> Batch {
+        if self.shares_prompts {
+            return self.shared(rows);
         }
-        let rows = answers.of(
-            pairs,
-            [
-                |pair| (&pair.prompt, &pair.chosen),
-                |pair| (&pair.prompt, &pair.rejected),
-            ],
-        );
-        let places = rows.iter().enumerate().map(|(row, (prompt, answer))| {
+        let side = |k: usize| rows.iter().map(move |row| [row[0], row[k]]);
+        let rows: Vec<[&[u32]; 2]> = side(1).chain(side(2)).collect();
+        self.of_one(&rows)
+    }
+
+    /// The batch of some prompts with one answer each.
+    ///
+    /// ```
+    /// let batch = pref_data::BatchLayout::default().of_one(&[[&[5, 6], &[7, 2]], [&[5], &[2]]]);
+    /// assert_eq!(batch.tokens, [5, 6, 7, 2, 5, 2, 0, 0]);
+    /// assert_eq!(batch.answers[1].tokens, 1..2);
+    /// ```
+    pub fn of_one(&self, rows: &[[&[u32]; 2]]) -> Batch {
+        let places = rows.iter().enumerate().map(|(row, [prompt, answer])| {
             let start = prompt.len();
             place(row, start..start + answer.len(), start)
         });
-        let answers = places.collect();
-        let rows: Vec<[&[u32]; 2]> = rows.into_iter().map(|(p, a)| [&**p, a]).collect();
-        self.padded(&rows, answers, Vec::new())
+        self.padded(rows, places.collect(), Vec::new())
     }
 
-    fn shared(&self, pairs: &[&TokenPair]) -> Batch {
-        let ends = |pair: &TokenPair| {
-            let [prompt, chosen, rejected] =
-                [&pair.prompt, &pair.chosen, &pair.rejected].map(Vec::len);
-            [prompt, prompt + chosen, prompt + chosen + rejected]
+    fn shared(&self, rows: &[[&[u32]; 3]]) -> Batch {
+        let ends = |[prompt, first, second]: &[&[u32]; 3]| {
+            let first = prompt.len() + first.len();
+            [prompt.len(), first, first + second.len()]
         };
-        let rows: Vec<[&[u32]; 3]> = pairs
-            .iter()
-            .map(|pair| [&*pair.prompt, &pair.chosen, &pair.rejected])
-            .collect();
-        let all = || pairs.iter().map(|pair| ends(pair)).enumerate();
-        let chosen = all().map(|(row, [p, c, _])| place(row, p..c, p));
-        let rejected = all().map(|(row, [p, c, r])| place(row, c..r, p));
-        let branches = all().map(|(_, [p, c, _])| p..c).collect();
-        self.padded(&rows, chosen.chain(rejected).collect(), branches)
+        let all = || rows.iter().map(ends).enumerate();
+        let first = all().map(|(row, [p, f, _])| place(row, p..f, p));
+        let second = all().map(|(row, [p, f, s])| place(row, f..s, p));
+        let branches = all().map(|(_, [p, f, _])| p..f).collect();
+        self.padded(rows, first.chain(second).collect(), branches)
     }
 
     fn padded<const N: usize>(

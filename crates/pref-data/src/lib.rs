@@ -5,7 +5,7 @@
 //! nothing but the feature `hub` the network.
 //!
 //! ```
-//! use pref_data::{Answers, BatchLayout, TokenizeOptions, Tokenizer, arithmetic_pairs, tokenize, write_fresh_tokenizer};
+//! use pref_data::{BatchLayout, TokenizeOptions, Tokenizer, arithmetic_pairs, tokenize, write_fresh_tokenizer};
 //!
 //! let folder = tempfile::tempdir()?;
 //! let pairs = arithmetic_pairs(20, 0);
@@ -14,8 +14,8 @@
 //!
 //! let tokenizer = Tokenizer::from_folder(folder.path())?;
 //! let tokenized = tokenize(&pairs, &tokenizer, &TokenizeOptions::default())?;
-//! let first: Vec<_> = tokenized.rows.iter().take(4).collect();
-//! let batch = BatchLayout::default().batch(&first, Answers::Both);
+//! let first: Vec<_> = tokenized.rows.iter().take(4).map(|pair| pair.ids()).collect();
+//! let batch = BatchLayout::default().of_two(&first);
 //! assert_eq!(batch.rows, 8); // four chosen answers, then four rejected ones
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -42,7 +42,7 @@ mod word_cut;
 
 pub use annotation::{ASPECTS, Annotation, AnnotationError, TokenFeatures};
 pub use arithmetic::arithmetic_pairs;
-pub use batch::{AnswerPlace, Answers, Batch, BatchLayout, Longest};
+pub use batch::{AnswerPlace, Batch, BatchLayout, Longest};
 pub use caught::is_caught_panic;
 pub use diff::{DiffAlgorithm, DiffOptions, TokenDiff, token_diffs};
 pub use fresh_tokenizer::{FRESH_EOS_ID, FRESH_PAD_ID, write_fresh_tokenizer};

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use pref_core::{PairBatch, Side};
-use pref_data::{Answers, Batch, BatchLayout, TokenPair};
+use pref_data::{Batch, BatchLayout};
 use pref_model::{Decoder, Response, ResponseTokens};
 
-use crate::examples::Row;
+use crate::examples::Rows;
 
 /// `[rows, tokens]` on a device.
 pub(crate) fn token_tensor<B: Backend>(batch: &Batch, device: &B::Device) -> Tensor<B, 2, Int> {
@@ -81,8 +81,41 @@ pub(crate) fn padded<B: Backend>(
     Tensor::from_data(TensorData::new(values, [rows.len(), width]), device)
 }
 
-/// The padded batch of some pairs.
-pub(crate) fn batch_of(layout: BatchLayout, rows: &[Row], answers: Answers) -> Batch {
-    let pairs: Vec<&TokenPair> = rows.iter().map(|row| &row.pair).collect();
-    layout.batch(&pairs, answers)
+/// A padded batch of some rows, and which of their two answers it holds.
+pub(crate) struct Padded {
+    pub(crate) batch: Batch,
+    /// 0 and 1: those of the first come first.
+    pub(crate) sides: Range<usize>,
+}
+
+impl Rows {
+    /// The answers that a loss is taken of: both of each pair, or the single ones.
+    pub(crate) fn learned(&self, layout: BatchLayout) -> Padded {
+        match self {
+            Rows::Pairs(_) => self.all(layout),
+            Rows::Single(_) => self.one(layout, 0),
+        }
+    }
+
+    /// Of single answers, the mismatched ones: the second of each row.
+    pub(crate) fn mismatched(&self, layout: BatchLayout) -> Padded {
+        self.one(layout, 1)
+    }
+
+    /// Both answers of each row.
+    pub(crate) fn all(&self, layout: BatchLayout) -> Padded {
+        Padded {
+            batch: layout.of_two(&self.ids()),
+            sides: 0..2,
+        }
+    }
+
+    fn one(&self, layout: BatchLayout, side: usize) -> Padded {
+        let ids = self.ids();
+        let ids: Vec<[&[u32]; 2]> = ids.iter().map(|row| [row[0], row[1 + side]]).collect();
+        Padded {
+            batch: layout.of_one(&ids),
+            sides: side..side + 1,
+        }
+    }
 }

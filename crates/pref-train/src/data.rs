@@ -66,7 +66,7 @@ pub(crate) fn examples(
         let [train, eval] = split(plan, &data.train, data.eval.as_deref(), &mut read)?;
         let kept = kept.finish()?;
         let single = |entries| Examples::single(&kept, entries, max_length);
-        let none = || Examples::new(&kept, Vec::new());
+        let none = || Examples::pairs(&kept, Vec::new());
         return Ok(Sets([single(train)?, single(eval)?, none(), none()]));
     }
     let mut read = |path: &Path, range| {
@@ -87,7 +87,7 @@ pub(crate) fn examples(
     };
     let kept = kept.finish()?;
     let sets = [train, eval, empty, empty_eval];
-    Ok(Sets(sets.map(|entries| Examples::new(&kept, entries))))
+    Ok(Sets(sets.map(|entries| Examples::pairs(&kept, entries))))
 }
 
 /// What is trained on, and what is held out or in a file of its own.
@@ -129,7 +129,7 @@ fn hold_out_lines(rows: Vec<Entry>, fraction: f64, seed: u64) -> (Vec<Entry>, Ve
 type Kept = (Vec<Entry>, TokenizeReport, Vec<TokenizeError>);
 
 /// The rows of a file, or a range of them, kept as tokens as they are read.
-fn entries<R>(
+fn entries<R: Placed>(
     plan: &Plan,
     path: &Path,
     range: Option<[usize; 2]>,
@@ -145,14 +145,17 @@ fn entries<R>(
         skip_bad_rows: data.on_error == OnError::Skip,
     };
     let [start, end] = range.unwrap_or([0, usize::MAX]);
+    // rows of the file: a pair that is read as two answers is one
     let mut n = 0;
     let mut entries = Vec::new();
     let mut report = TokenizeReport::default();
     let n_rejects = rejects.len();
     let summary = each(path, &options, &mut |rows: Vec<R>| {
-        let within = |row: usize| row.saturating_sub(n).min(rows.len());
+        // what is read of a row comes in one piece
+        let starts = starts_of_rows(&rows);
+        let within = |row: usize| starts[row.saturating_sub(n).min(starts.len() - 1)];
         let (kept, said, bad) = keep(&rows[within(start)..within(end)])?;
-        n += rows.len();
+        n += starts.len() - 1;
         entries.extend(kept);
         report.extend(said);
         rejects.extend(bad.iter().map(ToString::to_string));
@@ -181,6 +184,13 @@ fn entries<R>(
     }
     tracker.note(&format!("{}: {report}", path.display()));
     Ok(entries)
+}
+
+/// Where what is from another row than the one before begins, and the end.
+fn starts_of_rows<R: Placed>(read: &[R]) -> Vec<usize> {
+    let is_start = |&i: &usize| i == 0 || read[i].place() != read[i - 1].place();
+    let starts = (0..read.len()).filter(is_start);
+    starts.chain([read.len()]).collect()
 }
 
 /// Lists what was passed over, of all sets, in the run's folder.

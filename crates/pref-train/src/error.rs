@@ -57,7 +57,7 @@ pub enum TrainError {
         message: String,
     },
     /// The row range leaves the file.
-    #[error("data.rows = [{start}, {end}] reaches past the {n} pairs of {}", path.display())]
+    #[error("data.rows = [{start}, {end}] reaches past the {n} rows of {}", path.display())]
     Rows {
         /// The file of pairs.
         path: PathBuf,
@@ -65,7 +65,7 @@ pub enum TrainError {
         start: usize,
         /// One past the last row.
         end: usize,
-        /// Pairs in the file.
+        /// Rows in the file.
         n: usize,
     },
     /// No pair is left to train on.

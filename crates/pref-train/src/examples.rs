@@ -1,7 +1,8 @@
 //! Sets of pairs and of single answers. In: token ids as they are read. Out: an entry of a few
-//! numbers for each pair, which is in memory, and the pairs themselves on demand.
+//! numbers for each row, which is in memory, and the rows themselves on demand.
 
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,15 +15,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
 use crate::features::check;
-use crate::rows::{RowWriter, Rows};
+use crate::partners::partners;
+use crate::rows::{RowWriter, Rows as StoredRows};
 
-/// What is known of a pair without reading it.
+/// What is known of a row without reading it.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     /// The row's bytes.
     bytes: Range<usize>,
-    /// Of a single answer: the bytes of the row whose answer stands for the rejected one.
-    other: Option<Range<usize>>,
     place: Place,
     lengths: [u32; 3],
 }
@@ -31,14 +31,14 @@ impl Entry {
     fn new(bytes: Range<usize>, place: Place, lengths: [usize; 3]) -> Self {
         Self {
             bytes,
-            other: None,
             place,
             // a model has far fewer positions
             lengths: lengths.map(|n| n as u32),
         }
     }
 
-    /// Tokens of the prompt, the chosen and the rejected answer.
+    /// Tokens of the prompt and of both answers: the chosen and the rejected one, or a single
+    /// answer and the mismatched one.
     pub(crate) fn lengths(&self) -> [usize; 3] {
         self.lengths.map(|n| n as usize)
     }
@@ -52,21 +52,35 @@ impl Placed for Entry {
 
 impl Longest for Entry {
     fn longest(&self) -> usize {
-        let [prompt, chosen, rejected] = self.lengths();
-        prompt + chosen.max(rejected)
+        let [prompt, first, second] = self.lengths();
+        prompt + first.max(second)
     }
 }
 
 /// A pair with what objectives look at besides.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Row {
+pub(crate) struct PairRow {
     pub(crate) pair: TokenPair,
     pub(crate) varied: Option<TokenDiff>,
-    /// Of a single answer, which stands as the chosen one: whether it is wanted.
-    pub(crate) desirable: bool,
 }
 
-/// Takes every set's pairs as they are read.
+/// A single answer.
+#[derive(Debug)]
+pub(crate) struct SingleRow {
+    pub(crate) answer: TokenExample,
+    /// The answer to another prompt, which stands behind this one where the KL to the reference is
+    /// estimated.
+    pub(crate) mismatched: Vec<u32>,
+}
+
+/// Some rows of a set.
+#[derive(Debug)]
+pub(crate) enum Rows {
+    Pairs(Vec<PairRow>),
+    Single(Vec<SingleRow>),
+}
+
+/// Takes every set's rows as they are read.
 pub(crate) struct Collector<'a> {
     rows: RowWriter,
     needs: Needs,
@@ -75,7 +89,7 @@ pub(crate) struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    /// A collector that has no pairs yet; many of them go to a file beside the run's folder.
+    /// A collector that has no rows yet; many of them go to a file beside the run's folder.
     pub(crate) fn new(folder: &Path, needs: Needs, diff: &'a DiffOptions) -> Self {
         Self {
             rows: RowWriter::new(folder),
@@ -100,11 +114,9 @@ impl<'a> Collector<'a> {
             let features = pair.features.iter().flatten();
             let labels = features.flat_map(|f| f.parts.iter().flatten().cloned());
             self.part_labels.extend(labels);
-            self.keep(&Row {
-                pair,
-                varied: varied.next(),
-                desirable: true,
-            })
+            let (place, lengths) = (pair.place.clone(), pair.ids().map(<[u32]>::len));
+            let varied = varied.next();
+            self.keep(&PairRow { pair, varied }, place, lengths)
         };
         pairs.into_iter().map(keep).collect()
     }
@@ -112,25 +124,21 @@ impl<'a> Collector<'a> {
     /// Keeps single answers.
     pub(crate) fn answers(&mut self, answers: Vec<TokenExample>) -> Result<Vec<Entry>, TrainError> {
         let keep = |answer: TokenExample| {
-            self.keep(&Row {
-                pair: TokenPair {
-                    prompt: answer.prompt,
-                    chosen: answer.completion,
-                    place: answer.place,
-                    ..TokenPair::default()
-                },
-                varied: None,
-                desirable: answer.desirable,
-            })
+            // how long the mismatched answer is follows from the whole set
+            let lengths = [answer.prompt.len(), answer.completion.len(), 0];
+            self.keep(&answer, answer.place.clone(), lengths)
         };
         answers.into_iter().map(keep).collect()
     }
 
-    fn keep(&mut self, row: &Row) -> Result<Entry, TrainError> {
-        let pair = &row.pair;
-        let lengths = [&pair.prompt, &pair.chosen, &pair.rejected].map(Vec::len);
+    fn keep(
+        &mut self,
+        row: &impl Serialize,
+        place: Place,
+        lengths: [usize; 3],
+    ) -> Result<Entry, TrainError> {
         match self.rows.push(row) {
-            Ok(bytes) => Ok(Entry::new(bytes, pair.place.clone(), lengths)),
+            Ok(bytes) => Ok(Entry::new(bytes, place, lengths)),
             Err(error) => Err(TrainError::file(self.rows.folder())(error)),
         }
     }
@@ -150,7 +158,7 @@ impl<'a> Collector<'a> {
 /// The rows of all sets.
 #[derive(Clone, Debug)]
 pub(crate) struct Collection {
-    rows: Arc<Rows>,
+    rows: Arc<StoredRows>,
     needs: Needs,
     part_labels: Arc<[String]>,
 }
@@ -160,65 +168,47 @@ pub(crate) struct Collection {
 pub(crate) struct Examples {
     collection: Collection,
     entries: Vec<Entry>,
+    /// Of single answers: the row whose answer is the mismatched one.
+    partners: Option<Vec<usize>>,
 }
 
 impl Examples {
     /// A set of pairs.
-    pub(crate) fn new(collection: &Collection, entries: Vec<Entry>) -> Self {
+    pub(crate) fn pairs(collection: &Collection, entries: Vec<Entry>) -> Self {
         Self {
             collection: collection.clone(),
             entries,
+            partners: None,
         }
     }
 
-    /// A set of single answers. Each is given the answer of another prompt besides, from which the
-    /// KL to the reference is estimated: that of the nearest one before it whose prompt is another,
-    /// the set being a circle, cut to what is left of `max_length`.
+    /// A set of single answers, each of which is given the answer to another prompt besides, as
+    /// [`partners`] chooses it, cut to what its prompt leaves of `max_length`.
     ///
     /// # Errors
     /// [`TrainError::OnePrompt`] where all have the same prompt.
     pub(crate) fn single(
         collection: &Collection,
-        entries: Vec<Entry>,
+        mut entries: Vec<Entry>,
         max_length: usize,
     ) -> Result<Self, TrainError> {
-        let mut single = Self::new(collection, entries);
-        let others = single.others().ok_or(TrainError::OnePrompt)?;
-        for (index, other) in others.into_iter().enumerate() {
-            let other = single.entries[other].clone();
-            let entry = &mut single.entries[index];
-            let [prompt, _, rejected] = &mut entry.lengths;
-            let left = max_length.saturating_sub(*prompt as usize).max(1);
-            *rejected = other.lengths[1].min(left as u32);
-            entry.other = Some(other.bytes);
+        // two prompts of one hash do not answer for each other, and nothing else comes of it
+        let hasher = BuildHasherDefault::<DefaultHasher>::new();
+        let prompt = |entry: &Entry| {
+            let answer: TokenExample = collection.rows.get(entry.bytes.clone());
+            hasher.hash_one(answer.prompt)
+        };
+        let partners = partners(entries.iter().map(prompt)).ok_or(TrainError::OnePrompt)?;
+        let lengths: Vec<u32> = entries.iter().map(|entry| entry.lengths[1]).collect();
+        for (entry, &partner) in entries.iter_mut().zip(&partners) {
+            let left = max_length.saturating_sub(entry.lengths()[0]).max(1);
+            entry.lengths[2] = lengths[partner].min(left as u32);
         }
-        Ok(single)
-    }
-
-    /// For each answer the nearest one before it, around the circle, that has another prompt.
-    fn others(&self) -> Option<Vec<usize>> {
-        let n = self.entries.len();
-        if n == 0 {
-            return Some(Vec::new());
-        }
-        let before = |i: usize| (i + n - 1) % n;
-        let mut last = self.row(n - 1).pair.prompt;
-        let differs = (0..n).map(|i| {
-            let prompt = self.row(i).pair.prompt;
-            let differs = prompt != last;
-            last = prompt;
-            differs
-        });
-        let differs: Vec<bool> = differs.collect();
-        let start = differs.iter().position(|&differs| differs)?;
-        let mut others = vec![0; n];
-        for i in (0..n).map(|k| (start + k) % n) {
-            others[i] = match differs[i] {
-                true => before(i),
-                false => others[before(i)],
-            };
-        }
-        Some(others)
+        Ok(Self {
+            collection: collection.clone(),
+            entries,
+            partners: Some(partners),
+        })
     }
 
     pub(crate) fn entries(&self) -> &[Entry] {
@@ -238,20 +228,66 @@ impl Examples {
         &self.collection.part_labels
     }
 
-    /// Reads a pair.
-    pub(crate) fn row(&self, index: usize) -> Row {
-        let entry = &self.entries[index];
-        let mut row: Row = self.collection.rows.get(entry.bytes.clone());
-        if let Some(bytes) = &entry.other {
-            let other: Row = self.collection.rows.get(bytes.clone());
-            row.pair.rejected = other.pair.chosen;
-            row.pair.rejected.truncate(entry.lengths()[2]);
+    /// Names of the two answers of a row.
+    pub(crate) fn side_names(&self) -> [&'static str; 2] {
+        match self.partners {
+            None => ["chosen", "rejected"],
+            Some(_) => ["completion", "mismatched"],
         }
-        row
     }
 
-    /// Reads some pairs.
-    pub(crate) fn rows(&self, indices: &[usize]) -> Vec<Row> {
-        indices.iter().map(|&index| self.row(index)).collect()
+    /// Tokens that a step on these rows learns from, prompts included.
+    pub(crate) fn n_tokens(&self, indices: &[usize]) -> u64 {
+        let tokens = indices.iter().map(|&i| {
+            let [prompt, first, second] = self.entries[i].lengths();
+            match self.partners {
+                None => 2 * prompt + first + second,
+                Some(_) => prompt + first,
+            }
+        });
+        tokens.sum::<usize>() as u64
+    }
+
+    /// A row's bytes.
+    pub(crate) fn stored(&self, index: usize) -> &[u8] {
+        let bytes = self.entries[index].bytes.clone();
+        self.collection.rows.bytes(bytes)
+    }
+
+    /// Reads some rows.
+    pub(crate) fn rows(&self, indices: &[usize]) -> Rows {
+        let stored = &self.collection.rows;
+        let bytes = |i: usize| self.entries[i].bytes.clone();
+        match &self.partners {
+            None => Rows::Pairs(indices.iter().map(|&i| stored.get(bytes(i))).collect()),
+            Some(partners) => {
+                let row = |&i: &usize| {
+                    let other: TokenExample = stored.get(bytes(partners[i]));
+                    let mut mismatched = other.completion;
+                    mismatched.truncate(self.entries[i].lengths()[2]);
+                    SingleRow {
+                        answer: stored.get(bytes(i)),
+                        mismatched,
+                    }
+                };
+                Rows::Single(indices.iter().map(row).collect())
+            }
+        }
+    }
+}
+
+impl Rows {
+    /// The ids of each row: the prompt and both its answers.
+    pub(crate) fn ids(&self) -> Vec<[&[u32]; 3]> {
+        match self {
+            Rows::Pairs(rows) => rows.iter().map(|row| row.pair.ids()).collect(),
+            Rows::Single(rows) => {
+                let ids = |row| {
+                    let SingleRow { answer, mismatched }: &SingleRow = row;
+                    [&answer.prompt[..], &answer.completion, mismatched]
+                };
+                rows.iter().map(ids).collect()
+            }
+        }
     }
 }

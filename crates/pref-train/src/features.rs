@@ -6,23 +6,25 @@ use pref_core::{Needs, PairBatch, Segments, Side};
 use pref_data::{TokenFeatures, TokenPair};
 
 use crate::error::TrainError;
-use crate::examples::{Examples, Row};
+use crate::examples::{Examples, PairRow, SingleRow};
 
 /// The sides of a pair as rows name them.
 const SIDES: [&str; 2] = ["chosen", "rejected"];
 
 /// 1 where a single answer is wanted, else 0, `[examples]`.
-pub(crate) fn desirable<B: Backend>(rows: &[Row], device: &B::Device) -> Tensor<B, 1> {
-    let wanted = rows.iter().map(|row| f32::from(u8::from(row.desirable)));
+pub(crate) fn desirable<B: Backend>(rows: &[SingleRow], device: &B::Device) -> Tensor<B, 1> {
+    let wanted = rows
+        .iter()
+        .map(|row| f32::from(u8::from(row.answer.desirable)));
     let wanted: Vec<f32> = wanted.collect();
     Tensor::from_data(TensorData::new(wanted, [rows.len()]), device)
 }
 
 impl Examples {
     /// Gives a batch of these rows what the objective needs.
-    pub(crate) fn attach<B: Backend>(&self, rows: &[Row], batch: &mut PairBatch<B>) {
+    pub(crate) fn attach<B: Backend>(&self, rows: &[PairRow], batch: &mut PairBatch<B>) {
         if self.needs().segments {
-            let both = |row: &Row| {
+            let both = |row: &PairRow| {
                 let [w, l] = [0, 1].map(|side| segments(&row.pair, side));
                 let is_checked = "a pair's segments are checked when it is read";
                 (w.expect(is_checked), l.expect(is_checked))
@@ -36,11 +38,11 @@ impl Examples {
         self.attach_side(rows, 1, &mut batch.rejected);
     }
 
-    fn attach_side<B: Backend>(&self, rows: &[Row], index: usize, side: &mut Side<B>) {
+    fn attach_side<B: Backend>(&self, rows: &[PairRow], index: usize, side: &mut Side<B>) {
         let needs = self.needs();
         let [n, width] = side.mask.dims();
         let device = side.mask.device();
-        let padded = |of: &dyn Fn(&Row) -> Vec<f32>| -> Tensor<B, 2> {
+        let padded = |of: &dyn Fn(&PairRow) -> Vec<f32>| -> Tensor<B, 2> {
             let mut values = vec![0.0; n * width];
             for (line, row) in values.chunks_mut(width).zip(rows) {
                 for (cell, value) in line.iter_mut().zip(of(row)) {
@@ -49,7 +51,7 @@ impl Examples {
             }
             Tensor::from_data(TensorData::new(values, [n, width]), &device)
         };
-        let numbers = |row: &Row, of: fn(&TokenFeatures) -> &Option<Vec<f64>>| -> Vec<f32> {
+        let numbers = |row: &PairRow, of: fn(&TokenFeatures) -> &Option<Vec<f64>>| -> Vec<f32> {
             let values = row.pair.features[index].as_deref().map(of);
             let values = values.into_iter().flatten().flatten();
             values.map(|&v| v as f32).collect()

@@ -3,10 +3,10 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 use pref_core::{BatchError, Kto, Objective, ObjectiveConfig, ObjectiveKind};
-use pref_data::{Answers, Batch};
+use pref_data::Batch;
 
 use crate::batch::Columns;
-use crate::examples::{Examples, Row};
+use crate::examples::{Examples, Rows};
 use crate::features::desirable;
 use crate::metrics;
 
@@ -31,45 +31,25 @@ impl<B: Backend> Goal<B> {
         }
     }
 
-    /// The answers of its batches.
-    pub(crate) fn answers(&self) -> Answers {
-        match self {
-            Goal::Pairs(_) => Answers::Both,
-            Goal::Single(_) => Answers::Chosen,
-        }
-    }
-
-    /// Tokens that a step on these pairs sees, prompts included.
-    pub(crate) fn n_tokens(&self, examples: &Examples, indices: &[usize]) -> u64 {
-        let tokens = indices.iter().map(|&i| {
-            let [prompt, chosen, rejected] = examples.entries()[i].lengths();
-            match self {
-                Goal::Pairs(_) => 2 * prompt + chosen + rejected,
-                Goal::Single(_) => prompt + chosen,
-            }
-        });
-        tokens.sum::<usize>() as u64
-    }
-
     /// Mean loss of a batch, `[1]`, and the columns of [`metrics::PairValues`]. Single answers are
     /// measured against `reference_point`, `[1]`.
     pub(crate) fn loss(
         &self,
         examples: &Examples,
-        rows: &[Row],
+        rows: &Rows,
         columns: &Columns<B>,
         batch: &Batch,
         reference_point: Option<&Tensor<B, 1>>,
     ) -> Result<(Tensor<B, 1>, Tensor<B, 2>), BatchError> {
-        match self {
-            Goal::Pairs(objective) => {
+        match (self, rows) {
+            (Goal::Pairs(objective), Rows::Pairs(rows)) => {
                 let mut pairs = columns.pairs(batch);
                 examples.attach(rows, &mut pairs);
                 let output = objective.loss(&pairs)?;
                 let values = metrics::per_pair(&output);
                 Ok((output.loss, values))
             }
-            Goal::Single(kto) => {
+            (Goal::Single(kto), Rows::Single(rows)) => {
                 let answers = columns.side(batch, 0..batch.answers.len());
                 let device = answers.mask.device();
                 let desirable = desirable(rows, &device);
@@ -78,6 +58,9 @@ impl<B: Backend> Goal<B> {
                 let output = kto.loss_from(&answers, &desirable, point.clone())?;
                 let values = metrics::per_example(kto, &output, &answers, desirable);
                 Ok((output.loss, values))
+            }
+            (Goal::Pairs(_), Rows::Single(_)) | (Goal::Single(_), Rows::Pairs(_)) => {
+                unreachable!("sets are read as the objective needs them")
             }
         }
     }

@@ -44,12 +44,13 @@ impl Places {
         let metadata = json!({DIGEST: no_digest, "key": key});
         tensors.insert("__metadata__".to_owned(), metadata);
         let mut starts = Set::ALL.map(|set| {
-            [(1, "chosen"), (2, "rejected")].map(|(which, side)| {
+            let names = sets.of(set).side_names();
+            [0, 1].map(|side| {
                 let start = end;
                 let lengths = sets.of(set).entries().iter();
                 let mut starts = vec![start];
                 starts.extend(lengths.map(|entry| {
-                    end += size_of::<f32>() * entry.lengths()[which];
+                    end += size_of::<f32>() * entry.lengths()[1 + side];
                     end
                 }));
                 let tensor = json!({
@@ -57,7 +58,7 @@ impl Places {
                     "shape": [(end - start) / size_of::<f32>()],
                     "data_offsets": [start, end],
                 });
-                tensors.insert(format!("{}.{side}", set.name()), tensor);
+                tensors.insert(format!("{}.{}", set.name(), names[side]), tensor);
                 starts
             })
         });
@@ -286,7 +287,7 @@ impl KnownLogProbs {
         })
     }
 
-    /// Log-probs of the chosen (0) or rejected (1) answer of a pair.
+    /// Log-probs of the first (0) or second (1) answer of a row.
     pub(crate) fn get(&self, set: Set, side: usize, index: usize) -> Vec<f32> {
         let (words, _) = self.map[self.places.range(set, side, index)].as_chunks();
         words.iter().map(|&word| f32::from_le_bytes(word)).collect()

@@ -35,6 +35,7 @@ mod known;
 mod metrics;
 mod optimizer;
 mod parameters;
+mod partners;
 mod plan;
 mod reference;
 mod rows;

@@ -73,7 +73,8 @@ pub struct DataPlan {
     pub columns: BTreeMap<String, String>,
     /// What becomes of rows that are no pairs.
     pub on_error: OnError,
-    /// Rows `[start, end)` of the training file to use, in file order; all if absent.
+    /// Rows `[start, end)` of the training file to use, of those that can be read, in file order;
+    /// all if absent. A row that is read as two answers is one row.
     pub rows: Option<[usize; 2]>,
     /// Evaluation pairs, read as the training pairs are.
     pub eval: Option<PathBuf>,

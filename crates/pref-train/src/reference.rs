@@ -6,11 +6,11 @@ use std::ops::Range;
 
 use burn::tensor::{Tensor, backend::Backend};
 use pref_core::position_chunks;
-use pref_data::{Answers, Batch, BatchLayout};
+use pref_data::{Batch, BatchLayout};
 use pref_model::{Decoder, ResponseTokens, token_log_probs};
 use sha2::{Digest, Sha256};
 
-use crate::batch::{batch_of, log_probs, padded, responses};
+use crate::batch::{Padded, log_probs, padded, responses};
 use crate::examples::Examples;
 use crate::known::{Filling, KnownLogProbs};
 use crate::run::{Fingerprint, hex};
@@ -70,21 +70,16 @@ impl<B: Backend> Reference<B> {
         &self,
         set: Set,
         indices: &[usize],
-        answers: Answers,
-        batch: &Batch,
+        batch: &Padded,
         width: usize,
         device: &B::Device,
     ) -> Option<Tensor<B, 2>> {
         match self {
             Reference::None => None,
-            Reference::Model(model) => Some(log_probs(model, batch, device)),
+            Reference::Model(model) => Some(log_probs(model, &batch.batch, device)),
             Reference::Known(known) => {
                 let side = |side: usize| indices.iter().map(move |&i| known.get(set, side, i));
-                let rows: Vec<Vec<f32>> = match answers {
-                    Answers::Both => side(0).chain(side(1)).collect(),
-                    Answers::Chosen => side(0).collect(),
-                    Answers::Rejected => side(1).collect(),
-                };
+                let rows: Vec<Vec<f32>> = batch.sides.clone().flat_map(side).collect();
                 Some(padded(&rows, width, device))
             }
         }
@@ -153,7 +148,7 @@ pub(crate) fn fill_log_probs<B: Backend>(
     mut goes_on: impl FnMut(usize) -> bool,
 ) -> io::Result<bool> {
     while let Some((set, indices)) = file.next_batch() {
-        let batch = batch_of(layout, &sets.of(set).rows(&indices), Answers::Both);
+        let batch = sets.of(set).rows(&indices).all(layout).batch;
         let values = log_probs(model, &batch, device);
         let [_, width] = values.dims();
         let values: Vec<f32> = values.into_data().iter::<f32>().collect();
@@ -176,8 +171,7 @@ pub(crate) fn cache_key(weights: &Fingerprint, sets: &Sets<Examples>) -> String 
     for examples in &sets.0 {
         hash.update((examples.len() as u64).to_le_bytes());
         for index in 0..examples.len() {
-            let pair = examples.row(index).pair;
-            for ids in [&pair.prompt, &pair.chosen, &pair.rejected] {
+            for ids in examples.rows(&[index]).ids().concat() {
                 hash.update((ids.len() as u64).to_le_bytes());
                 for id in ids {
                     hash.update(id.to_le_bytes());

@@ -91,11 +91,15 @@ enum Bytes {
 impl Rows {
     /// The row that these bytes are.
     pub(crate) fn get<T: DeserializeOwned>(&self, bytes: Range<usize>) -> T {
-        let bytes = match &self.0 {
+        postcard::from_bytes(self.bytes(bytes)).expect("a row is read as it was written")
+    }
+
+    /// These bytes themselves.
+    pub(crate) fn bytes(&self, bytes: Range<usize>) -> &[u8] {
+        match &self.0 {
             Bytes::Memory(all) => &all[bytes],
             Bytes::Mapped(map) => &map[bytes],
-        };
-        postcard::from_bytes(bytes).expect("a row is read as it was written")
+        }
     }
 }
 

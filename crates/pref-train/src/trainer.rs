@@ -10,10 +10,10 @@ use burn::tensor::{ElementConversion, Tensor};
 use pref_core::{
     BatchError, BvpoAlpha, Kto, ObjectiveKind, Side, backward_in_chunks, position_chunks, token_kl,
 };
-use pref_data::{Answers, Batch, BatchLayout, Longest, Order, Place, Placed, Sampler};
+use pref_data::{Batch, BatchLayout, Longest, Order, Place, Placed, Sampler};
 use pref_model::{Decoder, token_log_probs};
 
-use crate::batch::{Columns, batch_of, log_probs, responses};
+use crate::batch::{Columns, Padded, log_probs, responses};
 use crate::checkpoint::{Restored, State};
 use crate::error::TrainError;
 use crate::examples::{Entry, Examples};
@@ -210,7 +210,7 @@ impl<B: AutodiffBackend> Trainer<B> {
         self.state.step += 1;
         self.state.optimizer_steps = self.optimizer.steps();
         for (set, _, indices) in drawn {
-            self.state.tokens += self.goal.n_tokens(self.sets.of(set), indices);
+            self.state.tokens += self.sets.of(set).n_tokens(indices);
         }
         self.state.sampler = sampler;
         self.state.empty_sampler = empty_sampler;
@@ -269,16 +269,16 @@ impl<B: AutodiffBackend> Trainer<B> {
             return Ok(None);
         }
         let policy = self.policy.valid();
-        let (examples, answers) = (self.sets.of(set), Answers::Rejected);
+        let examples = self.sets.of(set);
         let micro_batches = self.layout.divide(examples.entries(), indices).into_iter();
         let sums = micro_batches.map(|micro| {
-            let batch = batch_of(self.layout, &examples.rows(micro), answers);
+            let batch = examples.rows(micro).mismatched(self.layout);
             let columns = Columns {
-                policy: log_probs(&policy, &batch, &self.device),
-                reference: self.reference_of(set, micro, answers, &batch, None),
+                policy: log_probs(&policy, &batch.batch, &self.device),
+                reference: self.reference_of(set, micro, &batch, None),
                 kl: None,
             };
-            let side = columns.side(&batch, 0..batch.answers.len());
+            let side = columns.side(&batch.batch, 0..micro.len());
             let sum = |values: Tensor<B::InnerBackend, 2>| (values * side.mask.clone()).sum_dim(1);
             (sum(side.policy.clone()), side.reference.clone().map(sum))
         });
@@ -298,11 +298,12 @@ impl<B: AutodiffBackend> Trainer<B> {
         point: Option<&Tensor<B, 1>>,
         gradients: &mut NamedGradients<B::InnerBackend>,
     ) -> Result<Tensor<B::InnerBackend, 2>, BatchError> {
-        let (examples, answers) = (self.sets.of(set), self.goal.answers());
+        let examples = self.sets.of(set);
         let rows = examples.rows(indices);
-        let batch = batch_of(self.layout, &rows, answers);
-        let distributions = self.distributions(&batch);
-        let reference = self.reference_of(set, indices, answers, &batch, distributions.as_ref());
+        let padded = rows.learned(self.layout);
+        let distributions = self.distributions(&padded.batch);
+        let reference = self.reference_of(set, indices, &padded, distributions.as_ref());
+        let batch = padded.batch;
         let reference = reference.map(Tensor::from_inner);
         let mut add = |backward: &B::Gradients| {
             gradients.accumulate::<B, _>(&self.policy, backward);
@@ -358,17 +359,16 @@ impl<B: AutodiffBackend> Trainer<B> {
         &self,
         set: Set,
         indices: &[usize],
-        answers: Answers,
-        batch: &Batch,
+        batch: &Padded,
         distributions: Option<&Distributions<'_, B::InnerBackend>>,
     ) -> Option<Tensor<B::InnerBackend, 2>> {
         if let Some(distributions) = distributions {
             return Some(distributions.log_probs(self.plan.vocab_chunk));
         }
-        let width = batch.answers.iter().map(|answer| answer.tokens.len());
+        let width = batch.batch.answers.iter().map(|answer| answer.tokens.len());
         let width = width.max().unwrap_or(0);
         self.reference
-            .log_probs(set, indices, answers, batch, width, &self.device)
+            .log_probs(set, indices, batch, width, &self.device)
     }
 
     /// The reference's next-token distributions, if the objective looks at them.
@@ -405,7 +405,7 @@ impl<B: AutodiffBackend> Trainer<B> {
         let policy = self.policy.valid();
         let mut sums = [PairSums::default(); 2];
         for (sums, set) in sums.iter_mut().zip([Set::Eval, Set::EmptyEval]) {
-            let (examples, answers) = (self.sets.of(set), self.goal.answers());
+            let examples = self.sets.of(set);
             let mut all = self.layout.length_sorted(examples.entries()).concat();
             all.retain(|i| !self.skipped.of(set).contains(i));
             let point = match all.is_empty() {
@@ -414,16 +414,17 @@ impl<B: AutodiffBackend> Trainer<B> {
             };
             for indices in self.layout.divide(examples.entries(), &all) {
                 let rows = examples.rows(indices);
-                let batch = batch_of(self.layout, &rows, answers);
-                let distributions = self.distributions(&batch);
+                let padded = rows.learned(self.layout);
+                let batch = &padded.batch;
+                let distributions = self.distributions(batch);
                 let distributions = distributions.as_ref();
                 let columns = Columns {
-                    policy: log_probs(&policy, &batch, &self.device),
-                    reference: self.reference_of(set, indices, answers, &batch, distributions),
-                    kl: distributions.map(|d| self.divergence(&policy, &batch, d)),
+                    policy: log_probs(&policy, batch, &self.device),
+                    reference: self.reference_of(set, indices, &padded, distributions),
+                    kl: distributions.map(|d| self.divergence(&policy, batch, d)),
                 };
                 let goal = &self.eval_goal;
-                let (_, values) = goal.loss(examples, &rows, &columns, &batch, point.as_ref())?;
+                let (_, values) = goal.loss(examples, &rows, &columns, batch, point.as_ref())?;
                 let values = PairValues::read(values);
                 let broken = values.not_finite();
                 if !broken.is_empty() {

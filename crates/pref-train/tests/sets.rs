@@ -56,11 +56,19 @@ fn figures(means: &PairMeans) -> Vec<f64> {
 
 #[track_caller]
 fn close(a: &Memory, b: &Memory) {
+    assert_eq!(a.steps.len(), b.steps.len());
+    assert!(!a.steps.is_empty());
     for (a, b) in a.steps.iter().zip(&b.steps) {
         assert!((a.grad_norm - b.grad_norm).abs() < 1e-3 * a.grad_norm.max(1.0));
-        for (a, b) in figures(&a.pairs).into_iter().zip(figures(&b.pairs)) {
-            assert!((a - b).abs() < 2e-4 * a.abs().max(1.0), "{a} {b}");
-        }
+        near(&figures(&a.pairs), &figures(&b.pairs));
+    }
+}
+
+#[track_caller]
+fn near(a: &[f64], b: &[f64]) {
+    assert_eq!(a.len(), b.len());
+    for (a, b) in a.iter().zip(b) {
+        assert!((a - b).abs() < 2e-4 * a.abs().max(1.0), "{a} {b}");
     }
 }
 
@@ -135,6 +143,38 @@ fn pairs_are_two_single_answers_that_stay_together() {
     let memory = run(&data, &folder.path().join("run"), &settings);
     assert_eq!(memory.evals[0].eval_pairs, 4);
     assert!(memory.notes.iter().any(|note| note.contains("20 rows")));
+}
+
+/// Every answer stands in for another prompt's once, wanted ones as well as the others: both columns
+/// hold as many tokens.
+#[test]
+fn every_answer_is_a_mismatched_one_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = common::write_pairs(folder.path(), 10);
+    let path = folder.path().join("run");
+    run(&data, &path, &["objective.method=kto", "train.steps=1"]);
+    let bytes = std::fs::read(path.join("reference.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let n_tokens = |name: &str| tensors.tensor(name).unwrap().shape()[0];
+    assert!(n_tokens("train.completion") > 200);
+    assert_eq!(n_tokens("train.mismatched"), n_tokens("train.completion"));
+}
+
+#[test]
+fn a_range_counts_rows_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = common::write_pairs(folder.path(), 10);
+    let path = |name: &str| folder.path().join(name);
+    let memory = run(
+        &data,
+        &path("last"),
+        &["objective.method=kto", "data.rows=[7, 10]"],
+    );
+    // three pairs are six answers
+    assert!(memory.notes.iter().any(|note| note.contains("6 rows")));
+    let beyond = ["objective.method=kto", "data.rows=[7, 11]"];
+    let error = try_run(&data, &path("beyond"), &beyond).unwrap_err();
+    assert!(matches!(error, TrainError::Rows { n: 10, .. }), "{error}");
 }
 
 #[test]
@@ -235,11 +275,9 @@ fn two_sets_are_mixed() {
     close(&only_traces, &alone("dpo-traces", &traces));
     let only_empty = both("empty", 0.0);
     let dpo_empty = alone("dpo-empty", &empty);
+    assert_eq!([only_empty.steps.len(), dpo_empty.steps.len()], [3, 3]);
     for (a, b) in only_empty.steps.iter().zip(&dpo_empty.steps) {
-        let found = a.empty.as_ref().unwrap();
-        for (a, b) in figures(found).into_iter().zip(figures(&b.pairs)) {
-            assert!((a - b).abs() < 2e-4 * a.abs().max(1.0), "{a} {b}");
-        }
+        near(&figures(a.empty.as_ref().unwrap()), &figures(&b.pairs));
         assert!((a.pairs.loss - b.pairs.loss).abs() < 1e-4);
     }
 

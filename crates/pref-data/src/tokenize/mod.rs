@@ -42,6 +42,11 @@ pub struct TokenPair {
 }
 
 impl TokenPair {
+    /// The ids of the prompt, the chosen and the rejected answer.
+    pub fn ids(&self) -> [&[u32]; 3] {
+        [&self.prompt, &self.chosen, &self.rejected]
+    }
+
     /// Tokens of both sequences: the prompt counts twice.
     pub fn n_tokens(&self) -> usize {
         2 * self.prompt.len() + self.chosen.len() + self.rejected.len()
@@ -49,7 +54,7 @@ impl TokenPair {
 }
 
 /// A single answer as token ids. Prompt and completion hold at least one token each.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenExample {
     /// The prompt.
     pub prompt: Vec<u32>,
@@ -58,6 +63,7 @@ pub struct TokenExample {
     /// Whether answers should be more like it.
     pub desirable: bool,
     /// Where it is from.
+    #[serde(skip)]
     pub place: Place,
 }
 

@@ -61,7 +61,7 @@ pub(super) fn trainer<B: AutodiffBackend>(
     let identity = Identity::of(plan, &sets)?;
     let restored = match begun {
         Some(begun) => Some(restore::<B>(
-            plan, begun, &identity, &sets, device, tracker,
+            plan, begun, &identity, n_rows, device, tracker,
         )?),
         None => None,
     };
