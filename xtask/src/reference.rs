@@ -1,19 +1,25 @@
 //! `cargo xtask reference`: the reference folder in, up-to-date `fixtures/` out.
 //!
 //! Only files that differ are written. What `fixtures/` holds beyond the reference, its README
-//! and the project's own cases, is left alone and named.
+//! and the project's own cases, is left alone and named. Of GSM8K's pairs, which lie beside the
+//! reference, the rows of each trajectory are kept.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+
+use serde_json::Value;
 
 use crate::workspace;
 
 /// The folders that the project keeps; the rest of the reference is read where it lies.
-const KEPT: [&str; 2] = ["losses", "models"];
+const KEPT: [&str; 3] = ["losses", "models", "trajectories"];
+
+/// The folder of GSM8K's pairs, beside the reference and in `fixtures/`.
+const GSM8K: &str = "gsm8k";
 
 /// What happened to one file, by its path below `fixtures/`.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +49,7 @@ pub(crate) fn run(from: Option<&Path>) -> Result<ExitCode> {
         let target = root.join("fixtures").join(folder);
         changes.extend(refresh(&source, &target, Path::new(folder))?);
     }
+    changes.extend(cut_pairs(&from, &root.join("fixtures"))?);
     for change in &changes {
         match change {
             Change::Added(path) => println!("added    fixtures/{}", path.display()),
@@ -67,22 +74,70 @@ fn refresh(source: &Path, target: &Path, label: &Path) -> Result<Vec<Change>> {
         let from = source.join(path);
         let to = target.join(path);
         let bytes = fs::read(&from).with_context(|| from.display().to_string())?;
-        let change = match fs::read(&to) {
-            Ok(present) if present == bytes => continue,
-            Ok(_) => Change::Updated(label.join(path)),
-            Err(_) => Change::Added(label.join(path)),
-        };
-        if let Some(folder) = to.parent() {
-            fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-        }
-        fs::write(&to, bytes).with_context(|| to.display().to_string())?;
-        changes.push(change);
+        changes.extend(update(&to, &bytes, label.join(path))?);
     }
     if target.is_dir() {
         let extra = files(target)?
             .into_iter()
             .filter(|path| !wanted.contains(path));
         changes.extend(extra.map(|path| Change::OnlyHere(label.join(path))));
+    }
+    Ok(changes)
+}
+
+/// Writes a file that is not there, or holds something else.
+fn update(to: &Path, bytes: &[u8], label: PathBuf) -> Result<Option<Change>> {
+    let change = match fs::read(to) {
+        Ok(present) if present == bytes => return Ok(None),
+        Ok(_) => Change::Updated(label),
+        Err(_) => Change::Added(label),
+    };
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    fs::write(to, bytes).with_context(|| to.display().to_string())?;
+    Ok(Some(change))
+}
+
+/// Keeps the pairs that each trajectory was made with: the rows `pairs` of the file beside the
+/// reference, under the trajectory's name, and the licence they are under.
+fn cut_pairs(reference: &Path, fixtures: &Path) -> Result<Vec<Change>> {
+    let source = reference.join("..").join(GSM8K);
+    let read = |name: &str| {
+        let path = source.join(name);
+        fs::read_to_string(&path).with_context(|| path.display().to_string())
+    };
+    let target = fixtures.join(GSM8K);
+    let label = Path::new(GSM8K);
+    let licence = read("LICENSE")?;
+    let to = target.join("LICENSE");
+    let mut changes = Vec::from_iter(update(&to, licence.as_bytes(), label.join("LICENSE"))?);
+    let pairs = read("pairs.jsonl")?;
+    let trajectories = reference.join("trajectories");
+    for path in files(&trajectories)? {
+        let from = trajectories.join(&path);
+        let text = fs::read_to_string(&from).with_context(|| from.display().to_string())?;
+        let trajectory: Value =
+            serde_json::from_str(&text).with_context(|| from.display().to_string())?;
+        let bound = |i: usize| trajectory["pairs"][i].as_u64().map(|n| n as usize);
+        let (start, end) = bound(0)
+            .zip(bound(1))
+            .with_context(|| format!("{}: no `pairs` [start, end)", from.display()))?;
+        ensure!(start < end, "{}: `pairs` holds no row", from.display());
+        let rows: Vec<&str> = pairs.lines().skip(start).take(end - start).collect();
+        ensure!(
+            rows.len() == end - start,
+            "{}: rows {start} to {end} are not all in {}",
+            from.display(),
+            source.join("pairs.jsonl").display()
+        );
+        let name = path.with_extension("jsonl");
+        let text = rows.join("\n") + "\n";
+        changes.extend(update(
+            &target.join(&name),
+            text.as_bytes(),
+            label.join(&name),
+        )?);
     }
     Ok(changes)
 }
@@ -150,6 +205,32 @@ mod tests {
         ];
         assert_eq!(first, expected);
         assert_eq!(second, []);
+    }
+
+    #[test]
+    fn a_trajectory_keeps_its_rows_of_the_pairs() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (
+            folder.path().join("reference"),
+            folder.path().join("fixtures"),
+        );
+        write(
+            &from,
+            "trajectories/dpo.json",
+            r#"{"pairs": [1, 3], "steps": 8}"#,
+        );
+        write(folder.path(), "gsm8k/pairs.jsonl", "a\nb\nc\nd\n");
+        write(folder.path(), "gsm8k/LICENSE", "free");
+        let expected = [
+            Change::Added("gsm8k/LICENSE".into()),
+            Change::Added("gsm8k/dpo.jsonl".into()),
+        ];
+        assert_eq!(cut_pairs(&from, &to).unwrap(), expected);
+        let kept = fs::read_to_string(to.join("gsm8k/dpo.jsonl")).unwrap();
+        assert_eq!(kept, "b\nc\n");
+        assert_eq!(cut_pairs(&from, &to).unwrap(), []);
+        write(&from, "trajectories/dpo.json", r#"{"pairs": [3, 5]}"#);
+        assert!(cut_pairs(&from, &to).is_err());
     }
 
     #[test]

@@ -8,7 +8,9 @@ use burn::tensor::{Tensor, backend::AutodiffBackend, backend::Backend};
 use crate::parameters::{NamedGradients, map_parameters};
 use crate::plan::TrainPlan;
 
-/// AdamW (Loshchilov & Hutter 2019, algorithm 2), with the arithmetic of PyTorch's.
+/// AdamW (Loshchilov & Hutter 2019, algorithm 2), with the arithmetic of PyTorch's. Matrices decay,
+/// embeddings among them; parameters of one axis, which are the scales of norms and the biases, do
+/// not, as in `transformers`' trainer.
 #[derive(Clone, Debug)]
 pub struct AdamW<B: Backend> {
     beta1: f64,
@@ -47,8 +49,11 @@ impl<B: Backend> AdamW<B> {
     {
         self.steps += 1;
         let mut gradients = gradients;
-        map_parameters::<AB, M, _>(module, |name, value| match gradients.remove(name) {
-            Some(gradient) => self.update(name, value, gradient, rate),
+        map_parameters::<AB, M, _>(module, |name, axes, value| match gradients.remove(name) {
+            Some(gradient) => {
+                let weight_decay = if axes > 1 { self.weight_decay } else { 0.0 };
+                self.update(name, value, gradient, rate, weight_decay)
+            }
             None => value,
         })
     }
@@ -59,6 +64,7 @@ impl<B: Backend> AdamW<B> {
         value: Tensor<B, 1>,
         gradient: Tensor<B, 1>,
         rate: f64,
+        weight_decay: f64,
     ) -> Tensor<B, 1> {
         let Moments { first, second } = self.moments.remove(name).unwrap_or_else(|| Moments {
             first: gradient.zeros_like(),
@@ -71,10 +77,10 @@ impl<B: Backend> AdamW<B> {
         let correction1 = 1.0 - self.beta1.powf(t);
         let correction2 = (1.0 - self.beta2.powf(t)).sqrt();
         let denominator = second.clone().sqrt() / correction2 + self.epsilon;
-        let decayed = if self.weight_decay == 0.0 {
+        let decayed = if weight_decay == 0.0 {
             value
         } else {
-            value * (1.0 - rate * self.weight_decay)
+            value * (1.0 - rate * weight_decay)
         };
         let updated = decayed - first.clone() / denominator * (rate / correction1);
         let moments = Moments { first, second };

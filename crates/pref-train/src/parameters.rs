@@ -86,12 +86,12 @@ impl<B: Backend> ModuleVisitor<B> for Sizes {
     }
 }
 
-/// Replaces every float parameter by `update(name, flat value)`.
+/// Replaces every float parameter by `update(name, axes, flat value)`.
 pub(crate) fn map_parameters<AB, M, F>(module: M, update: F) -> M
 where
     AB: AutodiffBackend,
     M: Module<AB>,
-    F: FnMut(&str, Tensor<AB::InnerBackend, 1>) -> Tensor<AB::InnerBackend, 1>,
+    F: FnMut(&str, usize, Tensor<AB::InnerBackend, 1>) -> Tensor<AB::InnerBackend, 1>,
 {
     module.map(&mut Updater {
         path: Path::default(),
@@ -154,7 +154,7 @@ struct Updater<F> {
 impl<AB, F> ModuleMapper<AB> for Updater<F>
 where
     AB: AutodiffBackend,
-    F: FnMut(&str, Tensor<AB::InnerBackend, 1>) -> Tensor<AB::InnerBackend, 1>,
+    F: FnMut(&str, usize, Tensor<AB::InnerBackend, 1>) -> Tensor<AB::InnerBackend, 1>,
 {
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.enter(name);
@@ -169,7 +169,7 @@ where
         let is_trained = tensor.is_require_grad();
         let dims = tensor.dims();
         let flat = tensor.inner().reshape([-1]);
-        let updated = (self.update)(&self.path.name(), flat).reshape(dims);
+        let updated = (self.update)(&self.path.name(), D, flat).reshape(dims);
         let mut tensor = Tensor::from_inner(updated);
         if is_trained {
             tensor = tensor.require_grad();

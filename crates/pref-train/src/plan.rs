@@ -141,7 +141,7 @@ pub struct TrainPlan {
     pub schedule: ScheduleKind,
     /// Steps over which the learning rate rises from 0.
     pub warmup_steps: usize,
-    /// AdamW's decoupled weight decay.
+    /// AdamW's decoupled weight decay, of matrices; norms and biases have none.
     pub weight_decay: f64,
     /// AdamW's decay of the first moment.
     pub adam_beta1: f64,
@@ -196,6 +196,7 @@ impl TrainPlan {
 #[serde(rename_all = "kebab-case")]
 pub enum ScheduleKind {
     /// It does not.
+    #[serde(alias = "constant_with_warmup")]
     Constant,
     /// In a straight line, to 0 at the last step.
     Linear,

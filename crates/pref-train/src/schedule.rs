@@ -55,3 +55,52 @@ impl Schedule {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    /// A schedule, and the rate of each of its steps as `transformers` has it.
+    #[derive(Deserialize)]
+    struct Case {
+        schedule: ScheduleKind,
+        peak: f64,
+        warmup: usize,
+        total: usize,
+        rates: Vec<f64>,
+    }
+
+    #[test]
+    fn every_schedule_is_that_of_transformers() -> Result<(), Box<dyn std::error::Error>> {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../fixtures/schedules/rates.json"
+        );
+        let cases: Vec<Case> = serde_json::from_str(&std::fs::read_to_string(path)?)?;
+        use ScheduleKind::{Constant, Cosine, Linear};
+        for kind in [Constant, Linear, Cosine] {
+            let of_kind: Vec<&Case> = cases.iter().filter(|case| case.schedule == kind).collect();
+            assert_eq!(of_kind.len(), 7, "{kind:?}");
+            for case in of_kind {
+                let Case {
+                    peak,
+                    warmup,
+                    total,
+                    ..
+                } = *case;
+                assert_eq!(case.rates.len(), total);
+                let schedule = Schedule::from_parts(peak, kind, warmup, total);
+                for (step, theirs) in case.rates.iter().enumerate() {
+                    let ours = schedule.rate(step);
+                    assert!(
+                        (ours - theirs).abs() <= 1e-12 * peak,
+                        "{kind:?}, {warmup} of {total} steps, step {step}: {ours}, {theirs}"
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+}
