@@ -41,7 +41,7 @@ pub(crate) struct Positions<B: Backend> {
 
 type Kind<B> = (LayerKind, Rotary<B>, Option<Tensor<B, 3>>);
 
-/// `cos` and `sin` of every position's angles, `[1 or rows, 1, tokens, head_dim / 2]`.
+/// `cos` and `sin` of every position's angles, times the rope's amplitude, `[1 or rows, 1, tokens, head_dim / 2]`.
 #[derive(Clone, Debug)]
 struct Rotary<B: Backend> {
     cos: Tensor<B, 4>,
@@ -122,13 +122,14 @@ fn kinds<B: Backend>(
 impl<B: Backend> Rotary<B> {
     /// Of the positions of each row, or of all rows alike.
     fn new(rope: &Rope, head_dim: usize, positions: &[Vec<usize>], device: &B::Device) -> Self {
-        let frequencies = rope.frequencies(head_dim);
+        let (frequencies, amplitude) = (rope.frequencies(head_dim), rope.amplitude());
         let last = positions.iter().flatten().copied().max().unwrap_or(0);
         let first = positions.iter().flatten().copied().min().unwrap_or(0);
         let tokens = positions.first().map_or(0, Vec::len);
         let table = |f: fn(f64) -> f64| {
             let of_position = |position: usize| {
-                let angle = move |frequency: &f64| f(position as f64 * frequency) as f32;
+                let angle =
+                    move |frequency: &f64| (f(position as f64 * frequency) * amplitude) as f32;
                 frequencies.iter().map(angle).collect::<Vec<f32>>()
             };
             let known: Vec<Vec<f32>> = (first..=last).map(of_position).collect();

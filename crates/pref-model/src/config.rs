@@ -3,9 +3,11 @@
 //! mathematics and is not implemented is refused by name.
 
 mod error;
+mod json;
 mod known;
 mod read;
 mod rope;
+mod ropes;
 
 pub use error::ConfigError;
 pub use rope::{Rope, RopeScaling};
@@ -15,10 +17,17 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use crate::dtype::Format;
+
+/// `max_position_embeddings` where the file has none.
+const DEFAULT_POSITIONS: usize = 2048;
+
 /// A decoder's architecture and sizes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub(crate) raw: Map<String, Value>,
+    /// Number format of the model that this one comes from.
+    pub(crate) stored: Option<Format>,
     pub(crate) architecture: Architecture,
     pub(crate) vocab_size: usize,
     pub(crate) hidden_size: usize,
@@ -90,12 +99,21 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the file and the key.
     pub fn from_folder(folder: &Path) -> Result<Self, ConfigError> {
+        Self::from_folder_ignoring(folder, &[])
+    }
+
+    /// The same, passing over settings of unknown effect that the user knows to have none: keys of
+    /// the file, those of an object inside it as `rope_scaling.key`.
+    ///
+    /// # Errors
+    /// As [`from_folder`](Self::from_folder), and for a key that the decoder reads.
+    pub fn from_folder_ignoring(folder: &Path, ignored: &[String]) -> Result<Self, ConfigError> {
         let path = folder.join("config.json");
         let text = fs::read_to_string(&path).map_err(|source| ConfigError::Read {
             path: path.clone(),
             source,
         })?;
-        Self::from_json(&text, &path.display().to_string())
+        Self::parse(&text, &path.display().to_string(), ignored)
     }
 
     /// Reads the text of a `config.json`; `origin` names it in errors.
@@ -103,11 +121,15 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the key, what was found and what is supported.
     pub fn from_json(text: &str, origin: &str) -> Result<Self, ConfigError> {
+        Self::parse(text, origin, &[])
+    }
+
+    fn parse(text: &str, origin: &str, ignored: &[String]) -> Result<Self, ConfigError> {
         let raw = serde_json::from_str(text).map_err(|error| ConfigError::Json {
             origin: origin.to_owned(),
             message: error.to_string(),
         })?;
-        read::read(raw, origin)
+        read::read(raw, origin, ignored)
     }
 
     /// A fresh Llama of any size, with rope base 10,000 and an untied head of its own.
@@ -151,7 +173,7 @@ impl Config {
             "vocab_size": sizes.vocab,
         });
         match raw {
-            Value::Object(raw) => read::read(raw, "a fresh Llama"),
+            Value::Object(raw) => read::read(raw, "a fresh Llama", &[]),
             _ => unreachable!("the literal above is an object"),
         }
     }
@@ -181,20 +203,31 @@ impl Config {
         self.layers.len()
     }
 
-    /// The number format that the weights are stored in, as the configuration says.
-    pub fn stored_dtype(&self) -> Option<&str> {
-        let of = |key: &str| self.raw.get(key).and_then(Value::as_str);
-        of("dtype").or_else(|| of("torch_dtype"))
+    /// The rotary embedding of each layer.
+    pub fn ropes(&self) -> impl Iterator<Item = &Rope> {
+        self.layers.iter().map(|layer| &layer.rope)
     }
 
-    /// The JSON it was read from, with another number format.
+    /// The number format of the model that this one comes from, as `transformers` calls it: what
+    /// its `config.json` says, or its weights where that says nothing; none if it was never stored.
+    pub fn stored_dtype(&self) -> Option<&str> {
+        self.stored.map(Format::name)
+    }
+
+    /// The JSON it was read from, with another number format, under both its names where both are
+    /// there.
     pub(crate) fn to_json(&self, dtype: &str) -> String {
         let mut raw = self.raw.clone();
-        let key = match raw.contains_key("torch_dtype") {
-            true => "torch_dtype",
-            false => "dtype",
+        let known = ["dtype", "torch_dtype"].map(|key| raw.contains_key(key).then_some(key));
+        let known: Vec<&str> = known.into_iter().flatten().collect();
+        let keys = if known.is_empty() {
+            vec!["dtype"]
+        } else {
+            known
         };
-        raw.insert(key.to_owned(), json!(dtype));
+        for key in keys {
+            raw.insert(key.to_owned(), json!(dtype));
+        }
         serde_json::to_string_pretty(&raw).expect("JSON values always have a text") + "\n"
     }
 }

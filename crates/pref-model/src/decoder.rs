@@ -89,7 +89,29 @@ impl<B: Backend> Decoder<B> {
     /// # Errors
     /// [`LoadError`] names the file and the tensor.
     pub fn load(folder: &Path, device: &B::Device) -> Result<Self, LoadError> {
-        load::load(folder, device)
+        Self::load_ignoring(folder, &[], device)
+    }
+
+    /// The same, passing over settings of `config.json` as
+    /// [`Config::from_folder_ignoring`] does.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_ignoring(
+        folder: &Path,
+        ignored: &[String],
+        device: &B::Device,
+    ) -> Result<Self, LoadError> {
+        load::load(folder, ignored, device)
+    }
+
+    /// The decoder as one that comes from the same stored model as `other`: saved as
+    /// [`SaveDtype::Source`](crate::SaveDtype::Source), it gets that model's number format. A
+    /// checkpoint is written in f32 whatever the model was, and is given the model's format back
+    /// by this.
+    pub fn with_source_of(mut self, other: &Self) -> Self {
+        self.config.stored = other.config.stored;
+        self
     }
 
     /// The architecture and its sizes.

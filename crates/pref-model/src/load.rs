@@ -30,14 +30,18 @@ pub(crate) struct Index {
     pub(crate) weight_map: BTreeMap<String, String>,
 }
 
-pub(crate) fn load<B: Backend>(folder: &Path, device: &B::Device) -> Result<Decoder<B>, LoadError> {
-    let config = Config::from_folder(folder)?;
+pub(crate) fn load<B: Backend>(
+    folder: &Path,
+    ignored: &[String],
+    device: &B::Device,
+) -> Result<Decoder<B>, LoadError> {
+    let config = Config::from_folder_ignoring(folder, ignored)?;
     let files = Files::open(folder)?;
     let sums = Checksums::of_folder(folder)?;
     // reading for the checksums warms the cache for the conversion, which goes on beside it
     std::thread::scope(|scope| {
         let checked = scope.spawn(|| files.check(&sums));
-        let decoder = convert(folder, &config, &files, device);
+        let decoder = convert(folder, config, &files, device);
         // damage is the cause of whatever the conversion found
         checked.join().expect("comparing bytes does not panic")?;
         decoder
@@ -47,13 +51,19 @@ pub(crate) fn load<B: Backend>(folder: &Path, device: &B::Device) -> Result<Deco
 /// The decoder of the files' tensors.
 fn convert<B: Backend>(
     folder: &Path,
-    config: &Config,
+    mut config: Config,
     files: &Files,
     device: &B::Device,
 ) -> Result<Decoder<B>, LoadError> {
     let tensors = files.tensors()?;
+    if config.stored.is_none() {
+        let formats = tensors
+            .values()
+            .filter_map(|(_, view)| Format::of_dtype(view.dtype()));
+        config.stored = formats.reduce(Format::wider);
+    }
     let mut unused: BTreeSet<&str> = tensors.keys().map(String::as_str).collect();
-    let decoder = Decoder::build(config, device, |name, shape| {
+    let decoder = Decoder::build(&config, device, |name, shape| {
         unused.remove(name);
         match tensors.get(name) {
             Some((path, view)) => values(path, name, view, shape),

@@ -168,11 +168,7 @@ impl<B: Backend> Decoder<B> {
             SaveDtype::F32 => Format::F32,
             SaveDtype::F16 => Format::F16,
             SaveDtype::Bf16 => Format::Bf16,
-            SaveDtype::Source => match self.config().stored_dtype() {
-                Some("bfloat16") => Format::Bf16,
-                Some("float16") => Format::F16,
-                _ => Format::F32,
-            },
+            SaveDtype::Source => self.config().stored.unwrap_or(Format::F32),
         }
     }
 }

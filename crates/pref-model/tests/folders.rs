@@ -12,12 +12,15 @@ use pref_model::{Decoder, SaveDtype};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
-const MODELS: [&str; 6] = [
+const MODELS: [&str; 9] = [
     "llama",
+    "llama2",
     "llama3-scaled",
     "mistral",
     "qwen2",
     "qwen3",
+    "qwen3-yarn",
+    "qwen3-yarn-plain",
     "gemma3",
 ];
 
@@ -94,13 +97,32 @@ fn configurations_that_are_not_implemented_are_refused_by_name() {
         set("attention_dropout", json!(0.1)),
         set(
             "rope_parameters",
-            json!({"rope_type": "yarn", "factor": 4.0}),
+            json!({"rope_type": "dynamic", "factor": 4.0}),
+        ),
+        set(
+            "rope_parameters",
+            json!({"type": "longrope", "short_factor": [1.0], "long_factor": [1.0]}),
+        ),
+        set("rope_parameters", json!({"rope_type": "yarn"})),
+        set(
+            "rope_parameters",
+            json!({"rope_type": "yarn", "factor": 4.0, "mrope_section": [1, 2]}),
         ),
         set(
             "rope_parameters",
             json!({"rope_type": "llama3", "factor": 4.0}),
         ),
         set("layer_types", json!(["sliding_attention"])),
+        set(
+            "layer_types",
+            json!(["sliding_attention", "full_attention", "full_attention"]),
+        ),
+        set("partial_rotary_factor", json!(0.5)),
+        set("rms_norm_eps", json!(-1e-6)),
+        set("rope_parameters", json!({"rope_theta": -1e4})),
+        set("rope_theta", json!(0)),
+        set("num_hidden_layers", json!(1_000_000_000)),
+        set("final_logit_softcapping", json!(0.0)),
         set("num_key_value_heads", json!(3)),
         set("hidden_size", json!(-64)),
         set("hidden_size", json!("64")),
@@ -419,4 +441,126 @@ fn shards_are_not_saved_beside_weights_that_would_be_loaded_in_their_place() {
     save().unwrap();
     assert!(!folder.path().join("model.safetensors").exists());
     assert!(load(folder.path()).is_ok());
+}
+
+#[test]
+fn settings_without_effect_are_passed_over() {
+    let folder = copy("llama");
+    let settings = json!({
+        "_attn_implementation_autoset": true,
+        "_model_name_or_path": "somewhere",
+        "_anything_a_program_notes": [1, {"a": 2}],
+        "is_llama_config": true,
+        "transformers.js_config": {"dtype": "q4"},
+        "auto_map": {"AutoModelForCausalLM": "modeling.Model"},
+        "model_max_length": 2048,
+        "max_sequence_length": 2048,
+        "max_new_tokens": 256,
+        "no_repeat_ngram_size": 3,
+        "typical_p": 0.9,
+        "resid_pdrop": 0.0,
+        "hidden_dropout": 0,
+        "partial_rotary_factor": 1.0,
+        "layer_types": ["full_attention", "full_attention", "full_attention"],
+    });
+    let settings = settings.as_object().unwrap();
+    assert_eq!(settings.len(), 15);
+    edit_json(&folder.path().join("config.json"), |config| {
+        config.as_object_mut().unwrap().extend(settings.clone());
+    });
+    let model = load(folder.path()).unwrap();
+    // and they are still there in what is saved
+    let saved = tempfile::tempdir().unwrap();
+    model.save(saved.path(), SaveDtype::Source).unwrap();
+    let config = fs::read_to_string(saved.path().join("config.json")).unwrap();
+    let config: Value = serde_json::from_str(&config).unwrap();
+    for (key, value) in settings {
+        assert_eq!(&config[key], value, "{key}");
+    }
+}
+
+#[test]
+fn a_setting_of_unknown_effect_can_be_ignored_and_one_that_decides_cannot() {
+    let folder = copy("llama");
+    edit_json(&folder.path().join("config.json"), |config| {
+        config["loss_scale_note"] = json!(3);
+        config["rope_parameters"]["note"] = json!("text");
+    });
+    let with = |ignored: &[&str]| {
+        let ignored: Vec<String> = ignored.iter().map(|&key| key.to_owned()).collect();
+        let loaded = Decoder::<Flex>::load_ignoring(folder.path(), &ignored, &Default::default());
+        let error = |e: pref_model::LoadError| e.to_string();
+        loaded.map(|_| ()).map_err(error)
+    };
+    let errors = [
+        with(&[]).unwrap_err(),
+        with(&["loss_scale_note"]).unwrap_err(),
+        with(&["loss_scale_note", "rope_parameters.note", "hidden_size"]).unwrap_err(),
+    ];
+    let errors = errors.join("\n");
+    insta::assert_snapshot!(errors.replace(&folder.path().display().to_string(), "[folder]"));
+    assert_eq!(with(&["loss_scale_note", "rope_parameters.note"]), Ok(()));
+}
+
+#[test]
+fn a_base_beside_rope_parameters_without_one_counts() {
+    let config = |change: fn(&mut Value)| {
+        let folder = copy("llama");
+        edit_json(&folder.path().join("config.json"), change);
+        pref_model::Config::from_folder(folder.path()).unwrap()
+    };
+    let inside = config(|c| c["rope_parameters"] = json!({"rope_theta": 5e5}));
+    let outside = config(|c| {
+        c["rope_parameters"] = json!({"rope_type": "default"});
+        c["rope_theta"] = json!(5e5);
+    });
+    let theta = |config: &pref_model::Config| -> Vec<f64> {
+        config.ropes().map(|rope| rope.theta).collect()
+    };
+    assert_eq!(theta(&inside), [5e5; 3]);
+    assert_eq!(theta(&outside), [5e5; 3]);
+}
+
+#[test]
+fn the_source_format_is_that_of_the_weights_where_config_json_has_none() {
+    let folder = copy("qwen3"); // stored in bfloat16
+    let json = |folder: &Path| -> Value {
+        serde_json::from_str(&fs::read_to_string(folder.join("config.json")).unwrap()).unwrap()
+    };
+    edit_json(&folder.path().join("config.json"), |config| {
+        let config = config.as_object_mut().unwrap();
+        assert!(
+            config
+                .remove("dtype")
+                .or(config.remove("torch_dtype"))
+                .is_some()
+        );
+    });
+    let saved = tempfile::tempdir().unwrap();
+    let model = load(folder.path()).unwrap();
+    model.save(saved.path(), SaveDtype::Source).unwrap();
+    assert_eq!(tensors(saved.path()), tensors(&fixture("qwen3")));
+    assert_eq!(json(saved.path())["dtype"], "bfloat16");
+
+    // through a copy in f32, as a checkpoint is, both names of the format in step
+    edit_json(&folder.path().join("config.json"), |config| {
+        config["dtype"] = json!("bfloat16");
+        config["torch_dtype"] = json!("bfloat16");
+    });
+    let model = load(folder.path()).unwrap();
+    let checkpoint = tempfile::tempdir().unwrap();
+    model.save(checkpoint.path(), SaveDtype::F32).unwrap();
+    let config = json(checkpoint.path());
+    assert_eq!(
+        [&config["dtype"], &config["torch_dtype"]],
+        ["float32", "float32"]
+    );
+    let restored = load(checkpoint.path()).unwrap().with_source_of(&model);
+    restored.save(saved.path(), SaveDtype::Source).unwrap();
+    assert_eq!(tensors(saved.path()), tensors(&fixture("qwen3")));
+    let config = json(saved.path());
+    assert_eq!(
+        [&config["dtype"], &config["torch_dtype"]],
+        ["bfloat16", "bfloat16"]
+    );
 }

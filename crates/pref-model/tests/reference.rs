@@ -1,4 +1,4 @@
-//! The six tiny decoders beside the reference implementation: log-probs of every token, the last
+//! The tiny decoders beside the reference implementation: log-probs of every token, the last
 //! position's logits, and a greedy continuation through the key-value cache.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
@@ -12,12 +12,15 @@ use serde::Deserialize;
 
 /// Error of a log-prob allowed, nats.
 const BAR: f32 = 2e-4;
-const MODELS: [&str; 6] = [
+const MODELS: [&str; 9] = [
     "llama",
+    "llama2",
     "llama3-scaled",
     "mistral",
     "qwen2",
     "qwen3",
+    "qwen3-yarn",
+    "qwen3-yarn-plain",
     "gemma3",
 ];
 
@@ -70,6 +73,7 @@ fn check<B: Backend>() {
         let device = B::Device::default();
         let text = std::fs::read_to_string(folder(name).join("expected.json")).unwrap();
         let expected: Expected = serde_json::from_str(&text).unwrap();
+        assert_eq!(expected.cases.len(), 3, "{name}");
         let model = Decoder::<B>::load(&folder(name), &device).unwrap();
         for case in &expected.cases {
             let tokens = row::<B>(&case.input_ids);
@@ -93,16 +97,16 @@ fn check<B: Backend>() {
 }
 
 #[test]
-fn six_models_on_flex() {
+fn all_models_on_flex() {
     check::<Flex>();
 }
 
 #[test]
-fn six_models_on_ndarray() {
+fn all_models_on_ndarray() {
     check::<NdArray>();
 }
 
 #[test]
-fn six_models_under_autodiff() {
+fn all_models_under_autodiff() {
     check::<Autodiff<Flex>>();
 }

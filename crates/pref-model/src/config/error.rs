@@ -70,4 +70,10 @@ pub enum ConfigError {
         /// `; supported are …`, or why not.
         reason: String,
     },
+    /// A setting to be ignored that cannot be.
+    #[error("`{key}` cannot be ignored: it decides what the model computes, and is supported")]
+    NotIgnorable {
+        /// The key.
+        key: String,
+    },
 }

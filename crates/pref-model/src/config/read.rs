@@ -2,17 +2,24 @@
 
 use serde_json::{Map, Value};
 
-use super::known::refuse_unknown;
-use super::{Activation, Architecture, Config, ConfigError, LayerKind, Rope, RopeScaling};
+use super::json::Json;
+use super::known::{refuse_honoured, refuse_unknown};
+use super::ropes::ropes;
+use super::{Activation, Architecture, Config, ConfigError, DEFAULT_POSITIONS, LayerKind};
+use crate::dtype::Format;
 
 const SUPPORTED: &str = "llama, mistral, qwen2, qwen3, gemma3_text";
 
-pub(super) fn read(raw: Map<String, Value>, origin: &str) -> Result<Config, ConfigError> {
-    let json = Json {
-        map: &raw,
-        origin,
-        prefix: "",
-    };
+/// More layers than any model has; a number that lies is refused before anything is made of it.
+const MOST_LAYERS: usize = 10_000;
+
+pub(super) fn read(
+    raw: Map<String, Value>,
+    origin: &str,
+    ignored: &[String],
+) -> Result<Config, ConfigError> {
+    refuse_honoured(ignored)?;
+    let json = Json::new(&raw, origin, ignored);
     let architecture = match json.text("model_type")?.as_deref() {
         Some("llama") => Architecture::Llama,
         Some("mistral") => Architecture::Mistral,
@@ -28,7 +35,7 @@ pub(super) fn read(raw: Map<String, Value>, origin: &str) -> Result<Config, Conf
         }
         None => return Err(json.missing("model_type", "the decoder's family")),
     };
-    refuse_unknown(&raw, origin)?;
+    refuse_unknown(&json)?;
 
     let hidden_size = json.size("hidden_size")?;
     let n_heads = json.size("num_attention_heads")?;
@@ -53,18 +60,27 @@ pub(super) fn read(raw: Map<String, Value>, origin: &str) -> Result<Config, Conf
         "head_dim",
         "an even number",
     )?;
-    if json.number("attention_dropout")?.unwrap_or(0.0) != 0.0 {
-        return Err(json.unsupported("attention_dropout", "; training is without dropout"));
-    }
+    expect(
+        json.number("rms_norm_eps")?.is_none_or(|eps| eps >= 0.0),
+        "rms_norm_eps",
+        "a number of at least 0",
+    )?;
 
     let is_gemma = architecture.is_gemma();
     let has_attention_bias = json.flag("attention_bias")?.unwrap_or(false);
     let is_qwen2 = architecture == Architecture::Qwen2;
     let scalar = match is_gemma {
-        true => json.number("query_pre_attn_scalar")?.unwrap_or(256.0),
+        true => json.positive("query_pre_attn_scalar")?.unwrap_or(256.0),
         false => head_dim as f64,
     };
     let n_layers = json.size("num_hidden_layers")?;
+    expect(
+        n_layers <= MOST_LAYERS,
+        "num_hidden_layers",
+        &format!("at most {MOST_LAYERS}"),
+    )?;
+    let dtype = ["dtype", "torch_dtype"].map(|key| json.get(key).and_then(Value::as_str));
+    let stored = dtype.into_iter().flatten().find_map(Format::of_name);
     Ok(Config {
         architecture,
         vocab_size: json.size("vocab_size")?,
@@ -76,18 +92,19 @@ pub(super) fn read(raw: Map<String, Value>, origin: &str) -> Result<Config, Conf
         norm_eps: json.number("rms_norm_eps")?.unwrap_or(1e-6),
         max_positions: json
             .optional_size("max_position_embeddings")?
-            .unwrap_or(2048),
+            .unwrap_or(DEFAULT_POSITIONS),
         eos_token_ids: eos_token_ids(&json)?,
-        initializer_range: json.number("initializer_range")?.unwrap_or(0.02),
+        initializer_range: json.positive("initializer_range")?.unwrap_or(0.02),
         has_tied_head: json.flag("tie_word_embeddings")?.unwrap_or(is_gemma),
         has_qkv_bias: is_qwen2 || has_attention_bias,
         has_output_bias: !is_qwen2 && has_attention_bias,
         has_mlp_bias: json.flag("mlp_bias")?.unwrap_or(false),
         activation: activation(&json, is_gemma)?,
         attention_scale: 1.0 / scalar.sqrt(),
-        attention_softcap: json.number("attn_logit_softcapping")?,
-        logit_softcap: json.number("final_logit_softcapping")?,
+        attention_softcap: json.positive("attn_logit_softcapping")?,
+        logit_softcap: json.positive("final_logit_softcapping")?,
         layers: layers(&json, architecture, n_layers)?,
+        stored,
         raw: raw.clone(),
     })
 }
@@ -164,9 +181,6 @@ fn sliding_layers(
     let Some(types) = json.get("layer_types") else {
         return Ok(by_family);
     };
-    if matches!(architecture, Architecture::Llama | Architecture::Mistral) {
-        return Err(json.unsupported("layer_types", " for this model_type"));
-    }
     let wrong = || {
         json.wrong(
             "layer_types",
@@ -182,199 +196,10 @@ fn sliding_layers(
         Some("full_attention") => Ok(false),
         _ => Err(wrong()),
     };
-    types.iter().map(is_sliding).collect()
-}
-
-/// Rotary embeddings of the sliding layers and of the others.
-fn ropes(json: &Json<'_>, architecture: Architecture) -> Result<(Rope, Rope), ConfigError> {
-    let is_gemma = architecture.is_gemma();
-    let default_theta = if is_gemma { 1e6 } else { 1e4 };
-    if let Some(parameters) = json.get("rope_parameters") {
-        let parameters = json.inner("rope_parameters", parameters)?;
-        if parameters.map.contains_key("full_attention") {
-            let of = |key: &'static str, theta: f64| match parameters.get(key) {
-                Some(value) => rope(&parameters.inner(key, value)?, theta),
-                None => Err(parameters.missing(key, "the rope of these layers")),
-            };
-            return Ok((
-                of("sliding_attention", 1e4)?,
-                of("full_attention", default_theta)?,
-            ));
-        }
-        let rope = rope(&parameters, default_theta)?;
-        return Ok((rope, rope));
-    }
-    // the spelling of 4.x: a base at the top, scaling in an object of its own
-    let theta = json.number("rope_theta")?.unwrap_or(default_theta);
-    let global = match json.get("rope_scaling") {
-        Some(scaling) => rope(&json.inner("rope_scaling", scaling)?, theta)?,
-        None => Rope {
-            theta,
-            scaling: RopeScaling::None,
-        },
-    };
-    let local = match is_gemma {
-        true => Rope {
-            theta: json.number("rope_local_base_freq")?.unwrap_or(1e4),
-            scaling: RopeScaling::None,
-        },
-        false => global,
-    };
-    Ok((local, global))
-}
-
-fn rope(json: &Json<'_>, default_theta: f64) -> Result<Rope, ConfigError> {
-    const KNOWN: [&str; 8] = [
-        "rope_theta",
-        "rope_type",
-        "type",
-        "factor",
-        "low_freq_factor",
-        "high_freq_factor",
-        "original_max_position_embeddings",
-        "partial_rotary_factor",
-    ];
-    let unknown = json
-        .map
-        .iter()
-        .find(|(key, value)| !KNOWN.contains(&key.as_str()) && !value.is_null());
-    if let Some((key, _)) = unknown {
-        return Err(json.unsupported(key, ""));
-    }
-    if json.number("partial_rotary_factor")?.unwrap_or(1.0) != 1.0 {
-        return Err(json.unsupported("partial_rotary_factor", "; supported is 1"));
-    }
-    let theta = json.number("rope_theta")?.unwrap_or(default_theta);
-    let key = match json.get("rope_type") {
-        Some(_) => "rope_type",
-        None => "type",
-    };
-    let required = |key: &str| {
-        json.number(key)?
-            .filter(|&x| x > 0.0)
-            .ok_or_else(|| json.missing(key, "a number above 0"))
-    };
-    let scaling = match json.text(key)?.as_deref() {
-        None | Some("default") => RopeScaling::None,
-        Some("linear") => RopeScaling::Linear {
-            factor: required("factor")?,
-        },
-        Some("llama3") => RopeScaling::Llama3 {
-            factor: required("factor")?,
-            low_freq_factor: required("low_freq_factor")?,
-            high_freq_factor: required("high_freq_factor")?,
-            original: required("original_max_position_embeddings")?,
-        },
-        Some(_) => {
-            return Err(json.unsupported(key, "; supported are default, linear, llama3"));
-        }
-    };
-    Ok(Rope { theta, scaling })
-}
-
-/// An object of the file, and where it is.
-struct Json<'a> {
-    map: &'a Map<String, Value>,
-    origin: &'a str,
-    prefix: &'a str,
-}
-
-impl<'a> Json<'a> {
-    /// The value of a key; `null` is absent.
-    fn get(&self, key: &str) -> Option<&'a Value> {
-        self.map.get(key).filter(|value| !value.is_null())
-    }
-
-    fn inner(&self, key: &'a str, value: &'a Value) -> Result<Json<'a>, ConfigError> {
-        let map = value
-            .as_object()
-            .ok_or_else(|| self.wrong(key, "an object".to_owned()))?;
-        Ok(Json {
-            map,
-            origin: self.origin,
-            prefix: key,
-        })
-    }
-
-    fn size(&self, key: &str) -> Result<usize, ConfigError> {
-        self.optional_size(key)?
-            .ok_or_else(|| self.missing(key, "a whole number above 0"))
-    }
-
-    fn optional_size(&self, key: &str) -> Result<Option<usize>, ConfigError> {
-        let size = |value: &Value| {
-            value
-                .as_u64()
-                // no size of a model is near this; products of two fit a usize
-                .filter(|n| (1..1 << 31).contains(n))
-                .map(|n| n as usize)
-                .ok_or_else(|| self.wrong(key, "a whole number above 0".to_owned()))
-        };
-        self.get(key).map(size).transpose()
-    }
-
-    fn number(&self, key: &str) -> Result<Option<f64>, ConfigError> {
-        let number = |value: &Value| {
-            value
-                .as_f64()
-                .ok_or_else(|| self.wrong(key, "a number".to_owned()))
-        };
-        self.get(key).map(number).transpose()
-    }
-
-    fn flag(&self, key: &str) -> Result<Option<bool>, ConfigError> {
-        let flag = |value: &Value| {
-            value
-                .as_bool()
-                .ok_or_else(|| self.wrong(key, "true or false".to_owned()))
-        };
-        self.get(key).map(flag).transpose()
-    }
-
-    fn text(&self, key: &str) -> Result<Option<String>, ConfigError> {
-        let text = |value: &Value| {
-            let text = value.as_str().map(str::to_owned);
-            text.ok_or_else(|| self.wrong(key, "a string".to_owned()))
-        };
-        self.get(key).map(text).transpose()
-    }
-
-    fn path(&self, key: &str) -> String {
-        match self.prefix {
-            "" => key.to_owned(),
-            prefix => format!("{prefix}.{key}"),
-        }
-    }
-
-    fn found(&self, key: &str) -> String {
-        self.map
-            .get(key)
-            .map_or("absent".to_owned(), Value::to_string)
-    }
-
-    fn missing(&self, key: &str, expected: &'static str) -> ConfigError {
-        ConfigError::Missing {
-            origin: self.origin.to_owned(),
-            key: self.path(key),
-            expected,
-        }
-    }
-
-    fn wrong(&self, key: &str, expected: String) -> ConfigError {
-        ConfigError::Value {
-            origin: self.origin.to_owned(),
-            key: self.path(key),
-            found: self.found(key),
-            expected,
-        }
-    }
-
-    fn unsupported(&self, key: &str, reason: &str) -> ConfigError {
-        ConfigError::Unsupported {
-            origin: self.origin.to_owned(),
-            key: self.path(key),
-            found: self.found(key),
-            reason: reason.to_owned(),
-        }
+    let types = types.iter().map(is_sliding).collect::<Result<_, _>>()?;
+    let is_by_family = matches!(architecture, Architecture::Llama | Architecture::Mistral);
+    match is_by_family && types != by_family {
+        true => Err(json.unsupported("layer_types", " for this model_type")),
+        false => Ok(types),
     }
 }

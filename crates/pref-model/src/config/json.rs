@@ -1,0 +1,139 @@
+//! Reading values of a `config.json`. In: an object of the file. Out: a value of the type that is
+//! asked for, or an error that names the file, the key and what was found.
+
+use serde_json::{Map, Value};
+
+use super::ConfigError;
+
+/// An object of the file, and where it is.
+pub(super) struct Json<'a> {
+    pub(super) map: &'a Map<String, Value>,
+    origin: &'a str,
+    prefix: &'a str,
+    ignored: &'a [String],
+}
+
+impl<'a> Json<'a> {
+    /// The whole file; settings of unknown effect are passed over if they are among `ignored`.
+    pub(super) fn new(map: &'a Map<String, Value>, origin: &'a str, ignored: &'a [String]) -> Self {
+        Self {
+            map,
+            origin,
+            prefix: "",
+            ignored,
+        }
+    }
+
+    /// Whether the user said that this setting changes nothing.
+    pub(super) fn is_ignored(&self, key: &str) -> bool {
+        let path = self.path(key);
+        self.ignored.iter().any(|ignored| *ignored == path)
+    }
+
+    /// The value of a key; `null` is absent.
+    pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
+        self.map.get(key).filter(|value| !value.is_null())
+    }
+
+    pub(super) fn inner(&self, key: &'a str, value: &'a Value) -> Result<Json<'a>, ConfigError> {
+        let map = value
+            .as_object()
+            .ok_or_else(|| self.wrong(key, "an object".to_owned()))?;
+        Ok(Json {
+            map,
+            origin: self.origin,
+            prefix: key,
+            ignored: self.ignored,
+        })
+    }
+
+    pub(super) fn size(&self, key: &str) -> Result<usize, ConfigError> {
+        self.optional_size(key)?
+            .ok_or_else(|| self.missing(key, "a whole number above 0"))
+    }
+
+    pub(super) fn optional_size(&self, key: &str) -> Result<Option<usize>, ConfigError> {
+        let size = |value: &Value| {
+            value
+                .as_u64()
+                // no size of a model is near this; products of two fit a usize
+                .filter(|n| (1..1 << 31).contains(n))
+                .map(|n| n as usize)
+                .ok_or_else(|| self.wrong(key, "a whole number above 0".to_owned()))
+        };
+        self.get(key).map(size).transpose()
+    }
+
+    pub(super) fn number(&self, key: &str) -> Result<Option<f64>, ConfigError> {
+        let number = |value: &Value| {
+            value
+                .as_f64()
+                .ok_or_else(|| self.wrong(key, "a number".to_owned()))
+        };
+        self.get(key).map(number).transpose()
+    }
+
+    /// A number above 0.
+    pub(super) fn positive(&self, key: &str) -> Result<Option<f64>, ConfigError> {
+        match self.number(key)? {
+            Some(number) if number <= 0.0 => Err(self.wrong(key, "a number above 0".to_owned())),
+            number => Ok(number),
+        }
+    }
+
+    pub(super) fn flag(&self, key: &str) -> Result<Option<bool>, ConfigError> {
+        let flag = |value: &Value| {
+            value
+                .as_bool()
+                .ok_or_else(|| self.wrong(key, "true or false".to_owned()))
+        };
+        self.get(key).map(flag).transpose()
+    }
+
+    pub(super) fn text(&self, key: &str) -> Result<Option<String>, ConfigError> {
+        let text = |value: &Value| {
+            let text = value.as_str().map(str::to_owned);
+            text.ok_or_else(|| self.wrong(key, "a string".to_owned()))
+        };
+        self.get(key).map(text).transpose()
+    }
+
+    pub(super) fn path(&self, key: &str) -> String {
+        match self.prefix {
+            "" => key.to_owned(),
+            prefix => format!("{prefix}.{key}"),
+        }
+    }
+
+    pub(super) fn found(&self, key: &str) -> String {
+        self.map
+            .get(key)
+            .map_or("absent".to_owned(), Value::to_string)
+    }
+
+    pub(super) fn missing(&self, key: &str, expected: &'static str) -> ConfigError {
+        ConfigError::Missing {
+            origin: self.origin.to_owned(),
+            key: self.path(key),
+            expected,
+        }
+    }
+
+    pub(super) fn wrong(&self, key: &str, expected: String) -> ConfigError {
+        ConfigError::Value {
+            origin: self.origin.to_owned(),
+            key: self.path(key),
+            found: self.found(key),
+            expected,
+        }
+    }
+
+    pub(super) fn unsupported(&self, key: &str, reason: &str) -> ConfigError {
+        ConfigError::Unsupported {
+            origin: self.origin.to_owned(),
+            key: self.path(key),
+            found: self.found(key),
+            reason: reason.to_owned(),
+        }
+    }
+}
