@@ -51,7 +51,8 @@ mod tests {
         let never = SaveTimer::new(0.0);
         assert!(!never.is_due());
         assert!(!SaveTimer::new(60.0).is_due());
-        let mut timer = SaveTimer::new(1e-12);
+        let mut timer = SaveTimer::new(1e-9);
+        std::thread::sleep(Duration::from_millis(1));
         assert!(timer.is_due());
         timer.time(|| std::thread::sleep(Duration::from_millis(50)));
         assert!(
