@@ -106,14 +106,14 @@ fn log_probs_of_ids_are_the_reference_s() {
         .collect();
     let said = run_with_input(&["logprobs", "--model", &model("mistral")], &rows);
     assert_eq!(said.code, Some(0), "{}", said.err);
-    for (line, case) in said
-        .lines()
-        .iter()
-        .zip(expected["cases"].as_array().unwrap())
-    {
+    let cases = expected["cases"].as_array().unwrap();
+    assert_eq!(said.lines().len(), cases.len());
+    assert_eq!(cases.len(), 3);
+    for (line, case) in said.lines().iter().zip(cases) {
         let found = line["log_probs"].as_array().unwrap();
         let wanted = case["log_probs"].as_array().unwrap();
         assert_eq!(found.len(), wanted.len());
+        assert!(!found.is_empty());
         for (a, b) in found.iter().zip(wanted) {
             assert!((a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < 2e-4);
         }
@@ -136,10 +136,11 @@ fn a_response_is_scored_after_its_prompt() {
     let whole = whole["log_probs"].as_array().unwrap();
     let found = response["log_probs"].as_array().unwrap();
     // the text is scored from its second token on
+    assert_eq!(found.len(), whole.len() + 1 - n_prompt);
+    assert!(!found.is_empty());
     for (a, b) in found.iter().zip(&whole[n_prompt - 1..]) {
         assert!((a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < 1e-4);
     }
-    assert_eq!(found.len(), whole.len() + 1 - n_prompt);
 }
 
 #[test]

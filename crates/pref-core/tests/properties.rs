@@ -95,8 +95,12 @@ fn methods() -> Vec<ObjectiveConfig> {
         ObjectiveConfig::from_value(&config)
     });
     let all = all.chain(divergent).map(Result::unwrap);
-    all.filter(|config| config.over_pairs::<B>().is_some())
-        .collect()
+    let over_pairs: Vec<_> = all
+        .filter(|config| config.over_pairs::<B>().is_some())
+        .collect();
+    // all but kto and bvpo
+    assert_eq!(over_pairs.len(), Method::ALL.len() - 2 + 3);
+    over_pairs
 }
 
 fn config(value: serde_json::Value) -> ObjectiveConfig {
@@ -125,6 +129,7 @@ fn all(config: &ObjectiveConfig, batch: &PairBatch<B>, pairs: &[Pair]) -> Vec<Ve
             Some(gradient) => gradient.into_data().iter().collect(),
             None => vec![0.0; pairs.len() * width],
         };
+        assert_eq!(gradient.len(), pairs.len() * width);
         for (row, pair) in gradient.chunks(width).zip(pairs) {
             found.push(row[..of(pair)].to_vec());
         }
@@ -132,7 +137,11 @@ fn all(config: &ObjectiveConfig, batch: &PairBatch<B>, pairs: &[Pair]) -> Vec<Ve
     found
 }
 
+#[track_caller]
 fn assert_near(name: &str, a: &[Vec<f32>], b: &[Vec<f32>]) {
+    let lengths = |lists: &[Vec<f32>]| lists.iter().map(Vec::len).collect::<Vec<_>>();
+    assert_eq!(lengths(a), lengths(b), "{name}");
+    assert!(a.iter().all(|list| !list.is_empty()), "{name}: nothing");
     for (a, b) in a.iter().flatten().zip(b.iter().flatten()) {
         let allowed = 1e-5 + 1e-4 * a.abs().max(b.abs());
         assert!((a - b).abs() <= allowed, "{name}: {a} {b}");
@@ -177,6 +186,7 @@ proptest! {
             if is_ratio && !needs.varied {
                 let a = values(loss(&config, &batch(&pairs, 0, 0.0)).per_pair);
                 let b = values(loss(&config, &batch(&shifted, 0, 0.0)).per_pair);
+                prop_assert_eq!([a.len(), b.len()], [pairs.len(); 2]);
                 for (a, b) in a.iter().zip(&b) {
                     let allowed = 1e-3 + 1e-4 * a.abs();
                     prop_assert!((a - b).abs() <= allowed, "{} {a} {b}", config.method().name());
@@ -226,7 +236,9 @@ proptest! {
         for (i, (w, l)) in pairs.iter().enumerate() {
             let margin = beta * (sum(w) - sum(l));
             let expected = -beta / (1.0 + margin.exp()) / pairs.len() as f64;
-            for (found, sign) in [(&found[1 + i], 1.0), (&found[1 + pairs.len() + i], -1.0)] {
+            let sides = [(&found[1 + i], w, 1.0), (&found[1 + pairs.len() + i], l, -1.0)];
+            for (found, tokens, sign) in sides {
+                prop_assert_eq!(found.len(), tokens.len());
                 for &found in found {
                     prop_assert!((f64::from(found) - sign * expected).abs() < 1e-5);
                 }
@@ -238,29 +250,39 @@ proptest! {
     fn gradients_are_those_of_finite_differences(
         w in tokens(1..5), l in tokens(1..5), at in 0usize..4,
     ) {
-        let at = at.min(w.len() - 1);
         let step = 2e-2f32;
-        let moved = |by: f32| {
-            let mut w = w.clone();
-            w[at].0 += by;
-            vec![(w, l.clone())]
-        };
-        for config in methods() {
-            // the weights of BMC have no gradient, so differences are not the derivative;
-            // a hinge has a kink, adaptive and the rest are smooth
-            let is_smooth = config.method() != Method::Hinge && !config.needs().varied;
-            if is_smooth || config.method() == Method::Figa {
-                let value = |by: f32| {
-                    f64::from(values(loss(&config, &batch(&moved(by), 0, 0.0)).per_pair)[0])
-                };
-                let pairs = moved(0.0);
-                let found = f64::from(all(&config, &batch(&pairs, 0, 0.0), &pairs)[1][at]);
-                let expected = (value(step) - value(-step)) / f64::from(2.0 * step);
-                let allowed = 5e-3 + 2e-2 * expected.abs();
-                prop_assert!(
-                    (found - expected).abs() <= allowed,
-                    "{}: {found}, by differences {expected}", config.method().name()
-                );
+        // away from probability 1, where odds are infinite and a step leads beyond it
+        let [w, l] = [w, l].map(|answer: Vec<Token>| -> Vec<Token> {
+            answer.iter().map(|t| (t.0 - 0.5, t.1, t.2, t.3)).collect()
+        });
+        for (side, answer) in [(0, &w), (1, &l)] {
+            let at = at.min(answer.len() - 1);
+            let moved = |by: f32| {
+                let mut pair = (w.clone(), l.clone());
+                let answer = if side == 0 { &mut pair.0 } else { &mut pair.1 };
+                answer[at].0 += by;
+                vec![pair]
+            };
+            for config in methods() {
+                // the weights of BMC have no gradient, so differences are not the derivative;
+                // a hinge has a kink, adaptive and the rest are smooth
+                let is_smooth = config.method() != Method::Hinge && !config.needs().varied;
+                if is_smooth || config.method() == Method::Figa {
+                    let value = |by: f32| {
+                        f64::from(values(loss(&config, &batch(&moved(by), 0, 0.0)).per_pair)[0])
+                    };
+                    let pairs = moved(0.0);
+                    let all = all(&config, &batch(&pairs, 0, 0.0), &pairs);
+                    prop_assert_eq!(all.len(), 3);
+                    let found = f64::from(all[1 + side][at]);
+                    let expected = (value(step) - value(-step)) / f64::from(2.0 * step);
+                    let allowed = 5e-3 + 2e-2 * expected.abs();
+                    prop_assert!(
+                        (found - expected).abs() <= allowed,
+                        "{}, side {side}: {found}, by differences {expected}",
+                        config.method().name()
+                    );
+                }
             }
         }
     }
@@ -306,6 +328,7 @@ proptest! {
             let batch = batch(&pairs, 1, 0.0);
             let found = all(&config, &batch, &pairs);
             let (w, l) = found[1..].split_at(pairs.len());
+            prop_assert_eq!([w.len(), l.len()], [pairs.len(); 2]);
             prop_assert!(w.iter().flatten().all(|&g| g <= 0.0), "{name} {w:?}");
             prop_assert!(l.iter().flatten().all(|&g| g >= 0.0), "{name} {l:?}");
         }
@@ -313,6 +336,7 @@ proptest! {
         let dpo = config(json!({"method": "dpo", "beta": beta}));
         let output = loss(&dpo, &batch(&pairs, 0, 0.0));
         let margin = values(output.chosen_rewards - output.rejected_rewards);
+        prop_assert_eq!(margin.len(), pairs.len());
         for (loss, margin) in values(output.per_pair).iter().zip(margin) {
             if margin.abs() > 1e-4 {
                 prop_assert_eq!(*loss < std::f32::consts::LN_2, margin > 0.0);
@@ -355,6 +379,7 @@ proptest! {
         for (i, (w, l)) in pairs.iter().enumerate() {
             let margin = beta * (sum(w) - sum(l));
             let coefficient = -beta / (1.0 + margin.exp()) / pairs.len() as f64;
+            prop_assert_eq!(found[1 + i].len(), w.len());
             for (token, found) in w.iter().zip(&found[1 + i]) {
                 let expected = coefficient * weight(token);
                 prop_assert!((f64::from(*found) - expected).abs() < 1e-5 + 1e-4 * expected.abs());
@@ -375,12 +400,14 @@ proptest! {
             let kl: Vec<f32> = pairs.iter().map(|p| sum(&p.1, |t| t.0 - t.1)).collect();
             assert_near(name, &[values(output.rejected_kl.unwrap())], &[kl]);
             let accuracies = values(output.granule_accuracies);
+            prop_assert_eq!(accuracies.len(), pairs.len());
             prop_assert!(accuracies.iter().all(|a| (0.0..=1.0).contains(a)));
         }
         // a granule a token: the share of tokens of the shared length that the policy prefers
         let tokens = config(json!({"method": "adpo", "granularity": {"static": 1}}));
         let found = values(loss(&tokens, &batch).granule_accuracies);
         let reward = |t: Option<&Token>| t.map_or(0.0, |t| 0.1 * (t.0 - t.1));
+        prop_assert_eq!(found.len(), pairs.len());
         for (pair, found) in pairs.iter().zip(found) {
             let n = pair.0.len().max(pair.1.len());
             let right = (0..n).filter(|&t| reward(pair.0.get(t)) > reward(pair.1.get(t))).count();
@@ -389,6 +416,7 @@ proptest! {
         // one granule: the accuracy of the pair
         let whole = loss(&config(json!({"method": "dpo"})), &batch);
         let right = values(whole.chosen_rewards - whole.rejected_rewards);
+        prop_assert_eq!(right.len(), pairs.len());
         for (accuracy, margin) in values(whole.granule_accuracies).iter().zip(right) {
             prop_assert_eq!(*accuracy, f32::from(u8::from(margin > 0.0)));
         }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 const BOTH: [DiffAlgorithm; 2] = [DiffAlgorithm::Levenshtein, DiffAlgorithm::Difflib];
 
 fn kept(ids: &[u32], varied: &[bool]) -> Vec<u32> {
+    assert_eq!(ids.len(), varied.len());
     let both = ids.iter().zip(varied);
     both.filter(|(_, varied)| !**varied)
         .map(|(id, _)| *id)

@@ -53,6 +53,7 @@ fn scores(model: &Decoder<Flex>, batch: &[(&[i32], Range<usize>)]) -> Vec<Vec<f3
     let values = response_log_probs(model, rows(&ids), &responses);
     let [_, width] = values.dims();
     let values: Vec<f32> = values.into_data().iter().collect();
+    assert_eq!(values.len(), width * responses.len());
     let cut = |(row, r): (&[f32], &Range<usize>)| row[..r.len()].to_vec();
     values.chunks(width).zip(&responses).map(cut).collect()
 }
@@ -76,6 +77,7 @@ fn a_batch_gives_each_row_what_it_gets_alone() {
             scores(&model, &[(&long, 3..60)]).remove(0),
             scores(&model, &[(&short, 4..9)]).remove(0),
         ];
+        assert_eq!(together.len(), alone.len());
         for (a, b) in together.iter().zip(&alone) {
             near(a, b, 2e-5);
         }

@@ -59,6 +59,7 @@ fn row<B: Backend>(ids: &[i32]) -> Tensor<B, 2, Int> {
 #[track_caller]
 fn near(what: &str, found: &[f32], expected: &[f32]) {
     assert_eq!(found.len(), expected.len(), "{what}");
+    assert!(!expected.is_empty(), "{what}: nothing to compare");
     let error = found
         .iter()
         .zip(expected)
@@ -75,6 +76,7 @@ fn check<B: Backend>() {
         let expected: Expected = serde_json::from_str(&text).unwrap();
         assert_eq!(expected.cases.len(), 3, "{name}");
         let model = Decoder::<B>::load(&folder(name), &device).unwrap();
+        assert_eq!(expected.cases.len(), 3, "{name}");
         for case in &expected.cases {
             let tokens = row::<B>(&case.input_ids);
             let found = response_log_probs(&model, tokens.clone(), &[1..case.input_ids.len()]);

@@ -173,6 +173,7 @@ fn precomputed_and_frozen_references_train_alike() {
     };
     let precomputed = losses("a", "model.reference=precomputed");
     let frozen = losses("b", "model.reference=frozen-copy");
+    assert_eq!([precomputed.len(), frozen.len()], [6, 6]);
     for (a, b) in precomputed.iter().zip(&frozen) {
         assert!((a - b).abs() < 1e-4, "{precomputed:?} {frozen:?}");
     }
@@ -209,7 +210,10 @@ fn chunks_of_positions_train_as_the_whole() {
                 .flat_map(|s| [s.pairs.loss, s.pairs.margins, s.grad_norm]);
             steps.chain(m.evals.iter().map(|e| e.pairs.loss)).collect()
         };
-        for (a, b) in values(&whole).iter().zip(values(&chunked)) {
+        let (whole_values, chunked_values) = (values(&whole), values(&chunked));
+        // four steps of three values, and an evaluation at both ends
+        assert_eq!([whole_values.len(), chunked_values.len()], [14, 14]);
+        for (a, b) in whole_values.iter().zip(chunked_values) {
             assert!((a - b).abs() < 1e-4 + 1e-4 * a.abs(), "{method}: {a} {b}");
         }
         if method.starts_with("tdpo") {

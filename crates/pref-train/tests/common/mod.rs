@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,18 +22,6 @@ pub(crate) fn model(name: &str) -> String {
         .join(name)
         .display()
         .to_string()
-}
-
-/// A file beside the workspace that a bare clone does not have.
-pub(crate) fn shared(path: &str) -> Option<PathBuf> {
-    let path = workspace("../shared").join(path);
-    if path.exists() {
-        return Some(path);
-    }
-    // past the harness, which keeps what passing tests print to itself
-    let mut stderr = std::io::stderr();
-    writeln!(stderr, "skipped: {} is not there", path.display()).unwrap();
-    None
 }
 
 /// Settings from `key=value` lines.
