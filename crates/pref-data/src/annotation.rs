@@ -26,6 +26,13 @@ pub struct Annotation {
     pub importance: Option<Vec<f64>>,
 }
 
+impl Annotation {
+    /// Whether it divides the answer, so that it matters where each piece stands.
+    pub(crate) fn has_pieces(&self) -> bool {
+        self.segments.is_some() || self.parts.is_some()
+    }
+}
+
 /// An annotation by token. Lists have one entry a token of the answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TokenFeatures {
@@ -90,7 +97,7 @@ pub enum AnnotationError {
 }
 
 impl TokenFeatures {
-    /// The features of an answer whose tokens start at these bytes of its text.
+    /// The features of an answer whose tokens have their first letters at these bytes of its text.
     pub(crate) fn new(
         side: &'static str,
         text: &str,
@@ -132,19 +139,23 @@ impl TokenFeatures {
                 let labels = parts.iter().map(|(label, _)| label.clone()).collect();
                 Some((ranges(side, "parts", text, pieces)?, labels))
             }
-            (None, Some(rules)) => Some(
-                rules
-                    .parts(text)
-                    .into_iter()
-                    .map(|part| (part.range, part.label))
-                    .unzip(),
-            ),
+            (None, Some(rules)) => {
+                let parts = rules.parts(text).into_iter();
+                Some(parts.map(|part| (part.range, part.label)).unzip())
+            }
             (None, None) => None,
         };
-        features.parts = parts.map(|(ranges, labels)| {
-            let of_tokens = segment_of_tokens(&ranges, starts).into_iter();
-            of_tokens.map(|i| labels[i].clone()).collect()
-        });
+        features.parts = match parts {
+            // an answer without a word, such as a bare call of a tool
+            Some((_, labels)) if labels.is_empty() => {
+                rules.map(|rules| vec![rules.first().to_owned(); starts.len()])
+            }
+            Some((ranges, labels)) => {
+                let of_tokens = segment_of_tokens(&ranges, starts).into_iter();
+                Some(of_tokens.map(|i| labels[i].clone()).collect())
+            }
+            None => None,
+        };
 
         let column = |field, values: &Option<Vec<f64>>| match values {
             Some(values) if values.len() != starts.len() => Err(AnnotationError::Tokens {

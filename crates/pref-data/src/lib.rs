@@ -62,7 +62,7 @@ pub use segment::{
     FixedTokens, Lines, Part, PartMarker, PartRules, PartRulesError, Segmenter, Sentences,
     segment_of_tokens,
 };
-pub use template::{ChatTemplate, TemplateError};
+pub use template::{ChatTemplate, ReservedName, TemplateError, TemplateKwargs};
 pub use tokenize::{
     Boundary, LongPrompts, TokenExample, TokenPair, TokenizeError, TokenizeOptions, TokenizeReport,
     Tokenized, Truncation, tokenize, tokenize_examples,

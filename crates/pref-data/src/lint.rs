@@ -62,12 +62,11 @@ impl Fault {
     /// How bad it is.
     pub fn severity(self) -> Severity {
         match self {
-            Fault::BadRow
-            | Fault::Contradiction
-            | Fault::Overlap
-            | Fault::DoubledBos
-            | Fault::LongPrompt => Severity::Error,
+            Fault::BadRow | Fault::Contradiction | Fault::Overlap | Fault::DoubledBos => {
+                Severity::Error
+            }
             Fault::Duplicate
+            | Fault::LongPrompt
             | Fault::Truncated
             | Fault::MisplacedEos
             | Fault::Boundary
@@ -336,11 +335,14 @@ impl TokenLint {
         let longest = prompt.len() + longest.unwrap_or(0);
         let (n_prompt, limit) = (prompt.len(), self.max_length);
         if n_prompt >= limit {
-            let message = format!("the prompt has {n_prompt} tokens of {limit}, so no answer fits");
+            let message = format!(
+                "the prompt has {n_prompt} tokens of {limit}, so no answer fits, and training leaves the row out"
+            );
             report(Fault::LongPrompt, message);
         } else if longest > limit {
             let over = longest - limit;
-            let message = format!("{longest} tokens, {over} more than {limit}: the prompt is cut");
+            let message =
+                format!("{longest} tokens, {over} more than {limit}: the end of the answer is cut");
             report(Fault::Truncated, message);
         }
         if let Some(bos) = self.bos_id
@@ -375,9 +377,20 @@ pub fn lint_report(report: &TokenizeReport) -> Vec<Finding> {
     };
     let changed = "the chat template renders the prompt otherwise before an answer, so what is trained on is not what the model is given when it answers";
     let boundary =
-        "prompt and answer share a token: the tokens of both do not begin with the prompt's";
+        "prompt and answer share a token: the answer begins with it, and the prompt ends before it";
     let mut findings = of(&report.changed_prompts, Fault::ChangedPrompt, changed);
     findings.extend(of(&report.boundary_mismatches, Fault::Boundary, boundary));
+    let n = report.boundary_mismatches.len();
+    if n > 0 {
+        findings.push(Finding {
+            place: None,
+            fault: Fault::Boundary,
+            message: format!(
+                "{n} of {} rows change where prompt and answer are tokenized together, as TRL does it; --boundary separate, data.boundary in a plan, keeps their prompts as they are",
+                report.rows
+            ),
+        });
+    }
     findings
 }
 

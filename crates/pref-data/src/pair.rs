@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::annotation::Annotation;
+use crate::template::TemplateKwargs;
 
 /// One turn of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +81,12 @@ pub struct Example {
     /// Functions that the template tells the model of, as JSON schemas.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<Value>,
+    /// Settings of the chat template for this row.
+    #[serde(
+        rename = "chat_template_kwargs",
+        skip_serializing_if = "TemplateKwargs::is_empty"
+    )]
+    pub template_kwargs: TemplateKwargs,
     /// Where it is from.
     #[serde(skip)]
     pub place: Place,
@@ -97,6 +104,12 @@ pub struct Pair {
     /// Functions that the template tells the model of, as JSON schemas.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<Value>,
+    /// Settings of the chat template for this row.
+    #[serde(
+        rename = "chat_template_kwargs",
+        skip_serializing_if = "TemplateKwargs::is_empty"
+    )]
+    pub template_kwargs: TemplateKwargs,
     /// Where it is from.
     #[serde(skip)]
     pub place: Place,
@@ -113,6 +126,7 @@ impl Pair {
             chosen,
             rejected,
             tools: Vec::new(),
+            template_kwargs: TemplateKwargs::default(),
             place: place.into(),
             annotations: [None, None],
         }
@@ -127,6 +141,9 @@ impl Pair {
         });
         if !self.tools.is_empty() {
             row["tools"] = json!(self.tools);
+        }
+        if !self.template_kwargs.is_empty() {
+            row["chat_template_kwargs"] = json!(self.template_kwargs);
         }
         for (side, annotation) in ["chosen", "rejected"].into_iter().zip(&self.annotations) {
             let Some(annotation) = annotation else {

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -10,7 +11,7 @@ use thiserror::Error;
 
 use crate::pair::Message;
 use crate::qwen;
-use crate::template::ChatTemplate;
+use crate::template::{ChatTemplate, TemplateKwargs};
 use crate::word_cut::WordCut;
 
 /// A tokenizer that cannot be read or used.
@@ -57,6 +58,15 @@ pub enum TokenizerError {
         rows: usize,
     },
 }
+
+/// Special tokens that a template may name besides those of a sequence's beginning and end.
+const OTHER_TOKENS: [&str; 5] = [
+    "unk_token",
+    "sep_token",
+    "pad_token",
+    "cls_token",
+    "mask_token",
+];
 
 /// A tokenizer with its special tokens and chat template.
 #[derive(Debug)]
@@ -110,15 +120,17 @@ impl Tokenizer {
             (config_path, template_source(&config["chat_template"]))
         };
         let compile = |source: String| {
-            ChatTemplate::new(
-                &source,
-                special("bos_token").as_deref(),
-                eos_token.as_deref(),
-            )
-            .map_err(|error| TokenizerError::Template {
+            let (bos, eos) = (special("bos_token"), eos_token.as_deref());
+            let template = ChatTemplate::new(&source, bos.as_deref(), eos);
+            let template = template.map_err(|error| TokenizerError::Template {
                 path,
                 message: error.to_string(),
-            })
+            })?;
+            let others = OTHER_TOKENS.into_iter();
+            let others = others.filter_map(|name| Some((name, special(name)?)));
+            Ok(others.fold(template, |template, (name, token)| {
+                template.with_token(name, &token)
+            }))
         };
         let template = source.map(compile).transpose()?;
         let id = |token: Option<String>| token.and_then(|token| inner.token_to_id(&token));
@@ -164,28 +176,31 @@ impl Tokenizer {
         self.word_cut?.place(text)
     }
 
-    /// Ids of a text, and the byte of it at which each begins; a special token that the tokenizer
-    /// adds behind the text begins at its end.
+    /// Ids of a text, and the bytes of it that each stands for; a special token that the tokenizer
+    /// adds behind the text stands for nothing at its end.
     ///
     /// # Errors
     /// As [`encode`](Self::encode).
-    pub fn encode_with_starts(
+    pub fn encode_with_spans(
         &self,
         text: &str,
         add_special: bool,
-    ) -> Result<(Vec<u32>, Vec<usize>), TokenizerError> {
+    ) -> Result<(Vec<u32>, Vec<Range<usize>>), TokenizerError> {
         let encoding = self.inner.encode(text, add_special);
         let encoding = encoding.map_err(|e| TokenizerError::Tokenize(e.to_string()))?;
-        let mut starts: Vec<usize> = encoding.get_offsets().iter().map(|o| o.0).collect();
         // an added token says that it is at 0, wherever it stands
         let mut reached = 0;
-        for (start, offsets) in starts.iter_mut().zip(encoding.get_offsets()) {
-            if *offsets == (0, 0) && reached > 0 {
-                *start = text.len();
+        let span = |&(start, end): &(usize, usize)| {
+            let is_behind = (start, end) == (0, 0) && reached > 0;
+            reached = reached.max(end);
+            if is_behind {
+                text.len()..text.len()
+            } else {
+                start..end
             }
-            reached = reached.max(offsets.1);
-        }
-        Ok((encoding.get_ids().to_vec(), starts))
+        };
+        let spans = encoding.get_offsets().iter().map(span).collect();
+        Ok((encoding.get_ids().to_vec(), spans))
     }
 
     /// The text of some ids.
@@ -221,8 +236,27 @@ impl Tokenizer {
         tools: &[Value],
         add_generation_prompt: bool,
     ) -> Result<String, TokenizerError> {
+        self.render_with(
+            messages,
+            tools,
+            &TemplateKwargs::default(),
+            add_generation_prompt,
+        )
+    }
+
+    /// As [`render`](Self::render), with settings of the template.
+    ///
+    /// # Errors
+    /// As [`apply_chat_template`](Self::apply_chat_template).
+    pub fn render_with(
+        &self,
+        messages: &[Message],
+        tools: &[Value],
+        kwargs: &TemplateKwargs,
+        add_generation_prompt: bool,
+    ) -> Result<String, TokenizerError> {
         let template = self.template.as_ref().ok_or(TokenizerError::NoTemplate)?;
-        let text = template.render(messages, tools, add_generation_prompt);
+        let text = template.render_with(messages, tools, kwargs, add_generation_prompt);
         text.map_err(|e| TokenizerError::Render(e.to_string()))
     }
 

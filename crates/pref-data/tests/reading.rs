@@ -385,3 +385,37 @@ fn damaged_parquet_is_an_error_and_no_panic() {
         "{message}"
     );
 }
+
+#[test]
+fn a_row_sets_its_template() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        read_pairs(&file)
+    };
+    let row = |kwargs: &str| {
+        format!(
+            r#"{{"prompt": "a", "chosen": "b", "rejected": "c", "chat_template_kwargs": {kwargs}}}"#
+        )
+    };
+    let csv =
+        "prompt,chosen,rejected,chat_template_kwargs\na,b,c,\"{\"\"enable_thinking\"\": false}\"\n";
+    let object = row(r#"{"enable_thinking": false}"#);
+    for pairs in [read("f.jsonl", &object), read("f.csv", csv)] {
+        let pairs = pairs.unwrap();
+        assert_eq!(pairs.len(), 1);
+        let kwargs: Vec<_> = pairs[0].template_kwargs.iter().collect();
+        assert_eq!(kwargs, [("enable_thinking", &serde_json::json!(false))]);
+        // and is written as it was read
+        let again = read("again.jsonl", &pairs[0].to_value().to_string()).unwrap();
+        assert_eq!(again[0].template_kwargs, pairs[0].template_kwargs);
+    }
+    for wrong in ["3", r#"{"messages": []}"#] {
+        let error = read("f.jsonl", &row(wrong)).unwrap_err().to_string();
+        assert!(
+            error.contains("`chat_template_kwargs` must be an object of settings"),
+            "{error}"
+        );
+    }
+}

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use pref_data::Longest as _;
 use pref_data::{
-    Boundary, Example, LongPrompts, Message, Pair, PartRules, Text, TokenizeError, TokenizeOptions,
-    Tokenizer, Truncation, tokenize, tokenize_examples,
+    Annotation, Boundary, Example, LongPrompts, Message, Pair, PartRules, TemplateKwargs, Text,
+    TokenizeError, TokenizeOptions, Tokenizer, Truncation, tokenize, tokenize_examples,
 };
 use proptest::prelude::*;
 
@@ -157,7 +157,8 @@ fn a_template_that_changes_the_prompt_is_reported() {
         let from = workspace("fixtures/models/llama").join(name);
         std::fs::write(folder.path().join(name), std::fs::read(from).unwrap()).unwrap();
     }
-    let template = "{{ messages | length }}{% for m in messages %}{{ m.content }}\n{% endfor %}";
+    let template =
+        "n = {{ messages | length }}: {% for m in messages %}{{ m.content }}\n{% endfor %}";
     std::fs::write(folder.path().join("chat_template.jinja"), template).unwrap();
     let tokenizer = Tokenizer::from_folder(folder.path()).unwrap();
     let pair = conversation(vec![turn("user", "Well?")], "Yes.", "No.");
@@ -168,9 +169,14 @@ fn a_template_that_changes_the_prompt_is_reported() {
         };
         tokenize(std::slice::from_ref(&pair), &tokenizer, &options)
     };
+    let joint = tokenize(Boundary::Joint).unwrap();
+    // they part where the texts do
+    let text = |ids: &[u32]| tokenizer.decode(ids, false).unwrap();
+    let whole = [text(&joint.rows[0].prompt), text(&joint.rows[0].chosen)].concat();
+    assert_eq!(whole, "n = 2: Well?\nYes.\n<|im_end|>");
     insta::assert_snapshot!(
         [
-            tokenize(Boundary::Joint).unwrap().report.to_string(),
+            joint.report.to_string(),
             tokenize(Boundary::Separate).unwrap_err().to_string(),
         ]
         .join("\n")
@@ -183,6 +189,7 @@ fn single_answers_become_the_tokens_of_pairs() {
     let pair = plain("What is 2 + 2?", " 4", " 5");
     let options = TokenizeOptions {
         max_length: Some(9),
+        truncation: Truncation::CutPromptStart,
         ..TokenizeOptions::default()
     };
     let example = |completion: &Text, desirable| Example {
@@ -190,6 +197,7 @@ fn single_answers_become_the_tokens_of_pairs() {
         completion: completion.clone(),
         desirable,
         tools: Vec::new(),
+        template_kwargs: TemplateKwargs::default(),
         place: 7.into(),
     };
     let examples = [example(&pair.chosen, true), example(&pair.rejected, false)];
@@ -203,6 +211,7 @@ fn single_answers_become_the_tokens_of_pairs() {
         single.report.cut_prompts.len(),
         2 * pairs.report.cut_prompts.len()
     );
+    assert_eq!(pairs.report.cut_prompts.len(), 1);
     let nothing = [example(&Text::Plain(String::new()), true)];
     let options = TokenizeOptions {
         boundary: Boundary::Separate,
@@ -230,11 +239,85 @@ fn a_token_across_the_boundary_is_counted() {
             ..pairs[1].clone()
         },
     ];
-    let tokenized = tokenize(&pairs, &tokenizer("llama"), &TokenizeOptions::default()).unwrap();
+    let tokenizer = tokenizer("llama");
+    let tokenized = tokenize(&pairs, &tokenizer, &TokenizeOptions::default()).unwrap();
     assert_eq!(tokenized.report.boundary_mismatches, [7.into()]);
     assert_eq!(
         tokenized.report.to_string(),
-        "2 rows; 1 boundary mismatches (lines 7)"
+        "2 rows; 1 rows whose prompt and answer share a token (lines 7)"
+    );
+    // that token is the answer's, and nothing of either text is lost
+    let text = |ids: &[u32]| tokenizer.decode(ids, false).unwrap();
+    let [merged, apart] = [&tokenized.rows[0], &tokenized.rows[1]];
+    assert_eq!(text(&merged.prompt), "The answer is");
+    assert_eq!(text(&merged.chosen), " four<|im_end|>");
+    assert_eq!(text(&merged.rejected), " five<|im_end|>");
+    assert_eq!(
+        (&merged.prompt, &merged.chosen),
+        (&apart.prompt, &apart.chosen)
+    );
+}
+
+/// Three rows whose prompt has four tokens: answers that fit, that differ within the limit, and
+/// that differ only behind it.
+fn long_rows() -> [Pair; 3] {
+    let row = |chosen, rejected, line: usize| Pair {
+        place: line.into(),
+        ..plain("one two three four", chosen, rejected)
+    };
+    [
+        row(" a", " b", 1),
+        row(" a b c d e f", " b", 2),
+        row(" a b c d e f", " a b c d e g", 3),
+    ]
+}
+
+#[test]
+fn the_prompt_stays_and_the_end_of_an_answer_is_cut() {
+    let tokenizer = tokenizer("llama");
+    let run = |max_length, long_prompts| {
+        let options = TokenizeOptions {
+            max_length: Some(max_length),
+            long_prompts,
+            ..TokenizeOptions::default()
+        };
+        tokenize(&long_rows(), &tokenizer, &options)
+    };
+    let whole = tokenize(&long_rows(), &tokenizer, &TokenizeOptions::default()).unwrap();
+    let n = whole.rows[0].prompt.len();
+    let limit = n + 4;
+    let cut = run(limit, LongPrompts::Drop).unwrap();
+    assert_eq!(cut.rows.len(), 2);
+    assert_eq!(cut.rows[0], whole.rows[0]);
+    assert_eq!(cut.rows[1].prompt, whole.rows[1].prompt);
+    assert_eq!(cut.rows[1].chosen, whole.rows[1].chosen[..4]);
+    assert_eq!(cut.rows[1].rejected, whole.rows[1].rejected);
+    assert_eq!(cut.report.cut_prompts, []);
+    assert_eq!(
+        cut.report.to_string(),
+        "2 rows; 2 rows with answers cut at their end (lines 2, 3); 1 rows dropped, whose answers are alike once cut (lines 3)"
+    );
+    let refused = run(limit, LongPrompts::Refuse).unwrap_err().to_string();
+    assert!(refused.contains("line 3: chosen and rejected are the same tokens once cut"));
+    // a prompt that fills the limit by itself goes with its row
+    let none = run(n, LongPrompts::Drop).unwrap();
+    assert_eq!(none.rows, []);
+    assert_eq!(
+        none.report.to_string(),
+        "0 rows; 3 rows dropped, whose prompt leaves no room for an answer (lines 1, 2, 3)"
+    );
+    let cut = run(n, LongPrompts::Cut).unwrap();
+    assert_eq!(cut.report.cut_prompts.len(), 3);
+    assert!(whole.rows[0].prompt.ends_with(&cut.rows[0].prompt));
+}
+
+#[test]
+fn a_prompt_that_merges_whole_is_refused() {
+    let pair = plain(" ", "four", "five");
+    let error = tokenize(&[pair], &tokenizer("llama"), &TokenizeOptions::default()).unwrap_err();
+    assert!(
+        matches!(error, TokenizeError::MergedPrompt { .. }),
+        "{error}"
     );
 }
 
@@ -244,6 +327,7 @@ fn pairs_that_cannot_be_tokens_are_named_by_line() {
     let fails = |pair: Pair, max_length: Option<usize>| {
         let options = TokenizeOptions {
             max_length,
+            long_prompts: LongPrompts::Refuse,
             ..TokenizeOptions::default()
         };
         tokenize(
@@ -314,11 +398,13 @@ proptest! {
     #[test]
     fn what_is_cut_never_leaves_nothing(
         prompt in 1usize..40, chosen in 1usize..40, rejected in 1usize..40,
-        max_length in 2usize..60, keeps_end in any::<bool>(),
+        max_length in 2usize..60,
+        truncation in prop::sample::select(vec![
+            Truncation::KeepStart, Truncation::CutPromptStart, Truncation::CutPromptEnd,
+        ]),
     ) {
         let words = |n: usize, word: &str| word.repeat(n);
         let pair = plain(&words(prompt, " we"), &words(chosen, " she"), &words(rejected, " he"));
-        let truncation = if keeps_end { Truncation::KeepEnd } else { Truncation::KeepStart };
         let tokenizer = tokenizer("llama");
         let run = |max_length| {
             let long_prompts = LongPrompts::Cut;
@@ -326,26 +412,27 @@ proptest! {
             tokenize(std::slice::from_ref(&pair), &tokenizer, &options)
         };
         let whole = run(None).unwrap().rows.remove(0);
-        let cut = match run(Some(max_length)) {
-            Ok(tokenized) => tokenized,
+        let cut = run(Some(max_length)).unwrap();
+        let Some(pair) = cut.rows.first() else {
             // nothing but a difference in the cut ends can make them equal
-            Err(TokenizeError::NoPreference { .. }) => return Ok(()),
-            Err(error) => panic!("{error}"),
+            prop_assert_eq!(cut.report.alike.len(), 1);
+            return Ok(());
         };
-        let pair = &cut.rows[0];
         prop_assert!(pair.longest() <= max_length);
         prop_assert!(!pair.prompt.is_empty() && !pair.chosen.is_empty() && !pair.rejected.is_empty());
         prop_assert!(whole.chosen.starts_with(&pair.chosen));
         prop_assert!(whole.rejected.starts_with(&pair.rejected));
-        if keeps_end {
-            prop_assert!(whole.prompt.ends_with(&pair.prompt));
-        } else {
+        if truncation == Truncation::CutPromptEnd {
             prop_assert!(whole.prompt.starts_with(&pair.prompt));
+        } else {
+            prop_assert!(whole.prompt.ends_with(&pair.prompt));
         }
+        let keeps_prompt = truncation == Truncation::KeepStart && whole.prompt.len() < max_length;
+        prop_assert!(!keeps_prompt || pair.prompt == whole.prompt);
         let is_cut = whole.chosen != pair.chosen || whole.rejected != pair.rejected;
         prop_assert_eq!(is_cut, !cut.report.cut_responses.is_empty());
         prop_assert_eq!(whole.prompt != pair.prompt, !cut.report.cut_prompts.is_empty());
-        if is_cut {
+        if is_cut && !keeps_prompt {
             // an answer is cut only once the prompt has given all it can
             prop_assert_eq!(pair.prompt.len(), 1);
         }
@@ -381,11 +468,14 @@ proptest! {
             tokenizer.encode(&format!("{prompt}{answer}{end}")).unwrap()
         };
         let alone = tokenizer.encode(&prompt).unwrap();
+        let (chosen, rejected) = (whole(&answers[0]), whole(&answers[1]));
+        let shared = |ids: &[u32]| alone.iter().zip(ids).take_while(|(a, b)| a == b).count();
+        let n = shared(&chosen).min(shared(&rejected));
         if let Ok(tokenized) = tokenize(&[pair], &tokenizer, &TokenizeOptions::default()) {
             let found = &tokenized.rows[0];
-            prop_assert_eq!(&found.prompt, &alone);
-            prop_assert_eq!(&found.chosen, &whole(&answers[0])[alone.len()..]);
-            prop_assert_eq!(&found.rejected, &whole(&answers[1])[alone.len()..]);
+            prop_assert_eq!(&found.prompt, &alone[..n]);
+            prop_assert_eq!(&found.chosen, &chosen[n..]);
+            prop_assert_eq!(&found.rejected, &rejected[n..]);
         }
     }
 }
@@ -411,4 +501,181 @@ fn parts_are_where_they_are_behind_a_long_prompt_too() {
     let chosen = labels[0].as_ref().unwrap();
     assert_eq!(chosen.first().unwrap(), "reasoning");
     assert_eq!(chosen.last().unwrap(), "answer");
+}
+
+/// A tokenizer of the fixtures with a template of its own.
+fn with_template(name: &str, template: &str) -> (tempfile::TempDir, Tokenizer) {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["tokenizer.json", "tokenizer_config.json"] {
+        let from = workspace("fixtures/models").join(name).join(file);
+        std::fs::write(folder.path().join(file), std::fs::read(from).unwrap()).unwrap();
+    }
+    std::fs::write(folder.path().join("chat_template.jinja"), template).unwrap();
+    let tokenizer = Tokenizer::from_folder(folder.path()).unwrap();
+    (folder, tokenizer)
+}
+
+const PLAIN_TURNS: &str = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ CONTENT }}<|im_end|>\n{% endfor %}\
+    {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+
+/// The chosen answer's tokens with the label of each, of a pair whose chosen answer has these parts.
+fn labelled(tokenizer: &Tokenizer, parts: &[(&str, &str)]) -> Result<String, TokenizeError> {
+    let content: String = parts.iter().map(|(_, text)| *text).collect();
+    let mut pair = conversation(vec![turn("user", "Say yes.")], &content, "No.");
+    let owned = |(label, text): &(&str, &str)| ((*label).to_owned(), (*text).to_owned());
+    let annotation = Annotation {
+        parts: Some(parts.iter().map(owned).collect()),
+        ..Annotation::default()
+    };
+    pair.annotations[0] = Some(Box::new(annotation));
+    let row = tokenize(&[pair], tokenizer, &TokenizeOptions::default())?
+        .rows
+        .remove(0);
+    let [features, _] = row.features;
+    let labels = features.unwrap().parts.unwrap();
+    assert_eq!(labels.len(), row.chosen.len());
+    let tokens = row
+        .chosen
+        .iter()
+        .map(|&id| tokenizer.decode(&[id], false).unwrap());
+    let tokens: Vec<(String, String)> = labels.into_iter().zip(tokens).collect();
+    let runs = tokens.chunk_by(|(a, _), (b, _)| a == b).map(|run| {
+        let text: String = run.iter().map(|(_, text)| text.as_str()).collect();
+        format!("{}: {text:?}", run[0].0)
+    });
+    Ok(runs.collect::<Vec<_>>().join(", "))
+}
+
+#[test]
+fn an_answer_is_found_by_where_it_stands() {
+    // the end of the turn holds the answer's own words
+    let template = PLAIN_TURNS.replace("CONTENT", "m.content")
+        + "{% if not add_generation_prompt %}yes yes{% endif %}";
+    let (_folder, tokenizer) = with_template("llama", &template);
+    assert_eq!(
+        labelled(&tokenizer, &[("a", "yes"), ("b", " yes")]).unwrap(),
+        "a: \"yes\", b: \" yes<|im_end|>\\nyes yes<|im_end|>\""
+    );
+}
+
+#[test]
+fn a_stripped_answer_keeps_the_labels_of_what_is_left() {
+    let stripped = PLAIN_TURNS.replace("CONTENT", "m.content.split('</think>')[-1] | trim");
+    let (_folder, tokenizer) = with_template("llama", &stripped);
+    let parts = [
+        ("thinking", "<think>yes no yes</think>\n\n"),
+        ("a", "yes"),
+        ("b", " no"),
+    ];
+    assert_eq!(
+        labelled(&tokenizer, &parts).unwrap(),
+        "a: \"yes\", b: \" no<|im_end|>\\n\""
+    );
+    // nothing says where the parts of other words are
+    let other = PLAIN_TURNS.replace("CONTENT", "m.content | replace('yes', 'aye')");
+    let (_folder, tokenizer) = with_template("llama", &other);
+    let error = labelled(&tokenizer, &parts).unwrap_err();
+    assert!(
+        matches!(error, TokenizeError::RewrittenAnswer { .. }),
+        "{error}"
+    );
+    assert!(
+        error
+            .to_string()
+            .starts_with("line 1: the chat template writes the chosen response")
+    );
+}
+
+#[test]
+fn a_call_of_a_tool_without_words_has_one_part() {
+    let template = PLAIN_TURNS.replace(
+        "CONTENT",
+        "m.content ~ (m.tool_calls | string if m.tool_calls else '')",
+    );
+    let (_folder, tokenizer) = with_template("llama", &template);
+    let mut call = turn("assistant", "");
+    call.more
+        .insert("tool_calls".to_owned(), serde_json::json!([{"name": "f"}]));
+    let answer = |turn| Text::Conversation(vec![turn]);
+    let prompt = answer(turn("user", "Well?"));
+    let pair = Pair::new(prompt, answer(call), answer(turn("assistant", "Yes.")), 1);
+    let options = TokenizeOptions {
+        parts: Some(PartRules::new("reasoning", &PartRules::default_markers()).unwrap()),
+        ..TokenizeOptions::default()
+    };
+    let row = tokenize(&[pair], &tokenizer, &options)
+        .unwrap()
+        .rows
+        .remove(0);
+    let [features, _] = row.features;
+    let labels = features.unwrap().parts.unwrap();
+    assert!(labels.len() > 5);
+    assert_eq!(labels, vec!["reasoning"; row.chosen.len()]);
+}
+
+#[test]
+fn a_space_belongs_to_the_word_behind_it() {
+    // byte-level BPE, and words that begin with `▁`
+    let mut n = 0;
+    for name in ["llama", "llama2"] {
+        let folder = match name {
+            "llama2" => workspace("../shared/reference/models/llama2"),
+            name => workspace("fixtures/models").join(name),
+        };
+        if !folder.exists() {
+            continue;
+        }
+        let tokenizer = Tokenizer::from_folder(&folder).unwrap();
+        let answer = "Yes it is. No matter what.";
+        let mut pair = plain("Well?\n", answer, "No.");
+        let annotation = Annotation {
+            // the space stands at the end of the first sentence
+            segments: Some(vec!["Yes it is. ".to_owned(), "No matter what.".to_owned()]),
+            scores: Some(vec![[0.0; 5], [4.0; 5]]),
+            ..Annotation::default()
+        };
+        pair.annotations[0] = Some(Box::new(annotation));
+        let row = tokenize(&[pair], &tokenizer, &TokenizeOptions::default())
+            .unwrap()
+            .rows
+            .remove(0);
+        let [features, _] = row.features;
+        let segments = features.unwrap().segments;
+        let text = |range: &std::ops::Range<usize>| {
+            let ids = &row.chosen[range.clone()];
+            tokenizer.decode(ids, true).unwrap().trim().to_owned()
+        };
+        assert_eq!(
+            segments.iter().map(text).collect::<Vec<_>>(),
+            ["Yes it is.", "No matter what."],
+            "{name}"
+        );
+        n += 1;
+    }
+    assert!(n >= 1);
+}
+
+#[test]
+fn a_row_sets_the_template_before_the_run_does() {
+    let template = PLAIN_TURNS.replace("CONTENT", "m.content")
+        + "{% if not add_generation_prompt %}{{ thinks }}{% endif %}";
+    let (_folder, tokenizer) = with_template("llama", &template);
+    let kwargs = |json| serde_json::from_value::<TemplateKwargs>(json).unwrap();
+    let mut pairs = [1, 2].map(|_| conversation(vec![turn("user", "Well?")], "Yes.", "No."));
+    pairs[1].template_kwargs = kwargs(serde_json::json!({"thinks": "row"}));
+    let options = TokenizeOptions {
+        template_kwargs: kwargs(serde_json::json!({"thinks": "plan"})),
+        ..TokenizeOptions::default()
+    };
+    let rows = tokenize(&pairs, &tokenizer, &options).unwrap().rows;
+    let ends = rows
+        .iter()
+        .map(|row| tokenizer.decode(&row.rejected, false).unwrap());
+    assert_eq!(
+        ends.collect::<Vec<_>>(),
+        [
+            "No.<|im_end|>\nplan<|im_end|>",
+            "No.<|im_end|>\nrow<|im_end|>"
+        ]
+    );
 }

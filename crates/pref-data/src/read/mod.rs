@@ -140,6 +140,7 @@ pub fn each_example<E: From<ReadError>>(
             chosen,
             rejected,
             tools,
+            template_kwargs,
             place,
             ..
         } = row.pair(shape)?;
@@ -149,6 +150,7 @@ pub fn each_example<E: From<ReadError>>(
                 completion,
                 desirable,
                 tools: tools.clone(),
+                template_kwargs: template_kwargs.clone(),
                 place: place.clone(),
             });
         }

@@ -8,9 +8,10 @@ use super::shape::Shape;
 use super::source::SourceRow;
 use crate::annotation::{ASPECTS, Annotation};
 use crate::pair::{Example, Message, Pair, Text};
+use crate::template::TemplateKwargs;
 
 /// Every field that a row may have under its own name.
-pub(super) const FIELDS: [&str; 22] = [
+pub(super) const FIELDS: [&str; 23] = [
     "prompt",
     "chosen",
     "rejected",
@@ -23,6 +24,7 @@ pub(super) const FIELDS: [&str; 22] = [
     "completion",
     "label",
     "tools",
+    "chat_template_kwargs",
     "chosen_segments",
     "chosen_scores",
     "chosen_parts",
@@ -72,6 +74,7 @@ impl SourceRow {
             });
         }
         pair.tools = self.tools()?;
+        pair.template_kwargs = self.template_kwargs()?;
         pair.annotations = [self.annotation("chosen")?, self.annotation("rejected")?];
         Ok(pair)
     }
@@ -93,6 +96,7 @@ impl SourceRow {
             completion: self.text("completion")?,
             desirable,
             tools: self.tools()?,
+            template_kwargs: self.template_kwargs()?,
             place: self.place(),
         };
         self.check_texts([
@@ -358,6 +362,19 @@ impl SourceRow {
             Value::Array(tools) => Ok(tools),
             other => Err(self.wrong_type("tools".to_owned(), TOOLS, kind(&other))),
         }
+    }
+
+    /// Settings of the chat template: an object, or a string that holds one.
+    fn template_kwargs(&self) -> Result<TemplateKwargs, ReadError> {
+        const KWARGS: &str = "an object of settings of the chat template, without `messages` and `add_generation_prompt`";
+        let value = match self.object.get("chat_template_kwargs") {
+            None | Some(Value::Null) => return Ok(TemplateKwargs::default()),
+            Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
+            Some(value) => value.clone(),
+        };
+        let found = kind(&value);
+        serde_json::from_value(value)
+            .map_err(|_| self.wrong_type("chat_template_kwargs".to_owned(), KWARGS, found))
     }
 
     pub(super) fn missing(&self, field: &'static str) -> ReadError {

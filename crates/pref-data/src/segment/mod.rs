@@ -42,9 +42,9 @@ impl Segmenter for Lines {
     }
 }
 
-/// Which segment each of some tokens belongs to, by where the tokens start in the text: the one
-/// that holds their first byte. What stands past the text, an end-of-sequence token, belongs to
-/// the last.
+/// Which segment each of some tokens belongs to, by where the first letters of the tokens stand in
+/// the text: the one that holds that letter. What stands past the text, an end-of-sequence token,
+/// belongs to the last.
 ///
 /// ```
 /// use pref_data::segment_of_tokens;

@@ -119,6 +119,11 @@ impl PartRules {
         parts
     }
 
+    /// The label that an answer begins with.
+    pub fn first(&self) -> &str {
+        &self.first
+    }
+
     /// Every label there is, sorted.
     pub fn labels(&self) -> Vec<String> {
         let markers = self.markers.iter().map(|(_, label)| label.clone());

@@ -20,7 +20,8 @@ impl<'a> FixedTokens<'a> {
     }
 
     fn starts(&self, text: &str) -> Result<Vec<usize>, TokenizerError> {
-        Ok(self.tokenizer.encode_with_starts(text, false)?.1)
+        let (_, spans) = self.tokenizer.encode_with_spans(text, false)?;
+        Ok(spans.into_iter().map(|span| span.start).collect())
     }
 }
 

@@ -1,8 +1,12 @@
 //! Chat templates, rendered as Hugging Face renders them. In: a Jinja template and messages.
 //! Out: the text that the tokenizer gets.
 
+mod kwargs;
 mod python;
 
+pub use kwargs::{ReservedName, TemplateKwargs};
+
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::LazyLock;
 
@@ -27,8 +31,8 @@ const NAME: &str = "chat_template";
 #[derive(Debug)]
 pub struct ChatTemplate {
     environment: Environment<'static>,
-    bos_token: Option<String>,
-    eos_token: Option<String>,
+    /// `bos_token` and its like; those that a model has not are not defined.
+    tokens: BTreeMap<String, String>,
 }
 
 impl ChatTemplate {
@@ -60,11 +64,23 @@ impl ChatTemplate {
         environment.set_fuel(Some(10_000_000));
         let compiled = caught(|| environment.add_template_owned(NAME, without_generation(source)));
         compiled.map_err(TemplateError)??;
-        Ok(Self {
+        let template = Self {
             environment,
-            bos_token: bos_token.map(str::to_owned),
-            eos_token: eos_token.map(str::to_owned),
-        })
+            tokens: BTreeMap::new(),
+        };
+        let tokens = [("bos_token", bos_token), ("eos_token", eos_token)];
+        let known = tokens
+            .into_iter()
+            .filter_map(|(name, token)| Some((name, token?)));
+        Ok(known.fold(template, |template, (name, token)| {
+            template.with_token(name, token)
+        }))
+    }
+
+    /// Names a further special token, such as `pad_token`.
+    pub fn with_token(mut self, name: &str, token: &str) -> Self {
+        self.tokens.insert(name.to_owned(), token.to_owned());
+        self
     }
 
     /// The text of a conversation, with functions that the model is told of as JSON schemas. With
@@ -78,20 +94,44 @@ impl ChatTemplate {
         tools: &[serde_json::Value],
         add_generation_prompt: bool,
     ) -> Result<String, TemplateError> {
+        self.render_with(
+            messages,
+            tools,
+            &TemplateKwargs::default(),
+            add_generation_prompt,
+        )
+    }
+
+    /// As [`render`](Self::render), with further variables, which hide what has their names.
+    ///
+    /// # Errors
+    /// As [`render`](Self::render).
+    pub fn render_with(
+        &self,
+        messages: &[Message],
+        tools: &[serde_json::Value],
+        kwargs: &TemplateKwargs,
+        add_generation_prompt: bool,
+    ) -> Result<String, TemplateError> {
         // transformers passes None where there are none, which is not the same as undefined
         let tools = match tools {
             [] => Value::from(()),
             tools => Value::from_serialize(tools),
         };
         let template = self.environment.get_template(NAME)?;
-        let context = minijinja::context! {
-            messages => messages,
-            tools => tools,
-            documents => Value::from(()),
-            add_generation_prompt => add_generation_prompt,
-            bos_token => self.bos_token.clone().unwrap_or_default(),
-            eos_token => self.eos_token.clone().unwrap_or_default(),
-        };
+        let mut context: BTreeMap<&str, Value> = BTreeMap::from([
+            ("messages", Value::from_serialize(messages)),
+            ("tools", tools),
+            ("documents", Value::from(())),
+            ("add_generation_prompt", add_generation_prompt.into()),
+        ]);
+        let tokens = self.tokens.iter();
+        context.extend(tokens.map(|(name, token)| (name.as_str(), token.into())));
+        context.extend(
+            kwargs
+                .iter()
+                .map(|(name, value)| (name, Value::from_serialize(value))),
+        );
         let text = caught(|| template.render(context));
         Ok(text.map_err(TemplateError)??)
     }

@@ -32,6 +32,24 @@ pub enum TokenizeError {
         /// The row.
         place: Place,
     },
+    /// A prompt whose first token is already another once an answer follows.
+    #[error(
+        "{place}: the prompt has no token that stays as it is once an answer follows, so there is nothing to predict the answer from; end the prompt after a whole word, use a template that begins alike, or set data.boundary to \"separate\""
+    )]
+    MergedPrompt {
+        /// The row.
+        place: Place,
+    },
+    /// Segments or parts of an answer, and a template that writes other words.
+    #[error(
+        "{place}: the chat template writes the {side} response in other words, so its `{side}_segments` or `{side}_parts` have no place in the tokens; give them for the text as the template writes it, or use a template that leaves answers as they are"
+    )]
+    RewrittenAnswer {
+        /// The row.
+        place: Place,
+        /// `chosen` or `rejected`.
+        side: &'static str,
+    },
     /// An answer without a token of its own.
     #[error("{place}: the {side} response has no token of its own after the prompt")]
     EmptyResponse {
@@ -69,7 +87,7 @@ pub enum TokenizeError {
     },
     /// A prompt fills the limit by itself.
     #[error(
-        "{place}: the prompt has {tokens} tokens and max-length is {max_length}, so no response fits; raise data.max-length, shorten the prompt, or set data.long-prompts to \"cut\""
+        "{place}: the prompt has {tokens} tokens and max-length is {max_length}, so no response fits; raise data.max-length, shorten the prompt, or set data.long-prompts to \"drop\" or \"cut\""
     )]
     LongPrompt {
         /// The row.
@@ -96,6 +114,8 @@ impl TokenizeError {
             TokenizeError::NoEos | TokenizeError::Limit { .. } => None,
             TokenizeError::Tokenizer { place, .. }
             | TokenizeError::EmptyPrompt { place }
+            | TokenizeError::MergedPrompt { place }
+            | TokenizeError::RewrittenAnswer { place, .. }
             | TokenizeError::EmptyResponse { place, .. }
             | TokenizeError::ChangedPrompt { place }
             | TokenizeError::NoPreference { place, .. }

@@ -9,20 +9,24 @@ use crate::pair::Place;
 /// What happened on the way. Every list holds the rows' places.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenizeReport {
-    /// Rows tokenized.
+    /// Rows tokenized, without those that were dropped.
     pub rows: usize,
     /// The files they are from, in order.
     pub files: Vec<Arc<Path>>,
     /// The chat template does not render the prompt alike by itself and before an answer, so what
     /// is trained on is not what the model is given when it answers.
     pub changed_prompts: Vec<Place>,
-    /// Prompt and answer share a token across their boundary, so that the ids of both do not begin
-    /// with the prompt's.
+    /// Prompt and answer share a token across their boundary: the answer begins with it, and the
+    /// prompt ends before it.
     pub boundary_mismatches: Vec<Place>,
     /// The prompt was cut.
     pub cut_prompts: Vec<Place>,
     /// An answer was cut, and with it its end.
     pub cut_responses: Vec<Place>,
+    /// Dropped: the prompt fills the limit by itself.
+    pub long_prompts: Vec<Place>,
+    /// Dropped: the answers are alike as far as the limit reaches.
+    pub alike: Vec<Place>,
 }
 
 impl TokenizeReport {
@@ -36,6 +40,8 @@ impl TokenizeReport {
             (&mut self.boundary_mismatches, other.boundary_mismatches),
             (&mut self.cut_prompts, other.cut_prompts),
             (&mut self.cut_responses, other.cut_responses),
+            (&mut self.long_prompts, other.long_prompts),
+            (&mut self.alike, other.alike),
         ] {
             lines.extend(more);
         }
@@ -50,9 +56,20 @@ impl fmt::Display for TokenizeReport {
                 "prompts rendered otherwise before an answer",
                 &self.changed_prompts,
             ),
-            ("boundary mismatches", &self.boundary_mismatches),
+            (
+                "rows whose prompt and answer share a token",
+                &self.boundary_mismatches,
+            ),
             ("prompts cut", &self.cut_prompts),
-            ("responses cut at their end", &self.cut_responses),
+            ("rows with answers cut at their end", &self.cut_responses),
+            (
+                "rows dropped, whose prompt leaves no room for an answer",
+                &self.long_prompts,
+            ),
+            (
+                "rows dropped, whose answers are alike once cut",
+                &self.alike,
+            ),
         ] {
             if !lines.is_empty() {
                 // of one file, which a reader knows, the lines are enough
