@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use pref_data::{
-    Example, Pair, Place, ReadError, ReadOptions, Reading, Shape, Text, TokenExample, TokenPair,
-    TokenizeError, TokenizeOptions, Tokenized, Tokenizer, read_examples, read_with, shape_of,
-    tokenize, tokenize_examples,
+    Boundary, Example, Pair, Place, ReadError, ReadOptions, Reading, Shape, TemplateKwargs, Text,
+    TokenExample, TokenPair, TokenizeError, TokenizeOptions, Tokenized, Tokenizer, read_examples,
+    read_with, shape_of, tokenize, tokenize_examples,
 };
 use serde_json::{Value, json};
 
@@ -29,6 +29,35 @@ pub(crate) struct ReadArgs {
     /// Where what was wrong with the rows passed over is listed, a line each; stderr if absent
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
+}
+
+/// How prompts and answers become tokens.
+#[derive(clap::Args)]
+pub(crate) struct TokenArgs {
+    /// Where prompt and answer part: joint, tokenized together as TRL does it, or separate
+    #[arg(long, value_name = "HOW", default_value = "joint", value_parser = parse_boundary)]
+    boundary: Boundary,
+    /// Settings of the chat template as a JSON object, such as '{"enable_thinking": false}'
+    #[arg(long, value_name = "JSON", value_parser = parse_template_kwargs)]
+    chat_template_kwargs: Option<TemplateKwargs>,
+}
+
+impl TokenArgs {
+    pub(crate) fn options(&self) -> TokenizeOptions {
+        TokenizeOptions {
+            boundary: self.boundary,
+            template_kwargs: self.chat_template_kwargs.clone().unwrap_or_default(),
+            ..TokenizeOptions::default()
+        }
+    }
+}
+
+fn parse_boundary(text: &str) -> Result<Boundary, String> {
+    serde_json::from_value(json!(text)).map_err(|e| e.to_string())
+}
+
+fn parse_template_kwargs(text: &str) -> Result<TemplateKwargs, String> {
+    serde_json::from_str(text).map_err(|e| e.to_string())
 }
 
 fn parse_shape(text: &str) -> Result<Shape, String> {

@@ -300,3 +300,59 @@ fn stop_words_do_not_vary_when_asked() {
     };
     insta::assert_snapshot!([diff(&[]), diff(&["--ignore-stop-words"])].join("\n"));
 }
+
+#[test]
+fn where_prompt_and_answer_part_can_be_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("merge.jsonl");
+    // the prompt's space and the answer's first word are one token
+    let row = r#"{"prompt": "The answer is ", "chosen": "four", "rejected": "five"}"#;
+    std::fs::write(&file, row).unwrap();
+    let (file, model) = (file.display().to_string(), model("llama"));
+    let answer = |boundary: &str| {
+        let said = run(&[
+            "inspect",
+            &file,
+            "--model",
+            &model,
+            "--json",
+            "--boundary",
+            boundary,
+        ]);
+        let lines = said
+            .out
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let chosen = lines.filter(|line| line["side"] == "chosen");
+        let text: String = chosen
+            .map(|line| line["text"].as_str().unwrap().to_owned())
+            .collect();
+        text
+    };
+    assert_eq!(answer("joint"), " four<|im_end|>");
+    assert_eq!(answer("separate"), "four<|im_end|>");
+    let lint =
+        |boundary: &str| run(&["lint", &file, "--model", &model, "--boundary", boundary]).out;
+    assert!(
+        lint("joint").contains("boundary: 1 of 1 rows change"),
+        "{}",
+        lint("joint")
+    );
+    assert!(
+        lint("separate").contains("1 pairs, 0 findings"),
+        "{}",
+        lint("separate")
+    );
+    let diff =
+        |boundary: &str| run(&["diff", &file, "--model", &model, "--boundary", boundary]).out;
+    assert!(
+        diff("joint").contains("chosen: [- four-]"),
+        "{}",
+        diff("joint")
+    );
+    assert!(
+        diff("separate").contains("chosen: [-four-]"),
+        "{}",
+        diff("separate")
+    );
+}

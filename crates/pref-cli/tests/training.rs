@@ -195,7 +195,8 @@ fn bad_data_stops_before_anything_is_written() {
         text.extend(row);
         std::fs::write(&data, text).unwrap();
         let output = folder.path().join("run");
-        let said = start(&args(&data, &output, &[]));
+        let strict = ["--set", "data.long-prompts=refuse"];
+        let said = start(&args(&data, &output, &strict));
         failures += &format!("{what}: {}", said.failure(folder.path()));
         assert!(!output.exists(), "{what}");
     }

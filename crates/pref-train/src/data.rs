@@ -40,6 +40,7 @@ pub(crate) fn examples(
         long_prompts: data.long_prompts,
         boundary: data.boundary,
         parts,
+        template_kwargs: data.chat_template_kwargs.clone(),
         skip_bad_rows: data.on_error == OnError::Skip,
     };
     let diff = DiffOptions {

@@ -15,7 +15,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use pref_core::{BvpoAlpha, ObjectiveConfig, ObjectiveKind};
-use pref_data::{Boundary, DiffAlgorithm, LongPrompts, PartMarker, Shape, Truncation};
+use pref_data::{
+    Boundary, DiffAlgorithm, LongPrompts, PartMarker, Shape, TemplateKwargs, Truncation,
+};
 use serde::{Deserialize, Serialize};
 
 /// Everything that decides a run.
@@ -85,12 +87,15 @@ pub struct DataPlan {
     /// Longest prompt and response together, in tokens; 1024 if absent, or the model's positions
     /// where it has fewer.
     pub max_length: Option<usize>,
-    /// Which end of an over-long prompt is cut.
+    /// What is cut of pairs that are longer than `max_length`.
     pub truncation: Truncation,
     /// How the tokens of prompt and answer meet.
     pub boundary: Boundary,
     /// What becomes of a prompt that fills `max_length` by itself.
     pub long_prompts: LongPrompts,
+    /// Settings of the chat template, such as `enable_thinking = false`; those of a row, in its
+    /// `chat_template_kwargs`, come before them.
+    pub chat_template_kwargs: TemplateKwargs,
     /// How the varied tokens of two answers are found, for objectives that look at them.
     pub diff: DiffAlgorithm,
     /// English stop words never count as varied, as in the BMC authors' code.

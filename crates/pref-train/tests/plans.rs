@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
+use pref_data::Truncation;
 use pref_train::{Plan, PlanError, Settings};
+use serde_json::{Map, Value, json};
 
 fn minimal() -> Settings {
     let mut settings = Settings::default();
@@ -285,4 +287,47 @@ fn a_file_is_named_in_its_errors() {
 fn what_has_no_default_is_asked_for() {
     let error = Plan::from_settings(Settings::default()).unwrap_err();
     insta::assert_snapshot!(error, @"`model.path` is not set: a model's folder in Hugging Face's layout; give --model FOLDER or set it in the plan");
+}
+
+#[test]
+fn what_is_cut_goes_by_trl_s_name_too() {
+    let plan = |settings: &[&str]| {
+        let mut all = minimal();
+        for setting in settings {
+            all.set(setting)?;
+        }
+        Plan::from_settings(all)
+    };
+    for name in ["truncation_mode=keep_start", "data.truncation=keep-start"] {
+        let plan = plan(&[name]).unwrap();
+        assert_eq!(plan.data.truncation, Truncation::KeepStart);
+    }
+    // TRL's other mode cuts the start of the whole sequence, which nothing here does
+    let error = plan(&["truncation_mode=keep_end"]).unwrap_err().to_string();
+    assert!(
+        error.contains("`keep-start`, `cut-prompt-start`, `cut-prompt-end`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn settings_of_the_template_reach_the_plan() {
+    let mut settings = minimal();
+    let given = "chat_template_kwargs = { enable_thinking = false }";
+    let table: Map<String, Value> = toml::from_str(given).unwrap();
+    settings.layer(&table, "a file").unwrap();
+    let plan = Plan::from_settings(settings).unwrap();
+    let kwargs: Vec<_> = plan.data.chat_template_kwargs.iter().collect();
+    assert_eq!(kwargs, [("enable_thinking", &json!(false))]);
+    let again: Plan = toml::from_str(&plan.to_toml()).unwrap();
+    assert_eq!(again, plan);
+    let mut settings = minimal();
+    settings
+        .set("data.chat-template-kwargs={ messages = [] }")
+        .unwrap();
+    let error = Plan::from_settings(settings).unwrap_err().to_string();
+    assert!(
+        error.contains("`messages` is no setting of a template"),
+        "{error}"
+    );
 }

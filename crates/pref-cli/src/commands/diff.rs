@@ -7,12 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
-use pref_data::{
-    DiffAlgorithm, DiffOptions, Pair, TokenDiff, TokenPair, TokenizeOptions, Tokenizer, token_diffs,
-};
+use pref_data::{DiffAlgorithm, DiffOptions, Pair, TokenDiff, TokenPair, Tokenizer, token_diffs};
 use serde_json::json;
 
-use crate::pairs::{ReadArgs, has_colour, tokens, write_lines};
+use crate::pairs::{ReadArgs, TokenArgs, has_colour, tokens, write_lines};
 use crate::progress;
 
 /// Show what differs between chosen and rejected, token by token
@@ -49,13 +47,15 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    tokens: TokenArgs,
+    #[command(flatten)]
     read: ReadArgs,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let pairs = args.read.read(&args.file)?.rows;
     let tokenizer = Tokenizer::from_folder(&args.model)?;
-    let tokenized = tokens(&args.file, &pairs, &tokenizer, &TokenizeOptions::default())?;
+    let tokenized = tokens(&args.file, &pairs, &tokenizer, &args.tokens.options())?;
     let options = DiffOptions {
         algorithm: match args.algorithm.as_str() {
             "difflib" => DiffAlgorithm::Difflib,

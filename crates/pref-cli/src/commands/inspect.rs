@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
-use pref_data::{DiffAlgorithm, PartRules, TokenDiff, TokenFeatures, TokenizeOptions, Tokenizer};
+use pref_data::{
+    DiffAlgorithm, LongPrompts, PartRules, TokenDiff, TokenFeatures, TokenizeOptions, Tokenizer,
+};
 use serde_json::{Value, json};
 
-use crate::pairs::{ReadArgs, TokenRows};
+use crate::pairs::{ReadArgs, TokenArgs, TokenRows};
 
 /// Show a row exactly as the model will see it: tokens, ids, masks, segments, weights
 #[derive(clap::Args)]
@@ -30,6 +32,8 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    tokens: TokenArgs,
+    #[command(flatten)]
     read: ReadArgs,
 }
 
@@ -44,8 +48,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let tokenizer = Tokenizer::from_folder(&args.model)?;
     let options = TokenizeOptions {
         max_length: args.max_length,
+        // a row that is dropped cannot be shown
+        long_prompts: LongPrompts::Refuse,
         parts: Some(PartRules::new("reasoning", &PartRules::default_markers())?),
-        ..TokenizeOptions::default()
+        ..args.tokens.options()
     };
     let row = rows.only(args.row - 1).tokens(&tokenizer, &options)?;
     let (prompt, answers) = match row {

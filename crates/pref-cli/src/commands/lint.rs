@@ -13,7 +13,7 @@ use pref_data::{
 };
 use serde_json::json;
 
-use crate::pairs::{ReadArgs, Rows, TokenRows};
+use crate::pairs::{ReadArgs, Rows, TokenArgs, TokenRows};
 
 /// Find what is wrong with a set of pairs before money is spent on it
 ///
@@ -38,6 +38,8 @@ pub(crate) struct Args {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    tokens: TokenArgs,
     #[command(flatten)]
     read: ReadArgs,
 }
@@ -64,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         };
         let options = TokenizeOptions {
             skip_bad_rows: true,
-            ..TokenizeOptions::default()
+            ..args.tokens.options()
         };
         let (report, rejects, findings) = match rows.tokens(&tokenizer, &options)? {
             TokenRows::Pairs(all) => (all.report, all.rejects, lint.pairs(&all.rows)),

@@ -13,13 +13,14 @@ use super::objective::{LOSS_TYPE, objective};
 use super::{Plan, PlanError};
 
 /// TRL's names, for those who come from there.
-const ALIASES: [(&str, &str); 34] = [
+const ALIASES: &[(&str, &str)] = &[
     ("model_name_or_path", "model.path"),
     ("dataset_name", "data.train"),
     ("train_file", "data.train"),
     ("validation_file", "data.eval"),
     ("max_length", "data.max-length"),
     ("truncation_mode", "data.truncation"),
+    ("chat_template_kwargs", "data.chat-template-kwargs"),
     ("output_dir", "output.folder"),
     ("save_total_limit", "output.keep-checkpoints"),
     ("num_train_epochs", "train.epochs"),
@@ -336,9 +337,10 @@ fn defaults() -> Value {
             "empty-eval": null,
             "eval-fraction": 0.0,
             "max-length": null,
-            "truncation": "keep-end",
+            "truncation": "keep-start",
             "boundary": "joint",
-            "long-prompts": "refuse",
+            "long-prompts": "drop",
+            "chat-template-kwargs": {},
             "diff": "levenshtein",
             "ignore-stop-words": false,
             "first-part": "reasoning",
