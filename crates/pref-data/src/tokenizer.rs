@@ -42,6 +42,9 @@ pub enum TokenizerError {
     /// The template refused the messages.
     #[error("the chat template fails on these messages: {0}")]
     Render(String),
+    /// A time that is none.
+    #[error("`{0}` is no time; expected RFC 3339, such as 2026-11-21T14:30:00+01:00")]
+    Time(String),
     /// The tokenizer failed on a text.
     #[error("the tokenizer fails: {0}")]
     Tokenize(String),
@@ -258,6 +261,24 @@ impl Tokenizer {
         let template = self.template.as_ref().ok_or(TokenizerError::NoTemplate)?;
         let text = template.render_with(messages, tools, kwargs, add_generation_prompt);
         text.map_err(|e| TokenizerError::Render(e.to_string()))
+    }
+
+    /// Whether the chat template writes the time, so that the same messages become other ids on
+    /// another day.
+    pub fn template_uses_time(&self) -> bool {
+        self.template.as_ref().is_some_and(ChatTemplate::uses_time)
+    }
+
+    /// The tokenizer with a chat template that always writes this time, RFC 3339 such as
+    /// `2026-11-21T14:30:00+01:00`.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Time`] for a text that is no such time.
+    pub fn at_time(mut self, time: &str) -> Result<Self, TokenizerError> {
+        let time = chrono::DateTime::parse_from_rfc3339(time)
+            .map_err(|_| TokenizerError::Time(time.to_owned()))?;
+        self.template = self.template.map(|template| template.at(time));
+        Ok(self)
     }
 
     /// Whether there is a chat template.

@@ -106,6 +106,9 @@ pub struct DataPlan {
     pub parts: Vec<PartMarker>,
     /// Shuffle the pairs anew for each epoch; file order if false.
     pub shuffle: bool,
+    /// The time that the chat template writes where it asks for one, RFC 3339; the run's start if
+    /// absent, which is then recorded here, so that a resumed run makes the same tokens.
+    pub template_time: Option<String>,
     /// Rows to leave out of training and evaluation, as messages name them: `pairs.jsonl:12`.
     pub skip: Vec<String>,
 }

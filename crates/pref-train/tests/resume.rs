@@ -533,3 +533,34 @@ fn a_line_of_the_metrics_that_cannot_be_written_is_in_the_checkpoint() {
     assert_eq!(weights(&run), whole);
     assert_eq!(common::metrics(&run), metrics);
 }
+
+#[test]
+fn a_template_that_writes_the_time_is_pinned_to_the_start_of_the_run() {
+    let bench = Bench::new();
+    let messages = |text: &str, role: &str| serde_json::json!([{"role": role, "content": text}]);
+    let rows = (0..6).map(|i| {
+        let row = serde_json::json!({
+            "prompt": messages(&format!("{i} plus 1?"), "user"),
+            "chosen": messages(&format!("It is {}.", i + 1), "assistant"),
+            "rejected": messages("I do not know.", "assistant"),
+        });
+        format!("{row}\n")
+    });
+    fs::write(bench.path("pairs.jsonl"), rows.collect::<String>()).unwrap();
+    // differs in every nanosecond, as a date differs from one day to the next
+    let template = "{{ strftime_now('%H:%M:%S.%f') }}{% for m in messages %}\n{{ m.role }}: \
+                    {{ m.content }}{% endfor %}{% if add_generation_prompt %}\nassistant: {% endif %}";
+    fs::write(bench.path("base/chat_template.jinja"), template).unwrap();
+    let plan = bench.plan("run", &["data.eval-fraction=0"]);
+    bench.two_steps(&plan);
+    let text = fs::read_to_string(bench.path("run/plan.toml")).unwrap();
+    assert!(text.contains("template-time = \"20"), "{text}");
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let (_, memory) = common::run::<Cpu>(&plan, true).unwrap();
+    let notes = memory.notes.join("\n");
+    assert!(
+        notes.contains("the chat template writes the time"),
+        "{notes}"
+    );
+    assert!(notes.contains("resumed after step 2"), "{notes}");
+}

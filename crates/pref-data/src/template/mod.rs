@@ -7,9 +7,10 @@ mod python;
 pub use kwargs::{ReservedName, TemplateKwargs};
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::sync::LazyLock;
 
+use chrono::{DateTime, FixedOffset, Local, TimeZone};
 use minijinja::value::Value;
 use minijinja::{Environment, Error, ErrorKind, escape_formatter};
 use regex::Regex;
@@ -33,6 +34,7 @@ pub struct ChatTemplate {
     environment: Environment<'static>,
     /// `bos_token` and its like; those that a model has not are not defined.
     tokens: BTreeMap<String, String>,
+    uses_time: bool,
 }
 
 impl ChatTemplate {
@@ -52,7 +54,9 @@ impl ChatTemplate {
         environment
             .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_function("raise_exception", raise_exception);
-        environment.add_function("strftime_now", strftime_now);
+        environment.add_function("strftime_now", |format: &str| {
+            strftime(Local::now(), format)
+        });
         environment.add_filter("tojson", python::tojson);
         environment.set_formatter(
             |out, state, value| match python::repr_of_container(value)? {
@@ -67,6 +71,7 @@ impl ChatTemplate {
         let template = Self {
             environment,
             tokens: BTreeMap::new(),
+            uses_time: source.contains("strftime_now"),
         };
         let tokens = [("bos_token", bos_token), ("eos_token", eos_token)];
         let known = tokens
@@ -75,6 +80,19 @@ impl ChatTemplate {
         Ok(known.fold(template, |template, (name, token)| {
             template.with_token(name, token)
         }))
+    }
+
+    /// Whether the text depends on when it is rendered.
+    pub fn uses_time(&self) -> bool {
+        self.uses_time
+    }
+
+    /// The template as it is rendered at a fixed time, so that it gives the same text on any day.
+    #[must_use]
+    pub fn at(mut self, time: DateTime<FixedOffset>) -> Self {
+        let at = move |format: &str| strftime(time, format);
+        self.environment.add_function("strftime_now", at);
+        self
     }
 
     /// Names a further special token, such as `pad_token`.
@@ -168,11 +186,13 @@ fn without_generation(source: &str) -> String {
     TAG.replace_all(source, block).into_owned()
 }
 
-/// The local time in Python's notation: `strftime_now("%d %b %Y")`.
-fn strftime_now(format: &str) -> Result<String, Error> {
+/// A time in Python's notation: `strftime_now("%d %b %Y")`.
+fn strftime<Z: TimeZone<Offset: Display>>(
+    time: DateTime<Z>,
+    format: &str,
+) -> Result<String, Error> {
     let mut text = String::new();
-    let now = chrono::Local::now();
-    match write!(text, "{}", now.format(format)) {
+    match write!(text, "{}", time.format(format)) {
         Ok(()) => Ok(text),
         Err(_) => Err(Error::new(
             ErrorKind::InvalidOperation,

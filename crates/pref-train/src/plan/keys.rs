@@ -346,6 +346,7 @@ fn defaults() -> Value {
             "first-part": "reasoning",
             "parts": PartRules::default_markers(),
             "shuffle": true,
+            "template-time": null,
             "skip": [],
         },
         "train": {

@@ -7,6 +7,7 @@ use std::io;
 use serde_json::{Value, json};
 
 use super::folder::Folder;
+use super::pins;
 use crate::checkpoint;
 use crate::error::TrainError;
 use crate::plan::{Plan, TrainPlan};
@@ -46,12 +47,13 @@ pub(super) struct Begun {
 }
 
 impl Begun {
-    /// Compares the plan in a run's folder with the one it is resumed with.
+    /// Compares the plan in a run's folder with the one it is resumed with, which takes over what the
+    /// run has pinned.
     ///
     /// # Errors
     /// [`TrainError::NothingToResume`] for a folder without a checkpoint, [`TrainError::OtherPlan`]
     /// for changes to settings that must stay as they were.
-    pub(super) fn read(folder: &Folder, plan: &Plan) -> Result<Self, TrainError> {
+    pub(super) fn read(folder: &Folder, plan: &mut Plan) -> Result<Self, TrainError> {
         if checkpoint::steps(folder.path()).is_empty() {
             return Err(TrainError::NothingToResume {
                 folder: folder.path().to_owned(),
@@ -63,6 +65,7 @@ impl Begun {
         };
         let then: Value =
             toml::from_str(&folder.read("plan.toml")?).map_err(|e| no_toml(e.to_string()))?;
+        pins::adopt(plan, &then);
         let now: Value =
             toml::from_str(&plan.to_toml()).map_err(|error| no_toml(error.to_string()))?;
         let mut changes = Changes::default();

@@ -8,6 +8,7 @@ mod changes;
 mod folder;
 mod identity;
 mod lock;
+mod pins;
 mod start;
 mod timer;
 
@@ -30,6 +31,7 @@ use crate::tracker::Tracker;
 use crate::trainer::{StepFailure, Trainer};
 use folder::Folder;
 use lock::Lock;
+use start::Sources;
 use timer::SaveTimer;
 
 /// How a run ended.
@@ -83,20 +85,28 @@ pub fn train<B: AutodiffBackend>(
     let folder = Folder::new(&plan.output.folder);
     let _lock = Lock::take(folder.path())?;
     folder.remove_leftovers()?;
+    let mut plan = plan.clone();
     let begun = match resume {
-        true => Some(changes::Begun::read(&folder, plan)?),
+        true => Some(changes::Begun::read(&folder, &mut plan)?),
         false => {
             folder.check_free()?;
             None
         }
     };
-    let trainer = start::trainer::<B>(plan, &folder, begun.as_ref(), device, tracker, stop)?;
+    let tokenizer = pins::tokenizer(&mut plan, tracker)?;
+    let sources = Sources {
+        plan: &plan,
+        tokenizer: &tokenizer,
+        folder: &folder,
+        begun: begun.as_ref(),
+    };
+    let trainer = sources.trainer::<B>(device, tracker, stop)?;
     let trainer = match trainer {
         ControlFlow::Continue(trainer) => trainer,
         ControlFlow::Break(outcome) => return Ok(outcome),
     };
     let mut run = Run {
-        plan,
+        plan: &plan,
         evaluations: BTreeMap::new(),
         timer: SaveTimer::new(plan.train.save_minutes),
         folder,

@@ -25,70 +25,84 @@ use crate::reference::{Reference, Set, Sets, cache_key, fill_log_probs};
 use crate::tracker::Tracker;
 use crate::trainer::{Parts, Trainer};
 
-/// Reads, tokenises and loads everything that the plan names, and restores the newest checkpoint of
-/// a run that goes on, unless it is asked to stop.
-pub(super) fn trainer<B: AutodiffBackend>(
-    plan: &Plan,
-    folder: &Folder,
-    begun: Option<&Begun>,
-    device: &B::Device,
-    tracker: &mut dyn Tracker,
-    stop: &AtomicBool,
-) -> Result<ControlFlow<Outcome, Trainer<B>>, TrainError> {
-    let tokenizer = Tokenizer::from_folder(&plan.model.path)?;
-    let base = Decoder::<B>::load(&plan.model.path, device)?;
-    let config = base.config();
-    tokenizer.fits(config.vocab_size())?;
-    let positions = config.max_position_embeddings();
-    let max_length = plan.data.max_length.unwrap_or(positions.min(1024));
-    if max_length > positions {
-        return Err(TrainError::TooLong {
-            path: plan.model.path.clone(),
-            max_length,
-            positions,
-        });
+/// What a trainer is made from.
+pub(super) struct Sources<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) tokenizer: &'a Tokenizer,
+    pub(super) folder: &'a Folder,
+    /// The run that goes on, if it is not a new one.
+    pub(super) begun: Option<&'a Begun>,
+}
+
+impl Sources<'_> {
+    /// Reads, tokenises and loads everything that the plan names, and restores the newest checkpoint
+    /// of a run that goes on, unless it is asked to stop.
+    pub(super) fn trainer<B: AutodiffBackend>(
+        &self,
+        device: &B::Device,
+        tracker: &mut dyn Tracker,
+        stop: &AtomicBool,
+    ) -> Result<ControlFlow<Outcome, Trainer<B>>, TrainError> {
+        let Sources {
+            plan,
+            tokenizer,
+            folder,
+            begun,
+        } = *self;
+        let base = Decoder::<B>::load(&plan.model.path, device)?;
+        let config = base.config();
+        tokenizer.fits(config.vocab_size())?;
+        let positions = config.max_position_embeddings();
+        let max_length = plan.data.max_length.unwrap_or(positions.min(1024));
+        if max_length > positions {
+            return Err(TrainError::TooLong {
+                path: plan.model.path.clone(),
+                max_length,
+                positions,
+            });
+        }
+        let sets = examples(plan, tokenizer, max_length, tracker)?;
+        let n_rows = sets.of(Set::Train).len();
+        plan.train.check_warmup(plan.train.total_steps(n_rows))?;
+        let layout = BatchLayout {
+            pad_id: tokenizer.pad_id().or(tokenizer.eos_id()).unwrap_or(0),
+            pad_to_multiple_of: plan.train.pad_to_multiple_of,
+            pairs: plan.train.batch_size,
+            tokens: plan.train.batch_tokens,
+            shares_prompts: plan.train.share_prompts,
+        };
+        let identity = Identity::of(plan, &sets)?;
+        let restored = match begun {
+            Some(begun) => Some(restore::<B>(
+                plan, begun, &identity, n_rows, device, tracker,
+            )?),
+            None => None,
+        };
+        let scoring = Scoring {
+            plan,
+            folder,
+            weights: identity.reference_weights(),
+            sets: &sets,
+            layout,
+            device,
+        };
+        let reference = match scoring.reference(|| base.valid(), tracker, stop)? {
+            ControlFlow::Continue(reference) => reference,
+            ControlFlow::Break(outcome) => return Ok(ControlFlow::Break(outcome)),
+        };
+        let parts = Parts {
+            policy: base,
+            reference,
+            sets,
+            layout,
+            device: device.clone(),
+        };
+        let mut trainer = Trainer::new(plan, parts, identity)?;
+        if let Some(restored) = restored {
+            trainer.restore(restored);
+        }
+        Ok(ControlFlow::Continue(trainer))
     }
-    let sets = examples(plan, &tokenizer, max_length, tracker)?;
-    let n_rows = sets.of(Set::Train).len();
-    plan.train.check_warmup(plan.train.total_steps(n_rows))?;
-    let layout = BatchLayout {
-        pad_id: tokenizer.pad_id().or(tokenizer.eos_id()).unwrap_or(0),
-        pad_to_multiple_of: plan.train.pad_to_multiple_of,
-        pairs: plan.train.batch_size,
-        tokens: plan.train.batch_tokens,
-        shares_prompts: plan.train.share_prompts,
-    };
-    let identity = Identity::of(plan, &sets)?;
-    let restored = match begun {
-        Some(begun) => Some(restore::<B>(
-            plan, begun, &identity, n_rows, device, tracker,
-        )?),
-        None => None,
-    };
-    let scoring = Scoring {
-        plan,
-        folder,
-        weights: identity.reference_weights(),
-        sets: &sets,
-        layout,
-        device,
-    };
-    let reference = match scoring.reference(|| base.valid(), tracker, stop)? {
-        ControlFlow::Continue(reference) => reference,
-        ControlFlow::Break(outcome) => return Ok(ControlFlow::Break(outcome)),
-    };
-    let parts = Parts {
-        policy: base,
-        reference,
-        sets,
-        layout,
-        device: device.clone(),
-    };
-    let mut trainer = Trainer::new(plan, parts, identity)?;
-    if let Some(restored) = restored {
-        trainer.restore(restored);
-    }
-    Ok(ControlFlow::Continue(trainer))
 }
 
 /// The newest checkpoint, if the run began with the same inputs.
