@@ -204,7 +204,7 @@ fn bad_data_stops_before_anything_is_written() {
 }
 
 #[test]
-fn a_model_and_a_tokenizer_that_do_not_fit_are_refused() {
+fn a_token_without_an_embedding_is_an_error_of_its_row() {
     let folder = tempfile::tempdir().unwrap();
     let data = write_pairs(folder.path(), 4);
     let broken = folder.path().join("model");
@@ -220,14 +220,47 @@ fn a_model_and_a_tokenizer_that_do_not_fit_are_refused() {
     let path = broken.join("tokenizer.json");
     let text = std::fs::read_to_string(&path).unwrap();
     let mut tokenizer: serde_json::Value = serde_json::from_str(&text).unwrap();
-    tokenizer["model"]["vocab"]["zzz"] = serde_json::json!(5000);
+    tokenizer["model"]["vocab"]["<zzz>"] = serde_json::json!(5000);
+    let mut added = tokenizer["added_tokens"][0].clone();
+    added["id"] = serde_json::json!(5000);
+    added["content"] = serde_json::json!("<zzz>");
+    tokenizer["added_tokens"]
+        .as_array_mut()
+        .unwrap()
+        .push(added);
     std::fs::write(&path, tokenizer.to_string()).unwrap();
-    let (data, broken) = (data.display().to_string(), broken.display().to_string());
-    let output = folder.path().join("run").display().to_string();
-    let said = run(&[
-        "train", "--data", &data, "--model", &broken, "--output", &output,
-    ]);
-    insta::assert_snapshot!(said.failure(folder.path()));
+    // it is the token of padding as well
+    let config = broken.join("tokenizer_config.json");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let mut tokens: serde_json::Value = serde_json::from_str(&text).unwrap();
+    tokens["pad_token"] = serde_json::json!("<zzz>");
+    std::fs::write(&config, tokens.to_string()).unwrap();
+
+    let broken = broken.display().to_string();
+    let train = |data: &std::path::Path, output: &str, more: &[&str]| {
+        let output = folder.path().join(output).display().to_string();
+        let data = data.display().to_string();
+        let start = [
+            "train", "--data", &data, "--model", &broken, "--output", &output,
+        ];
+        run(&[&start[..], &["--set", "train.steps=1"], more].concat())
+    };
+    // while no text has the token, the model can be trained
+    let said = train(&data, "without", &[]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let text = std::fs::read_to_string(&data).unwrap();
+    let changed: Vec<String> = text.lines().map(str::to_owned).collect();
+    assert_eq!(changed.len(), 4);
+    let third = changed[2].replace("what is", "what is <zzz>");
+    assert_ne!(third, changed[2]);
+    let other = folder.path().join("other.jsonl");
+    let rows = [&changed[0], &changed[1], &third, &changed[3]].map(String::as_str);
+    std::fs::write(&other, rows.join("\n")).unwrap();
+    insta::assert_snapshot!(train(&other, "with", &[]).failure(folder.path()));
+    let said = train(&other, "skipping", &["--set", "data.on-error=skip"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let rejects = std::fs::read_to_string(folder.path().join("skipping/rejects.txt")).unwrap();
+    assert_eq!(rejects.lines().count(), 1, "{rejects}");
 }
 
 #[test]

@@ -47,7 +47,7 @@ pub use caught::is_caught_panic;
 pub use diff::{DiffAlgorithm, DiffOptions, TokenDiff, token_diffs};
 pub use fresh_tokenizer::{FRESH_EOS_ID, FRESH_PAD_ID, write_fresh_tokenizer};
 #[cfg(feature = "hub")]
-pub use hub::{HubError, HubOptions, hub_files};
+pub use hub::{HubError, HubOptions, hub_files, hub_model};
 pub use lint::{
     Fault, Finding, Severity, TokenLint, lint_examples, lint_overlap, lint_pairs, lint_report,
 };

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,15 @@ pub enum TokenizerError {
         /// Why not.
         message: String,
     },
+    /// There is a tokenizer of another format alone.
+    #[error(
+        "{0} has a tokenizer.model of SentencePiece and no tokenizer.json, which is what is read; make one with transformers: AutoTokenizer.from_pretrained(\"{0}\").save_pretrained(\"{0}\")",
+        folder.display()
+    )]
+    SentencePiece {
+        /// The model's folder.
+        folder: PathBuf,
+    },
     /// The template is no template.
     #[error("{}: the chat template cannot be compiled: {message}", path.display())]
     Template {
@@ -48,18 +58,6 @@ pub enum TokenizerError {
     /// The tokenizer failed on a text.
     #[error("the tokenizer fails: {0}")]
     Tokenize(String),
-    /// Ids that the model has no embedding for.
-    #[error(
-        "the tokenizer has ids up to {largest_id} (`{token}`), but the model's embedding has {rows} rows; they do not belong together"
-    )]
-    TooLarge {
-        /// The largest id.
-        largest_id: u32,
-        /// Its token.
-        token: String,
-        /// Rows of the embedding.
-        rows: usize,
-    },
 }
 
 /// Special tokens that a template may name besides those of a sequence's beginning and end.
@@ -91,7 +89,14 @@ impl Tokenizer {
     /// [`TokenizerError`] names the file.
     pub fn from_folder(folder: &Path) -> Result<Self, TokenizerError> {
         let path = folder.join("tokenizer.json");
-        let bytes = fs::read(&path).map_err(|e| file_error(&path, &e))?;
+        let bytes = fs::read(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound if folder.join("tokenizer.model").is_file() => {
+                TokenizerError::SentencePiece {
+                    folder: folder.to_owned(),
+                }
+            }
+            _ => file_error(&path, &error),
+        })?;
         let mut inner = tokenizers::Tokenizer::from_bytes(&bytes)
             .map_err(|e| file_error(&path, &format!("no tokenizer: {e}")))?;
         // truncation and padding are done here, where they are counted
@@ -338,21 +343,6 @@ impl Tokenizer {
         let added = self.inner.get_added_tokens_decoder();
         let mut special = added.values().filter(|token| token.special);
         special.any(|token| text.ends_with(&token.content))
-    }
-
-    /// Whether every id has a row of the embedding.
-    ///
-    /// # Errors
-    /// [`TokenizerError::TooLarge`] names the largest id.
-    pub fn fits(&self, embedding_rows: usize) -> Result<(), TokenizerError> {
-        match self.largest() {
-            Some((token, id)) if id as usize >= embedding_rows => Err(TokenizerError::TooLarge {
-                largest_id: id,
-                token,
-                rows: embedding_rows,
-            }),
-            _ => Ok(()),
-        }
     }
 
     fn largest(&self) -> Option<(String, u32)> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use pref_data::Longest as _;
 use pref_data::{
     Annotation, Boundary, Example, LongPrompts, Message, Pair, PartRules, TemplateKwargs, Text,
-    TokenizeError, TokenizeOptions, Tokenizer, Truncation, tokenize, tokenize_examples,
+    TokenPair, TokenizeError, TokenizeOptions, Tokenizer, Truncation, tokenize, tokenize_examples,
 };
 use proptest::prelude::*;
 
@@ -678,4 +678,80 @@ fn a_row_sets_the_template_before_the_run_does() {
             "No.<|im_end|>\nrow<|im_end|>"
         ]
     );
+}
+
+#[test]
+fn an_id_beyond_the_embedding_is_an_error_of_its_row() {
+    let tokenizer = tokenizer("llama");
+    let pairs = [
+        plain("Question: two", " It is", " It was"),
+        plain("Question: two and two?", " four", " five"),
+    ];
+    let rows = |embedding_rows| {
+        let options = TokenizeOptions {
+            embedding_rows,
+            ..TokenizeOptions::default()
+        };
+        tokenize(&pairs, &tokenizer, &options).map(|tokens| tokens.rows)
+    };
+    let all = rows(None).unwrap();
+    let largest = |pair: &TokenPair| {
+        let ids = [&pair.prompt, &pair.chosen, &pair.rejected];
+        ids.into_iter().flatten().copied().max().unwrap()
+    };
+    let most = all.iter().map(largest).max().unwrap();
+    assert_eq!(rows(Some(most as usize + 1)).unwrap(), all);
+    let error = rows(Some(most as usize)).unwrap_err();
+    let token = tokenizer.token(most).unwrap();
+    let line = 1 + all.iter().position(|pair| largest(pair) == most).unwrap();
+    assert_eq!(error.row().unwrap().line, line);
+    let says =
+        format!("the token `{token}` has the id {most}, and the model's embedding has {most} rows");
+    assert!(error.to_string().contains(&says), "{error}");
+}
+
+#[test]
+fn a_sentencepiece_style_tokenizer_gives_the_ids_and_texts_of_the_peer() {
+    let path = workspace("fixtures/models/llama2/expected.json");
+    let text = std::fs::read_to_string(path).unwrap();
+    let expected: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let tokenizer = tokenizer("llama2");
+    let ids = |value: &serde_json::Value| -> Vec<u32> {
+        serde_json::from_value(value["input_ids"].clone()).unwrap()
+    };
+    let texts = expected["texts"].as_array().unwrap();
+    assert_eq!(texts.len(), 6);
+    for text in texts {
+        let found = tokenizer.encode(text["text"].as_str().unwrap()).unwrap();
+        assert_eq!(found, ids(text));
+        assert_eq!(found[0], tokenizer.bos_id().unwrap());
+        assert_eq!(
+            tokenizer.decode(&found, true).unwrap(),
+            text["decoded"].as_str().unwrap()
+        );
+    }
+    let chats = expected["chats"].as_array().unwrap();
+    assert_eq!(chats.len(), 2);
+    for chat in chats {
+        let turns: Vec<Message> = serde_json::from_value(chat["messages"].clone()).unwrap();
+        let text = tokenizer.apply_chat_template(&turns, true).unwrap();
+        assert_eq!(text, chat["text"].as_str().unwrap());
+        assert_eq!(tokenizer.encode_rendered(&text).unwrap(), ids(chat));
+        // a pair of this prompt begins with one BOS, not two
+        let pair = conversation(turns, "Five.", "Six.");
+        let tokens = tokenize(&[pair], &tokenizer, &TokenizeOptions::default()).unwrap();
+        assert_eq!(tokens.rows.len(), 1);
+        assert_eq!(tokens.rows[0].prompt, ids(chat));
+    }
+    // the BOS token of a plain prompt
+    let pair = plain("Hello", " world", " there");
+    let tokens = tokenize(&[pair], &tokenizer, &TokenizeOptions::default()).unwrap();
+    assert_eq!(tokens.rows[0].prompt, tokenizer.encode("Hello").unwrap());
+    let [row] = &tokens.rows[..] else {
+        panic!("one pair is one row")
+    };
+    for answer in [&row.chosen, &row.rejected] {
+        assert!(!answer.contains(&tokenizer.bos_id().unwrap()));
+        assert_eq!(answer.last(), tokenizer.eos_id().as_ref());
+    }
 }

@@ -26,6 +26,8 @@ const DEFAULT_POSITIONS: usize = 2048;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub(crate) raw: Map<String, Value>,
+    /// Keys of it that were passed over on the caller's word.
+    pub(crate) ignored: Vec<String>,
     /// Number format of the model that this one comes from.
     pub(crate) stored: Option<Format>,
     pub(crate) architecture: Architecture,

@@ -105,6 +105,11 @@ impl<B: Backend> Decoder<B> {
         load::load(folder, ignored, device)
     }
 
+    /// The settings that loading passed over; a copy that is saved has them still.
+    pub fn ignored(&self) -> &[String] {
+        &self.config.ignored
+    }
+
     /// The decoder as one that comes from the same stored model as `other`: saved as
     /// [`SaveDtype::Source`](crate::SaveDtype::Source), it gets that model's number format. A
     /// checkpoint is written in f32 whatever the model was, and is given the model's format back

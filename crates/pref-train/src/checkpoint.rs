@@ -210,10 +210,12 @@ pub(crate) struct Restored<B: AutodiffBackend> {
     pub(crate) skipped: Vec<String>,
 }
 
-/// The newest checkpoint that is complete and undamaged, of a run of `total` steps.
+/// The newest checkpoint that is complete and undamaged, of a run of `total` steps that began with
+/// `start`.
 pub(crate) fn load_newest<B: AutodiffBackend>(
     run: &Path,
     total: usize,
+    start: &Decoder<B>,
     device: &B::Device,
 ) -> Result<Restored<B>, TrainError> {
     let mut skipped = Vec::new();
@@ -223,7 +225,7 @@ pub(crate) fn load_newest<B: AutodiffBackend>(
             true => Err(TrainError::file(&folder)(io::Error::other(format!(
                 "the run ends after {total} steps"
             )))),
-            false => load::<B>(&folder, step, device),
+            false => load(&folder, step, start, device),
         };
         match loaded {
             Ok(mut restored) => {
@@ -242,6 +244,7 @@ pub(crate) fn load_newest<B: AutodiffBackend>(
 fn load<B: AutodiffBackend>(
     folder: &Path,
     step: usize,
+    start: &Decoder<B>,
     device: &B::Device,
 ) -> Result<Restored<B>, TrainError> {
     let checksums = Checksums::of_folder(folder)?;
@@ -260,7 +263,8 @@ fn load<B: AutodiffBackend>(
         serde_json::from_slice(&bytes).map_err(|e| TrainError::file(&path)(io::Error::other(e)))?;
     let (path, bytes) = checked(OPTIMIZER)?;
     let moments = deserialize(&bytes, device).map_err(TrainError::file(&path))?;
-    let policy = Decoder::load(folder, device)?;
+    // weights in f32; the final ones are to be as those that the run began with
+    let policy = Decoder::load_ignoring(folder, start.ignored(), device)?.with_source_of(start);
     let sizes = moments.iter().map(|(name, Moments { first, second })| {
         let sizes = [first, second].map(|moment| moment.dims()[0]);
         (name.clone(), sizes)

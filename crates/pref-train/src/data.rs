@@ -26,6 +26,7 @@ pub(crate) fn examples(
     plan: &Plan,
     tokenizer: &Tokenizer,
     max_length: usize,
+    embedding_rows: usize,
     tracker: &mut dyn Tracker,
 ) -> Result<Sets<Examples>, TrainError> {
     let data = &plan.data;
@@ -42,6 +43,7 @@ pub(crate) fn examples(
         parts,
         template_kwargs: data.chat_template_kwargs.clone(),
         skip_bad_rows: data.on_error == OnError::Skip,
+        embedding_rows: Some(embedding_rows),
     };
     let diff = DiffOptions {
         algorithm: data.diff,

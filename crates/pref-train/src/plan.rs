@@ -46,6 +46,10 @@ pub struct ModelPlan {
     pub reference: ReferenceKind,
     /// Folder of the reference model; the policy's own start if absent.
     pub reference_path: Option<PathBuf>,
+    /// Keys of `config.json` that Pref does not know and the user knows to change nothing; of an
+    /// object inside it as `rope_scaling.key`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignore_config: Vec<String>,
 }
 
 /// Where reference log-probs come from.

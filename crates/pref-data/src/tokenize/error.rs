@@ -97,6 +97,20 @@ pub enum TokenizeError {
         /// The limit.
         max_length: usize,
     },
+    /// A token that the model has no embedding for.
+    #[error(
+        "{place}: the token `{token}` has the id {id}, and the model's embedding has {rows} rows; take the text out, or use the tokenizer that belongs to the model"
+    )]
+    NoEmbedding {
+        /// The row.
+        place: Place,
+        /// The id.
+        id: u32,
+        /// Its token.
+        token: String,
+        /// Rows of the embedding.
+        rows: usize,
+    },
     /// The limit leaves no room.
     #[error(
         "max-length {max_length} leaves no room for a prompt and a response; set it to at least 2"
@@ -120,6 +134,7 @@ impl TokenizeError {
             | TokenizeError::ChangedPrompt { place }
             | TokenizeError::NoPreference { place, .. }
             | TokenizeError::Annotation { place, .. }
+            | TokenizeError::NoEmbedding { place, .. }
             | TokenizeError::LongPrompt { place, .. } => Some(place),
         }
     }

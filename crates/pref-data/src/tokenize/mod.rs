@@ -129,7 +129,9 @@ pub fn tokenize(
             let place = pair.place.clone();
             return Err(TokenizeError::NoPreference { place, reason: "" });
         }
-        cut(pair, options, flaws)
+        let pair = cut(pair, options, flaws)?;
+        check_ids(pair.as_ref(), tokenizer, options)?;
+        Ok(pair)
     })
 }
 
@@ -160,6 +162,7 @@ pub fn tokenize_examples(
             ..TokenPair::default()
         };
         let pair = cut(pair, options, flaws)?;
+        check_ids(pair.as_ref(), tokenizer, options)?;
         Ok(pair.map(|pair| TokenExample {
             prompt: pair.prompt,
             completion: pair.chosen,
@@ -167,6 +170,27 @@ pub fn tokenize_examples(
             place: pair.place,
         }))
     })
+}
+
+/// Whether the model has an embedding for every id.
+fn check_ids(
+    pair: Option<&TokenPair>,
+    tokenizer: &Tokenizer,
+    options: &TokenizeOptions,
+) -> Result<(), TokenizeError> {
+    let (Some(pair), Some(rows)) = (pair, options.embedding_rows) else {
+        return Ok(());
+    };
+    let mut ids = pair.ids().into_iter().flatten();
+    match ids.find(|&&id| id as usize >= rows) {
+        None => Ok(()),
+        Some(&id) => Err(TokenizeError::NoEmbedding {
+            place: pair.place.clone(),
+            id,
+            token: tokenizer.token(id).unwrap_or_default(),
+            rows,
+        }),
+    }
 }
 
 /// Tokenizes rows in parallel, and gathers what happened. `one` makes nothing of a row that is

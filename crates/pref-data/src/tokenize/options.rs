@@ -67,4 +67,7 @@ pub struct TokenizeOptions {
     pub template_kwargs: TemplateKwargs,
     /// Pass over rows that cannot be made ids, instead of stopping at the first.
     pub skip_bad_rows: bool,
+    /// Rows of the model's embedding: an id from this on is an error of its row. A tokenizer may
+    /// have such ids, as long as no text has their tokens. No limit if absent.
+    pub embedding_rows: Option<usize>,
 }

@@ -105,6 +105,7 @@ pub(super) fn read(
         logit_softcap: json.positive("final_logit_softcapping")?,
         layers: layers(&json, architecture, n_layers)?,
         stored,
+        ignored: ignored.to_vec(),
         raw: raw.clone(),
     })
 }

@@ -325,6 +325,7 @@ fn defaults() -> Value {
             "path": null,
             "reference": null,
             "reference-path": null,
+            "ignore-config": [],
         },
         "data": {
             "train": null,

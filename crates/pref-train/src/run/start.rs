@@ -49,9 +49,10 @@ impl Sources<'_> {
             folder,
             begun,
         } = *self;
-        let base = Decoder::<B>::load(&plan.model.path, device)?;
+        let ignored = &plan.model.ignore_config;
+        let base = Decoder::<B>::load_ignoring(&plan.model.path, ignored, device)?;
         let config = base.config();
-        tokenizer.fits(config.vocab_size())?;
+        let n_ids = config.vocab_size();
         let positions = config.max_position_embeddings();
         let max_length = plan.data.max_length.unwrap_or(positions.min(1024));
         if max_length > positions {
@@ -61,11 +62,15 @@ impl Sources<'_> {
                 positions,
             });
         }
-        let sets = examples(plan, tokenizer, max_length, tracker)?;
+        let sets = examples(plan, tokenizer, max_length, n_ids, tracker)?;
         let n_rows = sets.of(Set::Train).len();
         plan.train.check_warmup(plan.train.total_steps(n_rows))?;
         let layout = BatchLayout {
-            pad_id: tokenizer.pad_id().or(tokenizer.eos_id()).unwrap_or(0),
+            pad_id: [tokenizer.pad_id(), tokenizer.eos_id()]
+                .into_iter()
+                .flatten()
+                .find(|&id| (id as usize) < n_ids)
+                .unwrap_or(0),
             pad_to_multiple_of: plan.train.pad_to_multiple_of,
             pairs: plan.train.batch_size,
             tokens: plan.train.batch_tokens,
@@ -73,9 +78,10 @@ impl Sources<'_> {
         };
         let identity = Identity::of(plan, &sets)?;
         let restored = match begun {
-            Some(begun) => Some(restore::<B>(
-                plan, begun, &identity, n_rows, device, tracker,
-            )?),
+            Some(begun) => {
+                let total = begun.check_length(plan, n_rows)?;
+                Some(self.restore(&base, total, &identity, device, tracker)?)
+            }
             None => None,
         };
         let scoring = Scoring {
@@ -103,30 +109,29 @@ impl Sources<'_> {
         }
         Ok(ControlFlow::Continue(trainer))
     }
-}
 
-/// The newest checkpoint, if the run began with the same inputs.
-fn restore<B: AutodiffBackend>(
-    plan: &Plan,
-    begun: &Begun,
-    identity: &Identity,
-    n_rows: usize,
-    device: &B::Device,
-    tracker: &mut dyn Tracker,
-) -> Result<Restored<B>, TrainError> {
-    let run = &plan.output.folder;
-    let total = begun.check_length(plan, n_rows)?;
-    let restored = checkpoint::load_newest::<B>(run, total, device)?;
-    for skipped in &restored.skipped {
-        tracker.note(&format!("skipped a damaged checkpoint, {skipped}"));
-    }
-    let differences = restored.state.identity.differences(identity);
-    match differences.is_empty() {
-        true => Ok(restored),
-        false => Err(TrainError::OtherInputs {
-            folder: run.clone(),
-            differences: differences.join(", "),
-        }),
+    /// The newest checkpoint of a run of `total` steps, if it began with the same inputs.
+    fn restore<B: AutodiffBackend>(
+        &self,
+        base: &Decoder<B>,
+        total: usize,
+        identity: &Identity,
+        device: &B::Device,
+        tracker: &mut dyn Tracker,
+    ) -> Result<Restored<B>, TrainError> {
+        let run = self.folder.path();
+        let restored = checkpoint::load_newest(run, total, base, device)?;
+        for skipped in &restored.skipped {
+            tracker.note(&format!("skipped a damaged checkpoint, {skipped}"));
+        }
+        let differences = restored.state.identity.differences(identity);
+        match differences.is_empty() {
+            true => Ok(restored),
+            false => Err(TrainError::OtherInputs {
+                folder: run.to_owned(),
+                differences: differences.join(", "),
+            }),
+        }
     }
 }
 
@@ -151,7 +156,10 @@ impl<D> Scoring<'_, D> {
     ) -> Result<ControlFlow<Outcome, Reference<B>>, TrainError> {
         let plan = &self.plan.model;
         let load = || match &plan.reference_path {
-            Some(path) => Decoder::<B>::load(path, self.device).map_err(TrainError::from),
+            Some(path) => {
+                let model = Decoder::<B>::load_ignoring(path, &plan.ignore_config, self.device);
+                model.map_err(TrainError::from)
+            }
             None => Ok(base()),
         };
         match plan.reference {
