@@ -18,10 +18,6 @@ fuzz_target!(init: {
     let Ok(source) = std::str::from_utf8(parts.next().unwrap_or_default()) else {
         return;
     };
-    // the engine repeats lists without end, `[1] * 10 ** 9`, and spends none of its fuel on it
-    if source.contains('*') {
-        return;
-    }
     let given = parts.next().and_then(|json| serde_json::from_slice(json).ok());
     let messages: Vec<Message> = given.unwrap_or_else(|| {
         vec![

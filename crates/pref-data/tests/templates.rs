@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use pref_data::{Message, Tokenizer};
+use pref_data::{ChatTemplate, Message, Tokenizer};
 use serde_json::Value;
 
 #[test]
@@ -40,4 +40,45 @@ fn templates_are_rendered_as_the_peer_renders_them() {
         }
     }
     assert!(n >= 70, "{n}");
+}
+
+/// `expressions.json` holds templates without messages and what `transformers` 5.23 makes of them.
+#[test]
+fn values_are_written_as_python_writes_them() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/expressions.json");
+    let all: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(tests).unwrap()).unwrap();
+    let mut n = 0;
+    for case in &all {
+        let source = case["template"].as_str().unwrap();
+        let template = ChatTemplate::new(source, None, None).unwrap();
+        match template.render(&[], &[], false) {
+            Ok(text) => assert_eq!(text, case["text"], "{source}"),
+            Err(error) => panic!("{source}: {error}"),
+        }
+        n += 1;
+    }
+    assert!(n >= 100, "{n}");
+}
+
+#[test]
+fn what_repeats_is_bounded() {
+    let bounded = [
+        "{{ [1] * 100000 * 100000 }}",
+        "{{ 'a' * 10 ** 9 }}",
+        "{{ [[1] * 100000] * 100000 }}",
+        "{{ ([1] * 200000) | join('a' * 1000000) }}",
+        "{{ ('a' * 1000000).replace('a', 'b' * 1000000) }}",
+        "{{ ('a' * 1000000) | replace('a', 'b' * 1000000) }}",
+        "{{ '%999999999d' % 3 }}",
+        "{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
+        "{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+        "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = ns.x * 2 %}{% endfor %}",
+        "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+        "{{ [1] * 9999999999999999999999 }}",
+    ];
+    for source in bounded {
+        let template = ChatTemplate::new(source, None, None).unwrap();
+        let error = template.render(&[], &[], false).unwrap_err().to_string();
+        assert!(error.len() < 500, "{error}");
+    }
 }

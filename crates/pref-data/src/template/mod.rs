@@ -1,7 +1,9 @@
 //! Chat templates, rendered as Hugging Face renders them. In: a Jinja template and messages.
 //! Out: the text that the tokenizer gets.
 
+mod functions;
 mod kwargs;
+mod operators;
 mod python;
 
 pub use kwargs::{ReservedName, TemplateKwargs};
@@ -51,22 +53,23 @@ impl ChatTemplate {
         // as transformers sets up Jinja
         environment.set_trim_blocks(true);
         environment.set_lstrip_blocks(true);
-        environment
-            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        functions::add_to(&mut environment);
         environment.add_function("raise_exception", raise_exception);
         environment.add_function("strftime_now", |format: &str| {
             strftime(Local::now(), format)
         });
         environment.add_filter("tojson", python::tojson);
-        environment.set_formatter(
-            |out, state, value| match python::repr_of_container(value)? {
-                Some(text) => out.write_str(&text).map_err(Error::from),
-                None => escape_formatter(out, state, value),
-            },
-        );
+        environment.set_formatter(|out, state, value| match python::text_unlike(value)? {
+            Some(text) => out.write_str(&text).map_err(Error::from),
+            None => escape_formatter(out, state, value),
+        });
         // a template may not run for ever
         environment.set_fuel(Some(10_000_000));
-        let compiled = caught(|| environment.add_template_owned(NAME, without_generation(source)));
+        let source = without_generation(source);
+        let compiled = caught(|| {
+            let source = operators::without_operators(&source)?;
+            environment.add_template_owned(NAME, source)
+        });
         compiled.map_err(TemplateError)??;
         let template = Self {
             environment,

@@ -1,31 +1,91 @@
 //! Values as Python writes them, in JSON and by themselves. In: a template's value. Out: text.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io;
+use std::sync::Arc;
 
-use minijinja::value::{Kwargs, Value, ValueKind};
+use minijinja::value::{Enumerator, Kwargs, Object, ObjectRepr, Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 use serde_json::ser::Formatter;
 
 /// Levels of lists in lists that are written.
 const DEEPEST: usize = 100;
 
-/// Bytes of one list that are written: no conversation has more.
-const LONGEST: usize = 1 << 24;
+/// Bytes of one text or list: no conversation has more.
+pub(super) const LONGEST: usize = 1 << 24;
 
-/// A list or a dictionary as `repr` writes it; what else there is, Jinja writes alike.
-pub(super) fn repr_of_container(value: &Value) -> Result<Option<String>, Error> {
-    if !matches!(value.kind(), ValueKind::Seq | ValueKind::Map) {
-        return Ok(None);
+/// A tuple. The engine has lists only, and Python writes both otherwise.
+#[derive(Debug)]
+pub(super) struct Tuple(pub(super) Vec<Value>);
+
+impl Tuple {
+    pub(super) fn value(items: Vec<Value>) -> Value {
+        Value::from_object(Self(items))
     }
+}
+
+impl Object for Tuple {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Seq
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.0.get(key.as_usize()?).cloned()
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Seq(self.0.len())
+    }
+}
+
+/// A value as `str` writes it, if the engine writes it otherwise.
+pub(super) fn text_unlike(value: &Value) -> Result<Option<String>, Error> {
     let mut text = String::new();
-    match write_repr(&mut text, value, 0) {
+    let written = match value.kind() {
+        ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => write_repr(&mut text, value, 0),
+        ValueKind::Number if !value.is_integer() => write_repr(&mut text, value, 0),
+        _ => return Ok(None),
+    };
+    match written {
         Some(()) => Ok(Some(text)),
         None => Err(Error::new(
             ErrorKind::InvalidOperation,
             "a list is too long or too deep to be written",
         )),
     }
+}
+
+/// A value as `str` writes it.
+pub(super) fn text(value: &Value) -> Result<Cow<'_, str>, Error> {
+    Ok(match (value.as_str(), text_unlike(value)?) {
+        (Some(text), _) => text.into(),
+        (None, Some(text)) => text.into(),
+        (None, None) => value.to_string().into(),
+    })
+}
+
+/// The shortest digits that read back as the number; an exponent below 1e-4 and from 1e16 on.
+fn float(value: f64) -> String {
+    if value.is_nan() {
+        return "nan".to_owned();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
+    }
+    let scientific = format!("{value:e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (-4..16).contains(&exponent) || value == 0.0 {
+        let text = value.to_string();
+        return if text.contains('.') {
+            text
+        } else {
+            text + ".0"
+        };
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
 /// None for what is too long or nested too deeply to be anybody's data.
@@ -35,13 +95,18 @@ fn write_repr(out: &mut String, value: &Value, depth: usize) -> Option<()> {
     }
     match value.kind() {
         ValueKind::String => write_quoted(out, value.as_str()?),
-        ValueKind::Seq => {
-            out.push('[');
-            for (i, item) in value.try_iter().ok()?.enumerate() {
-                out.push_str(if i > 0 { ", " } else { "" });
+        ValueKind::Seq | ValueKind::Iterable => {
+            let is_tuple = value.downcast_object_ref::<Tuple>().is_some();
+            let [open, close] = if is_tuple { ['(', ')'] } else { ['[', ']'] };
+            out.push(open);
+            let mut n = 0;
+            for item in value.try_iter().ok()? {
+                out.push_str(if n > 0 { ", " } else { "" });
                 write_repr(out, &item, depth + 1)?;
+                n += 1;
             }
-            out.push(']');
+            out.push_str(if is_tuple && n == 1 { "," } else { "" });
+            out.push(close);
         }
         ValueKind::Map => {
             out.push('{');
@@ -52,6 +117,9 @@ fn write_repr(out: &mut String, value: &Value, depth: usize) -> Option<()> {
                 write_repr(out, &value.get_item(&key).ok()?, depth + 1)?;
             }
             out.push('}');
+        }
+        ValueKind::Number if !value.is_integer() => {
+            out.push_str(&float(f64::try_from(value.clone()).ok()?));
         }
         _ => write!(out, "{value}").ok()?,
     }
@@ -202,6 +270,10 @@ impl Formatter for Python {
 
     fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
         writer.write_all(self.separators[1].as_bytes())
+    }
+
+    fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        writer.write_all(float(value).as_bytes())
     }
 
     fn write_string_fragment<W: ?Sized + io::Write>(
