@@ -1,18 +1,19 @@
-//! Pairs in, for the commands that look at data: a file, its shape and columns, and a tokenizer.
+//! Rows in and out, for the commands that look at data. In: files, their shape and columns, and a
+//! tokenizer. Out: pairs or answers chunk by chunk, and files of rows.
 
 use std::fmt::Display;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use pref_data::{
-    Boundary, Example, Pair, Place, ReadError, ReadOptions, Reading, Shape, TemplateKwargs, Text,
-    TokenExample, TokenPair, TokenizeError, TokenizeOptions, Tokenized, Tokenizer, read_examples,
-    read_with, shape_of, tokenize, tokenize_examples,
+    Boundary, Example, Pair, Place, ReadError, ReadOptions, Reader, Reading, Record, RowWriter,
+    Shape, TemplateKwargs, Text, TokenExample, TokenPair, TokenizeError, TokenizeOptions,
+    Tokenized, Tokenizer, is_input, read_with, tokenize, tokenize_examples,
 };
 use serde_json::{Value, json};
 
-use crate::progress;
+use crate::progress::{self, Counter};
 
 /// How rows are read.
 #[derive(clap::Args)]
@@ -92,6 +93,15 @@ impl TokenRows {
     }
 }
 
+impl From<Record> for Rows {
+    fn from(record: Record) -> Self {
+        match record {
+            Record::Pair(pair) => Rows::Pairs(vec![pair]),
+            Record::Example(example) => Rows::Examples(vec![example]),
+        }
+    }
+}
+
 impl Rows {
     pub(crate) fn len(&self) -> usize {
         match self {
@@ -121,14 +131,6 @@ impl Rows {
         match self {
             Rows::Pairs(rows) => rows.iter().map(Pair::to_value).collect(),
             Rows::Examples(rows) => rows.iter().map(|row| json!(row)).collect(),
-        }
-    }
-
-    /// One of the rows.
-    pub(crate) fn only(self, index: usize) -> Self {
-        match self {
-            Rows::Pairs(mut rows) => Rows::Pairs(vec![rows.swap_remove(index)]),
-            Rows::Examples(mut rows) => Rows::Examples(vec![rows.swap_remove(index)]),
         }
     }
 
@@ -180,53 +182,80 @@ impl ReadArgs {
         Ok(())
     }
 
-    /// The pairs of a file; says on stderr what was passed over, and what the rows were taken for.
+    /// All pairs of a file; says on stderr what was passed over, and what the rows were taken for.
     pub(crate) fn read(&self, path: &Path) -> Result<Reading> {
         let read = read_with(path, &self.options())?;
-        note_shape(path, read.shape);
+        note_shape(&[path], Some(read.shape));
         self.list(&read.rejects)?;
         Ok(read)
     }
 
-    /// The pairs of a file, or its single answers.
-    pub(crate) fn read_any(&self, path: &Path) -> Result<Rows> {
-        let (rows, rejects) = self.read_unlisted(path)?;
-        self.list(&rejects)?;
-        Ok(rows)
+    /// Opens files; says on stderr what the rows are taken for.
+    pub(crate) fn open(&self, files: &[PathBuf]) -> Result<Reader> {
+        self.open_with(files, self.skips())
     }
 
-    /// The rows of a file, and what was passed over, for the caller to list.
-    pub(crate) fn read_unlisted(&self, path: &Path) -> Result<(Rows, Vec<ReadError>)> {
-        read_rows_of(path, &self.options())
-    }
-
-    /// All rows of a file that can be read, and what is wrong with the others.
-    pub(crate) fn read_all(&self, path: &Path) -> Result<(Rows, Vec<ReadError>)> {
+    fn open_with(&self, files: &[PathBuf], skip_bad_rows: bool) -> Result<Reader> {
         let options = ReadOptions {
-            skip_bad_rows: true,
+            skip_bad_rows,
             ..self.options()
         };
-        read_rows_of(path, &options)
+        let reader = Reader::open(files, &options)?;
+        note_shape(files, reader.shape());
+        Ok(reader)
+    }
+
+    /// Hands on the rows of files, some hundreds at a time, with progress on stderr; what was passed
+    /// over is for the caller to list.
+    pub(crate) fn each(
+        &self,
+        files: &[PathBuf],
+        sink: impl FnMut(Rows) -> Result<()>,
+    ) -> Result<Vec<ReadError>> {
+        each_of(self.open(files)?, sink)
+    }
+
+    /// The same of all rows that can be read, with what is wrong with the others.
+    pub(crate) fn each_good(
+        &self,
+        files: &[PathBuf],
+        sink: impl FnMut(Rows) -> Result<()>,
+    ) -> Result<Vec<ReadError>> {
+        each_of(self.open_with(files, true)?, sink)
     }
 }
 
-fn read_rows_of(path: &Path, options: &ReadOptions) -> Result<(Rows, Vec<ReadError>)> {
-    let shape = shape_of(path, options)?;
-    if let Some(shape) = shape {
-        note_shape(path, shape);
-    }
-    if shape == Some(Shape::Unpaired) {
-        let read = read_examples(path, options)?;
-        return Ok((Rows::Examples(read.rows), read.rejects));
-    }
-    let read = read_with(path, options)?;
-    Ok((Rows::Pairs(read.rows), read.rejects))
+fn each_of(reader: Reader, mut sink: impl FnMut(Rows) -> Result<()>) -> Result<Vec<ReadError>> {
+    let noun = noun(reader.shape());
+    let mut counter = Counter::new(noun);
+    let mut take = |rows: Rows| {
+        let n = rows.len();
+        sink(rows)?;
+        counter.add(n);
+        anyhow::Ok(())
+    };
+    let summary = match reader.shape() {
+        Some(Shape::Unpaired) => reader.each_example(|rows| take(Rows::Examples(rows)))?,
+        _ => reader.each_pair(|rows| take(Rows::Pairs(rows)))?,
+    };
+    Ok(summary.rejects)
 }
 
-fn note_shape(path: &Path, shape: Shape) {
-    if shape != Shape::Pairs {
-        progress::note(&format!("{}: read as {shape}", path.display()));
+/// What rows of a shape are called.
+pub(crate) fn noun(shape: Option<Shape>) -> &'static str {
+    match shape {
+        Some(Shape::Unpaired) => "answers",
+        _ => "pairs",
     }
+}
+
+fn note_shape(paths: &[impl AsRef<Path>], shape: Option<Shape>) {
+    let Some(shape) = shape.filter(|shape| *shape != Shape::Pairs) else {
+        return;
+    };
+    let paths = paths.iter().map(|path| path.as_ref().display().to_string());
+    let paths: Vec<String> = paths.collect();
+    progress::note(&format!("{}: read as {shape}", paths.join(", ")));
 }
 
 /// Tokenizes without a limit, so that nothing is cut.
@@ -281,21 +310,48 @@ fn fill(path: &Path, lines: impl Iterator<Item = Result<String>>) -> Result<usiz
     Ok(n)
 }
 
-/// Lines to a file, counted on stderr, or to stdout.
-pub(crate) fn put_lines(
-    output: Option<&Path>,
-    lines: impl Iterator<Item = Result<String>>,
-) -> Result<()> {
-    use std::io::Write;
+/// Where a command's rows go: a file of the format that its name says, or JSON Lines on stdout.
+pub(crate) enum Output {
+    File(PathBuf, RowWriter),
+    Stdout(std::io::BufWriter<std::io::StdoutLock<'static>>),
+}
 
-    if let Some(output) = output {
-        let n = write_lines(output, lines)?;
-        progress::note(&format!("{}: {n} rows", output.display()));
-        return Ok(());
+impl Output {
+    /// Refuses a file that is read from as well.
+    pub(crate) fn new(output: Option<&Path>, inputs: &[PathBuf]) -> Result<Self> {
+        let Some(path) = output else {
+            let stdout = std::io::stdout().lock();
+            return Ok(Self::Stdout(std::io::BufWriter::new(stdout)));
+        };
+        ensure!(
+            !is_input(path, inputs),
+            "{}: the output is a file that is read from; give it another name",
+            path.display()
+        );
+        Ok(Self::File(path.to_owned(), RowWriter::create(path)?))
     }
-    let mut stdout = std::io::stdout().lock();
-    for line in lines {
-        writeln!(stdout, "{}", line?)?;
+
+    pub(crate) fn write(&mut self, row: &Value) -> Result<()> {
+        use std::io::Write;
+
+        match self {
+            Self::File(_, rows) => rows.write(row)?,
+            Self::Stdout(stdout) => writeln!(stdout, "{row}")?,
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Completes the file, and counts its rows on stderr.
+    pub(crate) fn finish(self, noun: &str) -> Result<()> {
+        use std::io::Write;
+
+        match self {
+            Self::File(path, rows) => {
+                let n = rows.finish()?;
+                progress::note(&format!("{}: {n} {noun}", path.display()));
+            }
+            Self::Stdout(mut stdout) => stdout.flush()?,
+        }
+        Ok(())
+    }
 }

@@ -28,6 +28,74 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
+/// Counts rows on stderr while a command goes through them, once it has taken a second: on a terminal
+/// all the time, elsewhere by a line now and then.
+#[derive(Debug)]
+pub(crate) struct Counter {
+    bar: ProgressBar,
+    is_terminal: bool,
+    noun: &'static str,
+    n: usize,
+    started: Instant,
+    last_line: Option<Instant>,
+}
+
+impl Counter {
+    pub(crate) fn new(noun: &'static str) -> Self {
+        Self {
+            bar: ProgressBar::hidden(),
+            is_terminal: console_is_terminal(),
+            noun,
+            n: 0,
+            started: Instant::now(),
+            last_line: None,
+        }
+    }
+
+    /// Counts rows that were just done.
+    pub(crate) fn add(&mut self, n: usize) {
+        self.n += n;
+        if let Some(line) = self.line(Instant::now()) {
+            if self.is_terminal {
+                self.bar.set_draw_target(ProgressDrawTarget::stderr());
+                self.bar.set_style(ProgressStyle::default_spinner());
+                self.bar.set_message(line);
+                self.bar.tick();
+            } else {
+                note(&line);
+            }
+        }
+    }
+
+    /// What there is to say now, if it is time.
+    fn line(&mut self, now: Instant) -> Option<String> {
+        let elapsed = now.duration_since(self.started);
+        let pause = match self.is_terminal {
+            true => Duration::ZERO,
+            false => QUIET_INTERVAL,
+        };
+        let is_quiet = elapsed < PATIENCE
+            || self
+                .last_line
+                .is_some_and(|last| now.duration_since(last) < pause);
+        if is_quiet {
+            return None;
+        }
+        self.last_line = Some(now);
+        let speed = self.n as f64 / elapsed.as_secs_f64();
+        Some(format!("{} {}, {speed:.0} a second", self.n, self.noun))
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// How long a command may say nothing.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Follows a run on stderr.
 #[derive(Debug)]
 pub(crate) struct Progress {
@@ -159,6 +227,23 @@ impl Tracker for Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_are_counted_once_a_second_has_passed() {
+        let mut counter = Counter::new("pairs");
+        counter.is_terminal = false;
+        counter.n = 5000;
+        let after = |millis: u64| counter.started + Duration::from_millis(millis);
+        let times = [900, 2000, 4000, 12_000].map(after);
+        let lines = times.map(|now| counter.line(now));
+        let expected = [
+            None,
+            Some("5000 pairs, 2500 a second".to_owned()),
+            None,
+            Some("5000 pairs, 417 a second".to_owned()),
+        ];
+        assert_eq!(lines, expected);
+    }
 
     #[test]
     fn templates_are_templates() {

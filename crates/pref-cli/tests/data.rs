@@ -6,7 +6,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{model, run};
+use common::{Said, model, pref, run, run_with_input};
 
 const ROWS: [&str; 4] = [
     r#"{"prompt": "What is 2 + 2?\n", "chosen": "2 + 2 = 4\n#### 4", "rejected": "2 + 2 = 5\n#### 5"}"#,
@@ -354,5 +354,183 @@ fn where_prompt_and_answer_part_can_be_chosen() {
         diff("separate").contains("chosen: [-four-]"),
         "{}",
         diff("separate")
+    );
+}
+
+#[test]
+fn stdin_is_a_file_of_rows() {
+    let rows = ROWS[..1].join("\n");
+    for name in ["-", "/dev/stdin"] {
+        let said = run_with_input(&["data", "convert", name], &rows);
+        assert_eq!(
+            (said.code, said.lines().len()),
+            (Some(0), 1),
+            "{}",
+            said.err
+        );
+        let said = run_with_input(&["lint", name, "--model", &model("llama")], &rows);
+        assert!(said.out.contains("1 pairs, 0 findings"), "{}", said.out);
+    }
+    let said = run_with_input(&["data", "stats", "-"], "not rows");
+    assert_eq!(said.code, Some(1));
+    assert_eq!(said.err, "error: -:1: not valid JSON: expected ident\n");
+}
+
+#[test]
+fn several_files_are_one_set_of_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, b) = (folder.path().join("a.jsonl"), folder.path().join("b.csv"));
+    std::fs::write(&a, ROWS[0]).unwrap();
+    std::fs::write(&b, "prompt,chosen,rejected,id\nq,a,b,7\n").unwrap();
+    let (a, b) = (a.display().to_string(), b.display().to_string());
+    let output = folder.path().join("all.parquet").display().to_string();
+    let said = run(&["data", "convert", &a, &b, "--output", &output]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let rows = run(&["data", "convert", &output]).lines();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(
+        (&rows[1]["prompt"], &rows[1]["id"]),
+        (&"q".into(), &"7".into())
+    );
+}
+
+#[test]
+fn an_output_onto_its_input_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = rows(folder.path());
+    let before = std::fs::read(&file).unwrap();
+    let linked = folder.path().join("linked.jsonl");
+    std::fs::hard_link(&file, &linked).unwrap();
+    let linked = linked.display().to_string();
+    for args in [
+        &["data", "convert", &file, "--output", &file][..],
+        &["data", "convert", &file, "--output", &linked],
+        &[
+            "data", "map", &file, "--field", "prompt=x", "--output", &file,
+        ],
+        &["segment", &file, "--output", &file],
+    ] {
+        let said = said(folder.path(), args);
+        assert!(said.starts_with("exit 1"), "{said}");
+        assert!(
+            said.contains("the output is a file that is read from"),
+            "{said}"
+        );
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+}
+
+#[test]
+fn prompts_are_held_out_with_all_their_pairs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pairs.jsonl");
+    let row = |i: usize| {
+        let row = serde_json::json!({"prompt": format!("What is {}?", i % 20), "chosen": format!("good {i}"), "rejected": format!("bad {i}"), "id": i});
+        row.to_string()
+    };
+    let lines: Vec<String> = (0..60).map(row).collect();
+    std::fs::write(&path, lines.join("\n")).unwrap();
+    let output = folder.path().join("split").display().to_string();
+    let file = path.display().to_string();
+    let said = run(&[
+        "data", "split", &file, "--output", &output, "--format", "csv.gz",
+    ]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let read = |name: &str| run(&["data", "convert", &format!("{output}/{name}.csv.gz")]).lines();
+    let (train, eval) = (read("train"), read("eval"));
+    assert_eq!((train.len(), eval.len()), (54, 6));
+    let prompts: Vec<_> = train.iter().map(|row| &row["prompt"]).collect();
+    assert!(eval.iter().all(|row| !prompts.contains(&&row["prompt"])));
+    assert!(eval.iter().all(|row| row["id"].is_string()));
+    // nothing can be held out of one prompt
+    std::fs::write(&path, [row(0), row(20)].join("\n")).unwrap();
+    let said = run(&["data", "split", &file, "--output", &output]);
+    assert_eq!(said.code, Some(1));
+    assert!(
+        said.err.contains("all 2 pairs have one prompt"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn segments_are_readable_before_they_are_scored() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, model) = (rows(folder.path()), model("llama"));
+    for by in ["sentences", "parts"] {
+        let output = folder
+            .path()
+            .join(format!("{by}.jsonl"))
+            .display()
+            .to_string();
+        let made = run(&["segment", &file, "--by", by, "--output", &output]);
+        assert_eq!(made.code, Some(0), "{}", made.err);
+        let row = run(&["data", "convert", &output]).lines().remove(0);
+        assert!(row["chosen_segments"].is_array());
+        assert_eq!(row["chosen_parts"][0]["label"].is_string(), by == "parts");
+        for args in [
+            &["inspect", &output, "--model", &model][..],
+            &["diff", &output, "--model", &model],
+            &["data", "stats", &output, "--model", &model],
+        ] {
+            let said = run(args);
+            assert_eq!(said.code, Some(0), "{args:?}: {}", said.err);
+        }
+        let said = run(&["lint", &output, "--model", &model]);
+        assert!(said.out.contains("4 pairs"), "{}", said.out);
+        assert!(!said.out.contains("bad-row"), "{}", said.out);
+    }
+}
+
+#[test]
+fn a_bad_row_does_not_hide_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pairs.jsonl");
+    let bad = r#"{"prompt": "p", "chosen": "a", "rejected": "a"}"#;
+    std::fs::write(&path, [ROWS[0], "", bad, ROWS[2]].join("\n")).unwrap();
+    let (file, model) = (path.display().to_string(), model("llama"));
+    let inspect =
+        |more: &[&str]| -> Said { run(&[&["inspect", &file, "--model", &model], more].concat()) };
+    let third = inspect(&["--row", "3"]);
+    assert_eq!(third.code, Some(0), "{}", third.err);
+    assert_eq!(third.err, format!("{file}:4\n"));
+    assert_eq!(inspect(&["--line", "4"]).out, third.out);
+    assert!(inspect(&["--row", "2"]).err.contains("are identical"));
+    assert!(
+        inspect(&["--row", "4"])
+            .err
+            .contains("--row 4 is not one of the 3 pairs")
+    );
+    assert!(
+        inspect(&["--line", "2"])
+            .err
+            .contains("--line 2 is the line of no row")
+    );
+}
+
+#[test]
+fn blank_answers_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pairs.jsonl");
+    let row = r#"{"prompt": "p", "chosen": " \n", "rejected": "a"}"#;
+    std::fs::write(&path, row).unwrap();
+    let said = run(&["lint", path.to_str().unwrap()]);
+    let expected = "pairs.jsonl:1: blank: the chosen answer is nothing but white space";
+    assert!(said.out.contains(expected), "{}", said.out);
+    assert_eq!(said.code, Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_output_that_is_no_file_is_written_into() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = rows(folder.path());
+    let output = pref(&["data", "convert", &file, "--output", "/dev/stdout"]).output();
+    let said = Said::new(&output.unwrap());
+    assert_eq!(
+        (said.code, said.lines().len()),
+        (Some(0), 4),
+        "{}",
+        said.err
     );
 }

@@ -68,7 +68,7 @@ pub enum AnnotationError {
         /// What the pieces hold there.
         found: String,
     },
-    /// Segments without scores, or scores without segments, or not one row each.
+    /// Scores without segments, or not one row each.
     #[error(
         "`{side}_segments` has {segments} entries and `{side}_scores` {scores}; each segment needs a row of five scores"
     )]
@@ -111,7 +111,8 @@ impl TokenFeatures {
 
         let n_segments = annotation.segments.as_ref().map_or(0, Vec::len);
         let scores = annotation.scores.as_deref().unwrap_or_default();
-        if n_segments != scores.len() {
+        // segments that are not scored yet say nothing of the tokens
+        if annotation.scores.is_some() && n_segments != scores.len() {
             return Err(AnnotationError::Scores {
                 side,
                 segments: n_segments,

@@ -25,7 +25,7 @@ pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
 /// }));
 /// ```
 pub fn is_caught_panic(info: &std::panic::PanicHookInfo<'_>) -> bool {
-    const CRATES: [&str; 2] = ["/parquet-", "/minijinja-"];
+    const CRATES: [&str; 3] = ["/parquet-", "/arrow-", "/minijinja-"];
     let is_theirs = |at: &std::panic::Location<'_>| CRATES.iter().any(|c| at.file().contains(c));
     info.location().is_some_and(is_theirs)
 }

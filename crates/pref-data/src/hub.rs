@@ -11,6 +11,8 @@ use hf_hub::{Repo, RepoType};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::read::chosen_split;
+
 /// Where the hub is and where its files are kept; what is absent is as `huggingface_hub` has it:
 /// `HF_ENDPOINT`, `HF_HOME`, the token of `huggingface-cli login`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,6 +65,18 @@ pub enum HubError {
         /// The files there are.
         found: String,
     },
+    /// Files of several splits.
+    #[error(
+        "{dataset}: files of several splits: {found}; choose one by a pattern, such as hub:{dataset}:{first}"
+    )]
+    Splits {
+        /// The data set.
+        dataset: String,
+        /// A pattern for each.
+        found: String,
+        /// The first of them.
+        first: String,
+    },
     /// No file is one of pairs.
     #[error("{dataset}: no file {wanted}; it has {found}")]
     NoFile {
@@ -76,7 +90,7 @@ pub enum HubError {
 }
 
 /// The files of a data set, `OWNER/NAME[@REVISION][:PATTERN]`. Without a pattern they are the data
-/// files whose path says `train`, or all data files where none does.
+/// files whose path has the word `train`, or all data files where no path names a split.
 ///
 /// # Errors
 /// [`HubError`]. What was downloaded before stays in the cache.
@@ -95,13 +109,13 @@ pub fn hub_files(
     let repo = Repository::open(name, RepoType::Dataset, revision, options)?;
     let all = repo.files()?.names;
 
-    let wanted = wanted(&all, pattern, is_data)?;
+    let wanted = wanted(dataset, &all, pattern, is_data)?;
     if wanted.is_empty() {
         return Err(HubError::NoFile {
             dataset: name.to_owned(),
             wanted: match pattern {
                 Some(pattern) => format!("matches `{pattern}`"),
-                None => "is JSON, CSV or Parquet".to_owned(),
+                None => "is JSON, CSV, Parquet or Arrow".to_owned(),
             },
             found: match all.is_empty() {
                 true => "none".to_owned(),
@@ -109,7 +123,7 @@ pub fn hub_files(
             },
         });
     }
-    wanted.into_iter().map(|file| repo.get(file)).collect()
+    wanted.iter().map(|file| repo.get(file)).collect()
 }
 
 /// The folder of a model, `OWNER/NAME[@REVISION]`, with its configuration, its weights in
@@ -253,11 +267,12 @@ impl Repository {
     }
 }
 
-fn wanted<'a>(
-    all: &'a [String],
+fn wanted(
+    dataset: &str,
+    all: &[String],
     pattern: Option<&str>,
     is_data: impl Fn(&Path) -> bool,
-) -> Result<Vec<&'a String>, HubError> {
+) -> Result<Vec<String>, HubError> {
     // a name that leads out of the cache is nobody's data
     let is_inside = |file: &&String| {
         let mut parts = Path::new(file.as_str()).components();
@@ -271,11 +286,19 @@ fn wanted<'a>(
             message: e.to_string(),
         })?;
         files.retain(|file| glob.matches(file));
-        return Ok(files);
+        return Ok(files.into_iter().cloned().collect());
     }
-    files.retain(|file| is_data(Path::new(file.as_str())));
-    if files.iter().any(|file| file.contains("train")) {
-        files.retain(|file| file.contains("train"));
-    }
-    Ok(files)
+    // files of several splits are a question, not one set
+    files.retain(|file| is_data(Path::new(file.as_str())) && !is_hidden(file));
+    let names = files.into_iter().cloned().collect();
+    chosen_split(names, true).map_err(|found| HubError::Splits {
+        dataset: dataset.to_owned(),
+        found: found.join(", "),
+        first: found.into_iter().next().unwrap_or_default(),
+    })
+}
+
+/// Whether a part of a path begins with a dot.
+fn is_hidden(file: &str) -> bool {
+    file.split('/').any(|part| part.starts_with('.'))
 }

@@ -29,6 +29,7 @@ mod fresh_tokenizer;
 #[cfg(feature = "hub")]
 mod hub;
 mod lint;
+mod linter;
 mod map;
 mod pair;
 mod qwen;
@@ -39,6 +40,7 @@ mod template;
 mod tokenize;
 mod tokenizer;
 mod word_cut;
+mod write;
 
 pub use annotation::{ASPECTS, Annotation, AnnotationError, TokenFeatures};
 pub use arithmetic::arithmetic_pairs;
@@ -48,14 +50,13 @@ pub use diff::{DiffAlgorithm, DiffOptions, TokenDiff, token_diffs};
 pub use fresh_tokenizer::{FRESH_EOS_ID, FRESH_PAD_ID, write_fresh_tokenizer};
 #[cfg(feature = "hub")]
 pub use hub::{HubError, HubOptions, hub_files, hub_model};
-pub use lint::{
-    Fault, Finding, Severity, TokenLint, lint_examples, lint_overlap, lint_pairs, lint_report,
-};
+pub use lint::{Fault, Finding, Severity, TokenLint, lint_report};
+pub use linter::Linter;
 pub use map::{MapError, RowMap};
 pub use pair::{Example, Message, Pair, Place, Placed, Text};
 pub use read::{
-    ReadError, ReadOptions, Reading, Shape, SourceRow, Summary, each_example, each_pair,
-    read_examples, read_pairs, read_rows, read_with, shape_of,
+    ReadError, ReadOptions, Reader, Reading, Record, Shape, SourceRow, Summary, each_example,
+    each_pair, is_input, read_examples, read_pairs, read_rows, read_with,
 };
 pub use sampler::{Order, Sampler, hold_out};
 pub use segment::{
@@ -68,3 +69,4 @@ pub use tokenize::{
     Tokenized, Truncation, tokenize, tokenize_examples,
 };
 pub use tokenizer::{Tokenizer, TokenizerError};
+pub use write::{RowWriter, WriteError};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::annotation::Annotation;
 use crate::template::TemplateKwargs;
@@ -55,6 +56,55 @@ impl Text {
     }
 }
 
+impl Text {
+    /// Bytes of all that is said.
+    pub fn n_bytes(&self) -> usize {
+        match self {
+            Text::Plain(text) => text.len(),
+            Text::Conversation(turns) => turns.iter().map(|turn| turn.content.len()).sum(),
+        }
+    }
+
+    /// A number that tells texts apart, by all that is said and who says it, where the texts
+    /// themselves need not be kept.
+    pub fn key(&self) -> u128 {
+        match self {
+            Text::Plain(text) => key([text.as_str()]),
+            Text::Conversation(turns) => {
+                key(turns.iter().flat_map(|turn| [&*turn.role, &*turn.content]))
+            }
+        }
+    }
+
+    /// Whether nothing is said but white space.
+    pub fn is_blank(&self) -> bool {
+        match self {
+            Text::Plain(text) => text.trim().is_empty(),
+            Text::Conversation(turns) => turns
+                .iter()
+                .all(|turn| turn.content.trim().is_empty() && turn.more.is_empty()),
+        }
+    }
+}
+
+/// A number that tells lists of texts apart: the first 16 bytes of a SHA-256.
+pub(crate) fn key<'a>(texts: impl IntoIterator<Item = &'a str>) -> u128 {
+    let mut hash = Sha256::new();
+    for text in texts {
+        hash.update(text);
+        hash.update([0xff]); // no byte of a text
+    }
+    let mut first = [0; 16];
+    first.copy_from_slice(&hash.finalize()[..16]);
+    u128::from_be_bytes(first)
+}
+
+impl From<&[Message]> for Text {
+    fn from(turns: &[Message]) -> Self {
+        Text::Conversation(turns.to_vec())
+    }
+}
+
 impl fmt::Display for Text {
     /// The text, or the last turn's.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,6 +140,9 @@ pub struct Example {
     /// Where it is from.
     #[serde(skip)]
     pub place: Place,
+    /// The row's other fields.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
 }
 
 /// Two answers to one prompt, the first preferred.
@@ -116,6 +169,9 @@ pub struct Pair {
     /// What the row says of the chosen and of the rejected answer besides.
     #[serde(skip)]
     pub annotations: [Option<Box<Annotation>>; 2],
+    /// The row's other fields.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
 }
 
 impl Pair {
@@ -129,6 +185,7 @@ impl Pair {
             template_kwargs: TemplateKwargs::default(),
             place: place.into(),
             annotations: [None, None],
+            more: Map::new(),
         }
     }
 
@@ -164,6 +221,9 @@ impl Pair {
                     row[format!("{side}_{name}")] = value;
                 }
             }
+        }
+        for (name, value) in &self.more {
+            row[name] = value.clone();
         }
         row
     }

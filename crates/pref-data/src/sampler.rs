@@ -1,6 +1,9 @@
 //! The order in which pairs are seen. In: how many, and a seed. Out: indices, the same for a seed
 //! on every machine; the position can be saved and restored.
 
+use std::collections::HashMap;
+use std::hash::Hash;
+
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -92,28 +95,51 @@ impl Sampler {
     }
 }
 
-/// Holds out a fraction of the pairs for evaluation, the same for a seed: training pairs and
-/// evaluation pairs, both in their old order. A fraction above 0 holds out at least one pair of
-/// two or more.
-pub fn hold_out<T>(pairs: Vec<T>, fraction: f64, seed: u64) -> (Vec<T>, Vec<T>) {
-    let n = pairs.len();
-    if fraction <= 0.0 || n < 2 {
-        return (pairs, Vec::new());
+/// Holds out a fraction of the rows for evaluation, the same for a seed: which rows are held out.
+/// Rows of one prompt stay together, so that no prompt is both trained on and evaluated; `prompts` has
+/// each row's. As many rows are held out as the fraction says, or fewer where the prompts have several
+/// rows; at least those of one prompt, if there are two prompts.
+///
+/// ```
+/// use pref_data::hold_out;
+/// let held = hold_out(&["a", "a", "b", "b", "c", "c"], 0.3, 0);
+/// assert_eq!(held.iter().filter(|held| **held).count(), 2);
+/// assert_eq!(held[0], held[1]);
+/// ```
+pub fn hold_out<K: Eq + Hash>(prompts: &[K], fraction: f64, seed: u64) -> Vec<bool> {
+    let mut groups: HashMap<&K, usize> = HashMap::new();
+    let group_of = prompts.iter().map(|prompt| {
+        let next = groups.len();
+        *groups.entry(prompt).or_insert(next)
+    });
+    let group_of: Vec<usize> = group_of.collect();
+    let n_groups = groups.len();
+    if fraction <= 0.0 || n_groups < 2 {
+        return vec![false; prompts.len()];
     }
-    let n_held = ((n as f64 * fraction).round() as usize).clamp(1, n - 1);
-    let mut order: Vec<usize> = (0..n).collect();
+    let mut sizes = vec![0; n_groups];
+    for &group in &group_of {
+        sizes[group] += 1;
+    }
+    let n = prompts.len();
+    let wanted = ((n as f64 * fraction).round() as usize).clamp(1, n - 1);
+    let mut order: Vec<usize> = (0..n_groups).collect();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     // a stream that no epoch has
     rng.set_stream(u64::MAX);
     order.shuffle(&mut rng);
-    let mut is_held = vec![false; n];
-    for &index in &order[..n_held] {
-        is_held[index] = true;
+    let mut is_held = vec![false; n_groups];
+    let mut n_held = 0;
+    for &group in &order {
+        if n_held + sizes[group] <= wanted {
+            is_held[group] = true;
+            n_held += sizes[group];
+        }
     }
-    let (held, kept): (Vec<_>, Vec<_>) = pairs
-        .into_iter()
-        .zip(is_held)
-        .partition(|(_, is_held)| *is_held);
-    let strip = |pairs: Vec<(T, bool)>| pairs.into_iter().map(|(pair, _)| pair).collect();
-    (strip(kept), strip(held))
+    if n_held == 0
+        && let Some(&smallest) = order.iter().min_by_key(|&&group| sizes[group])
+    {
+        is_held[smallest] = true;
+    }
+    group_of.into_iter().map(|group| is_held[group]).collect()
 }

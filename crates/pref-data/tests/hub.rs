@@ -139,6 +139,21 @@ fn files_are_downloaded_once_and_read() {
 }
 
 #[test]
+fn several_splits_of_the_hub_are_a_question() {
+    let hub = Hub::new(&[
+        ("data/constrained.jsonl", "no pair"),
+        ("data/test_prefs.jsonl", "no pair"),
+        ("data/train_prefs.jsonl", ROW),
+        ("data/train_sft.jsonl", "no pair"),
+    ]);
+    let cache = tempfile::tempdir().unwrap();
+    let error = hub_files("me/pairs", is_data, &hub.options(&cache)).unwrap_err();
+    insta::assert_snapshot!(error.to_string());
+    let chosen = hub_files("me/pairs:data/train_prefs*", is_data, &hub.options(&cache)).unwrap();
+    assert_eq!(chosen.len(), 1);
+}
+
+#[test]
 fn what_the_hub_has_not_is_said() {
     let hub = Hub::new(&[("README.md", "about")]);
     let cache = tempfile::tempdir().unwrap();

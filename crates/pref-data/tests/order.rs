@@ -47,18 +47,27 @@ proptest! {
     }
 
     #[test]
-    fn a_split_is_whole_ordered_and_the_same_for_a_seed(
-        n in 0usize..60, fraction in 0.0f64..1.0, seed in any::<u64>(),
+    fn a_split_holds_prompts_whole_and_is_the_same_for_a_seed(
+        prompts in prop::collection::vec(0usize..30, 0..60), fraction in 0.01f64..1.0, seed in any::<u64>(),
     ) {
-        let all: Vec<usize> = (0..n).collect();
-        let (kept, held) = hold_out(all.clone(), fraction, seed);
-        prop_assert!(kept.is_sorted() && held.is_sorted());
-        let mut both = [kept.clone(), held.clone()].concat();
-        both.sort_unstable();
-        prop_assert_eq!(&both, &all);
-        prop_assert_eq!(hold_out(all, fraction, seed), (kept.clone(), held.clone()));
-        if n > 1 && fraction > 0.0 {
-            prop_assert!(!kept.is_empty() && !held.is_empty());
+        let held = hold_out(&prompts, fraction, seed);
+        prop_assert_eq!(held.len(), prompts.len());
+        prop_assert_eq!(&hold_out(&prompts, fraction, seed), &held);
+        let side = |is_held: bool| -> std::collections::BTreeSet<usize> {
+            let rows = prompts.iter().zip(&held).filter(|(_, held)| **held == is_held);
+            rows.map(|(prompt, _)| *prompt).collect()
+        };
+        let (eval, train) = (side(true), side(false));
+        prop_assert!(eval.is_disjoint(&train));
+        if eval.len() + train.len() > 1 {
+            prop_assert!(!eval.is_empty() && !train.is_empty());
+        }
+        // one row a prompt: as many as the fraction says
+        let single: Vec<usize> = (0..prompts.len()).collect();
+        if single.len() > 1 {
+            let held = hold_out(&single, fraction, seed);
+            let n = (single.len() as f64 * fraction).round() as usize;
+            prop_assert_eq!(held.iter().filter(|h| **h).count(), n.clamp(1, single.len() - 1));
         }
     }
 
@@ -208,6 +217,7 @@ fn a_seed_gives_the_same_order_for_good() {
         ]
     );
     // what is held out is the first of an order of its own
-    let (_, held) = hold_out((0..20).collect(), 0.2, 42);
+    let is_held = hold_out(&(0..20).collect::<Vec<_>>(), 0.2, 42);
+    let held: Vec<usize> = (0..20).filter(|&i| is_held[i]).collect();
     assert_eq!(held, [4, 7, 11, 14]);
 }

@@ -196,6 +196,7 @@ fn single_answers_become_the_tokens_of_pairs() {
         prompt: pair.prompt.clone(),
         completion: completion.clone(),
         desirable,
+        more: Default::default(),
         tools: Vec::new(),
         template_kwargs: TemplateKwargs::default(),
         place: 7.into(),

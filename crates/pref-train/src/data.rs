@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pref_data::{
-    DiffOptions, Example, Pair, PartRules, Placed, ReadOptions, Shape, Summary, TokenizeError,
-    TokenizeOptions, TokenizeReport, Tokenizer, each_example, each_pair, hold_out, tokenize,
-    tokenize_examples,
+    DiffOptions, Example, Pair, PartRules, Placed, ReadOptions, Shape, Summary, Text,
+    TokenizeError, TokenizeOptions, TokenizeReport, Tokenizer, each_example, each_pair, hold_out,
+    tokenize, tokenize_examples,
 };
 
 use crate::durable::write_file;
@@ -64,7 +64,16 @@ pub(crate) fn examples(
                 let entries = kept.answers(answers.rows)?;
                 Ok((entries, answers.report, answers.rejects))
             };
-            entries(plan, path, range, each, keep, &mut rejects, tracker)
+            entries(
+                plan,
+                path,
+                range,
+                each,
+                keep,
+                |row| &row.prompt,
+                &mut rejects,
+                tracker,
+            )
         };
         let [train, eval] = split(plan, &data.train, data.eval.as_deref(), &mut read)?;
         let kept = kept.finish()?;
@@ -81,7 +90,16 @@ pub(crate) fn examples(
             let entries = kept.pairs(pairs.rows)?;
             Ok((entries, pairs.report, pairs.rejects))
         };
-        entries(plan, path, range, each, keep, &mut rejects, tracker)
+        entries(
+            plan,
+            path,
+            range,
+            each,
+            keep,
+            |row| &row.prompt,
+            &mut rejects,
+            tracker,
+        )
     };
     let [train, eval] = split(plan, &data.train, data.eval.as_deref(), &mut read)?;
     let [empty, empty_eval] = match &data.empty {
@@ -98,12 +116,24 @@ fn split(
     plan: &Plan,
     train: &Path,
     eval: Option<&Path>,
-    read: &mut impl FnMut(&Path, Option<[usize; 2]>) -> Result<Vec<Entry>, TrainError>,
+    read: &mut impl FnMut(&Path, Option<[usize; 2]>) -> Result<Vec<Prompted>, TrainError>,
 ) -> Result<[Vec<Entry>; 2], TrainError> {
     let rows = read(train, plan.data.rows)?;
     let (rows, held) = match eval {
-        Some(path) => (rows, read(path, None)?),
-        None => hold_out_lines(rows, plan.data.eval_fraction, plan.train.seed),
+        Some(path) => (entries_of(rows), entries_of(read(path, None)?)),
+        None => {
+            let fraction = plan.data.eval_fraction;
+            let prompts: Vec<u128> = rows.iter().map(|row| row.prompt).collect();
+            let mut is_held = hold_out(&prompts, fraction, plan.train.seed).into_iter();
+            let (held, rows): (Vec<_>, Vec<_>) = rows
+                .into_iter()
+                .partition(|_| is_held.next().unwrap_or_default());
+            if fraction > 0.0 && held.is_empty() && !rows.is_empty() {
+                let path = train.to_owned();
+                return Err(TrainError::NothingHeldOut { path });
+            }
+            (entries_of(rows), entries_of(held))
+        }
     };
     if rows.is_empty() {
         return Err(TrainError::NoPairs {
@@ -114,18 +144,28 @@ fn split(
     Ok([rows, held])
 }
 
-/// Holds out a part of the rows; what is from one line stays together.
-fn hold_out_lines(rows: Vec<Entry>, fraction: f64, seed: u64) -> (Vec<Entry>, Vec<Entry>) {
-    let mut lines: Vec<Vec<Entry>> = Vec::new();
-    for row in rows {
-        match lines.last_mut() {
-            Some(group) if group.last().map(Entry::place) == Some(row.place()) => group.push(row),
-            _ => lines.push(vec![row]),
-        }
-    }
-    let (kept, held) = hold_out(lines, fraction, seed);
-    let flat = |lines: Vec<Vec<Entry>>| lines.into_iter().flatten().collect();
-    (flat(kept), flat(held))
+/// An entry with what tells its prompt from others.
+struct Prompted {
+    entry: Entry,
+    prompt: u128,
+}
+
+fn entries_of(rows: Vec<Prompted>) -> Vec<Entry> {
+    rows.into_iter().map(|row| row.entry).collect()
+}
+
+/// Gives entries the prompts of the rows that they are from. Both are in the order of the file.
+fn prompted<R: Placed>(
+    rows: &[R],
+    entries: Vec<Entry>,
+    prompt: impl Fn(&R) -> &Text,
+) -> impl Iterator<Item = Prompted> {
+    let mut rows = rows.iter().peekable();
+    entries.into_iter().map(move |entry| {
+        while rows.next_if(|row| row.place() != entry.place()).is_some() {}
+        let prompt = rows.peek().map_or(0, |row| prompt(row).key());
+        Prompted { entry, prompt }
+    })
 }
 
 /// What became of some rows: those that are kept, what tokenizing them said, and why others are not.
@@ -138,9 +178,10 @@ fn entries<R: Placed>(
     range: Option<[usize; 2]>,
     each: impl FnOnce(&Path, &ReadOptions, &mut Sink<'_, R>) -> Result<Summary, TrainError>,
     mut keep: impl FnMut(&[R]) -> Result<Kept, TrainError>,
+    prompt: fn(&R) -> &Text,
     rejects: &mut Vec<String>,
     tracker: &mut dyn Tracker,
-) -> Result<Vec<Entry>, TrainError> {
+) -> Result<Vec<Prompted>, TrainError> {
     let data = &plan.data;
     let options = ReadOptions {
         shape: data.shape,
@@ -157,9 +198,10 @@ fn entries<R: Placed>(
         // what is read of a row comes in one piece
         let starts = starts_of_rows(&rows);
         let within = |row: usize| starts[row.saturating_sub(n).min(starts.len() - 1)];
-        let (kept, said, bad) = keep(&rows[within(start)..within(end)])?;
+        let wanted = &rows[within(start)..within(end)];
+        let (kept, said, bad) = keep(wanted)?;
         n += starts.len() - 1;
-        entries.extend(kept);
+        entries.extend(prompted(wanted, kept, prompt));
         report.extend(said);
         rejects.extend(bad.iter().map(ToString::to_string));
         Ok(())

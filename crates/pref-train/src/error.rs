@@ -76,6 +76,12 @@ pub enum TrainError {
         /// Pairs in the evaluation set.
         held_out: usize,
     },
+    /// All rows have one prompt.
+    #[error("{}: all rows have the same prompt, so none can be held out by data.eval-fraction; give evaluation pairs with data.eval, or set data.eval-fraction to 0", path.display())]
+    NothingHeldOut {
+        /// The file of pairs.
+        path: PathBuf,
+    },
     /// A pair lacks what the objective looks at.
     #[error("{place}: the objective needs `{field}`, and the row has none; {remedy}")]
     Lacks {

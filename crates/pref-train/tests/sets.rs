@@ -178,6 +178,28 @@ fn a_range_counts_rows_of_the_file() {
 }
 
 #[test]
+fn pairs_of_one_prompt_are_held_out_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("pairs.jsonl");
+    let row = |i: usize| {
+        let row = serde_json::json!({"prompt": format!("What is {}?", i % 5), "chosen": format!("good {i}"), "rejected": format!("bad {i}")});
+        row.to_string()
+    };
+    let rows: Vec<String> = (0..15).map(row).collect();
+    std::fs::write(&data, rows.join("\n")).unwrap();
+    let settings = ["data.eval-fraction=0.25", "train.steps=1"];
+    let memory = run(&data, &folder.path().join("run"), &settings);
+    // four are wanted, and each prompt has three
+    assert_eq!(memory.evals[0].eval_pairs, 3);
+    std::fs::write(&data, [row(0), row(5)].join("\n")).unwrap();
+    let error = try_run(&data, &folder.path().join("one"), &settings).unwrap_err();
+    assert!(
+        error.to_string().contains("all rows have the same prompt"),
+        "{error}"
+    );
+}
+
+#[test]
 fn runs_on_other_sets_resume_to_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

@@ -1,19 +1,19 @@
 //! `pref data`: sets of pairs as files. In: pairs of any format and shape. Out: what they are like,
-//! or the same pairs as JSON Lines, whole or divided.
+//! or the same pairs in files of another format, whole or divided.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use pref_data::{
     Example, Pair, RowMap, Text, TokenExample, TokenPair, TokenizeOptions, Tokenizer, hold_out,
     read_rows,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::pairs::{ReadArgs, Rows, TokenRows, parse_field, put_lines, write_lines};
-use crate::progress;
+use crate::pairs::{Output, ReadArgs, Rows, TokenRows, parse_field};
+use crate::progress::Counter;
 
 /// Look at sets of pairs, convert and divide them
 #[derive(clap::Args)]
@@ -26,9 +26,9 @@ pub(crate) struct Args {
 enum Command {
     /// How many pairs or answers there are, and how long they are
     Stats {
-        /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them, a pattern, or hub:OWNER/NAME
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
+        /// Pairs: JSON Lines, JSON, CSV, Parquet or Arrow, folders of them, patterns, hub:OWNER/NAME, or - for stdin
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
         /// Folder of a model: lengths in its tokens, not in characters
         #[arg(long, value_name = "FOLDER")]
         model: Option<PathBuf>,
@@ -38,12 +38,12 @@ enum Command {
         #[command(flatten)]
         read: ReadArgs,
     },
-    /// Any format and shape to JSON Lines of prompt, chosen and rejected, or of single answers
+    /// Any format and shape to rows of prompt, chosen and rejected, or of single answers
     Convert {
-        /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them, a pattern, or hub:OWNER/NAME
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-        /// Where to; stdout if absent
+        /// Pairs: JSON Lines, JSON, CSV, Parquet or Arrow, folders of them, patterns, hub:OWNER/NAME, or - for stdin
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+        /// Where to, in the format of the name's ending; JSON Lines on stdout if absent
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
         #[command(flatten)]
@@ -54,24 +54,26 @@ enum Command {
     /// A template makes a text; one that is nothing but {{ expression }} gives the expression's value,
     /// such as a list of messages, a number or true.
     Map {
-        /// Rows: JSON Lines, JSON, CSV or Parquet, a folder of them, a pattern, or hub:OWNER/NAME
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
+        /// Rows: JSON Lines, JSON, CSV, Parquet or Arrow, folders of them, patterns, hub:OWNER/NAME, or - for stdin
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
         /// A field of the new rows, such as prompt='Q: {{ question }}'; may be repeated
         #[arg(long = "field", value_name = "NAME=TEMPLATE", required = true, value_parser = parse_field)]
         fields: Vec<(String, String)>,
         /// Keep the old rows' other fields
         #[arg(long)]
         keep: bool,
-        /// Where to; stdout if absent
+        /// Where to, in the format of the name's ending; JSON Lines on stdout if absent
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
     /// Hold out a fraction for evaluation, the same for a seed as `data.eval-fraction` in training
+    ///
+    /// Rows of one prompt stay together, so that no prompt is both trained on and evaluated.
     Split {
-        /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them, a pattern, or hub:OWNER/NAME
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
+        /// Pairs: JSON Lines, JSON, CSV, Parquet or Arrow, folders of them, patterns, hub:OWNER/NAME, or - for stdin
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
         /// Fraction held out
         #[arg(long, value_name = "X", default_value_t = 0.1)]
         fraction: f64,
@@ -81,6 +83,9 @@ enum Command {
         /// Folder for train.jsonl and eval.jsonl
         #[arg(long, value_name = "FOLDER")]
         output: PathBuf,
+        /// What these files end in instead, such as parquet, csv or jsonl.gz
+        #[arg(long, value_name = "ENDING", default_value = "jsonl")]
+        format: String,
         #[command(flatten)]
         read: ReadArgs,
     },
@@ -89,51 +94,101 @@ enum Command {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     match &args.command {
         Command::Stats {
-            file,
+            files,
             model,
             json,
             read,
-        } => stats(file, model.as_deref(), *json, read)?,
-        Command::Convert { file, output, read } => {
-            let rows = read.read_any(file)?.values();
-            let lines = rows.iter().map(|row| Ok(row.to_string()));
-            put_lines(output.as_deref(), lines)?;
+        } => stats(files, model.as_deref(), *json, read)?,
+        Command::Convert {
+            files,
+            output,
+            read,
+        } => {
+            let mut output = Output::new(output.as_deref(), files)?;
+            let rejects = read.each(files, |rows| {
+                let mut rows = rows.values().into_iter();
+                rows.try_for_each(|row| output.write(&row))
+            })?;
+            read.list(&rejects)?;
+            output.finish("rows")?;
         }
         Command::Map {
-            file,
+            files,
             fields,
             keep,
             output,
         } => {
             let map = RowMap::new(fields, *keep)?;
-            let lines = read_rows(file)?.map(|row| {
-                let row = map.apply(&row?)?;
-                Ok(serde_json::to_string(&row)?)
-            });
-            put_lines(output.as_deref(), lines)?;
+            let mut output = Output::new(output.as_deref(), files)?;
+            let mut counter = Counter::new("rows");
+            for file in files {
+                for row in read_rows(file)? {
+                    output.write(&Value::Object(map.apply(&row?)?))?;
+                    counter.add(1);
+                }
+            }
+            output.finish("rows")?;
         }
         Command::Split {
-            file,
+            files,
             fraction,
             seed,
             output,
+            format,
             read,
         } => {
             ensure!(
                 *fraction > 0.0 && *fraction < 1.0,
                 "--fraction must be above 0 and below 1, found {fraction}"
             );
-            let rows = read.read_any(file)?;
-            let (train, eval) = hold_out(rows.values(), *fraction, *seed);
-            std::fs::create_dir_all(output)?;
-            for (name, part) in [("train.jsonl", train), ("eval.jsonl", eval)] {
-                let path = output.join(name);
-                let n = write_lines(&path, part.iter().map(|row| Ok(row.to_string())))?;
-                progress::note(&format!("{}: {n} {}", path.display(), rows.noun()));
-            }
+            split(files, *fraction, *seed, output, format, read)?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the rows once, keeps them on the disk until all prompts are known, and divides them.
+fn split(
+    files: &[PathBuf],
+    fraction: f64,
+    seed: u64,
+    folder: &Path,
+    format: &str,
+    read: &ReadArgs,
+) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let path = |name: &str| folder.join(format!("{name}.{format}"));
+    let mut sides = [
+        Output::new(Some(&path("train")), files)?,
+        Output::new(Some(&path("eval")), files)?,
+    ];
+    let mut all = BufWriter::new(tempfile::tempfile_in(folder)?);
+    let mut prompts: Vec<u128> = Vec::new();
+    let mut noun = "pairs";
+    let rejects = read.each(files, |rows| {
+        noun = rows.noun();
+        prompts.extend(rows.prompts().iter().map(|(prompt, _)| prompt.key()));
+        for row in rows.values() {
+            writeln!(all, "{row}")?;
+        }
+        Ok(())
+    })?;
+    read.list(&rejects)?;
+    let held = hold_out(&prompts, fraction, seed);
+    ensure!(
+        held.contains(&true),
+        "all {} {noun} have one prompt, so none can be held out without its prompt in training",
+        held.len()
+    );
+    let mut all = all.into_inner()?;
+    all.rewind()?;
+    for (row, is_held) in BufReader::new(all).lines().zip(held) {
+        sides[usize::from(is_held)].write(&serde_json::from_str(&row?)?)?;
+    }
+    for side in sides {
+        side.finish(noun)?;
+    }
+    Ok(())
 }
 
 /// How long the rows are.
@@ -144,25 +199,37 @@ struct Lengths {
     wanted: Option<usize>,
 }
 
-fn stats(file: &Path, model: Option<&Path>, json: bool, read: &ReadArgs) -> Result<()> {
-    let (rows, rejects) = read.read_unlisted(file)?;
-    let mut rejects: Vec<String> = rejects.iter().map(ToString::to_string).collect();
-    let (unit, lengths) = match model {
-        Some(model) => {
-            let tokenizer = Tokenizer::from_folder(model)?;
-            let options = TokenizeOptions {
-                skip_bad_rows: read.skips(),
-                ..TokenizeOptions::default()
-            };
-            let tokens = rows.tokens(&tokenizer, &options)?;
-            rejects.extend(tokens.rejects().iter().map(ToString::to_string));
-            ("tokens", token_lengths(&tokens))
-        }
-        None => ("characters", lengths(&rows)),
+fn stats(files: &[PathBuf], model: Option<&Path>, json: bool, read: &ReadArgs) -> Result<()> {
+    let tokenizer = model.map(Tokenizer::from_folder).transpose()?;
+    let options = TokenizeOptions {
+        skip_bad_rows: read.skips(),
+        ..TokenizeOptions::default()
     };
+    let unit = ["characters", "tokens"][usize::from(tokenizer.is_some())];
+    let mut unusable: Vec<String> = Vec::new();
+    let (mut all, mut noun): (Option<Lengths>, _) = (None, "pairs");
+    let rejects = read.each(files, |rows| {
+        noun = rows.noun();
+        let some = match &tokenizer {
+            Some(tokenizer) => {
+                let tokens = rows.tokens(tokenizer, &options)?;
+                unusable.extend(tokens.rejects().iter().map(ToString::to_string));
+                token_lengths(&tokens)
+            }
+            None => lengths(&rows),
+        };
+        match &mut all {
+            Some(all) => all.extend(some),
+            None => all = Some(some),
+        }
+        Ok(())
+    })?;
+    let mut rejects: Vec<String> = rejects.iter().map(ToString::to_string).collect();
+    rejects.extend(unusable);
     read.list(&rejects)?;
+    let lengths = all.context("no row")?;
     let mut columns = lengths.columns;
-    let (n, noun) = (columns[0].1.len(), rows.noun());
+    let n = columns[0].1.len();
     ensure!(n > 0, "no row can be made tokens");
     // what the two sides or labels have in common
     let (key, counted, remark) = match lengths.wanted {
@@ -203,6 +270,15 @@ fn stats(file: &Path, model: Option<&Path>, json: bool, read: &ReadArgs) -> Resu
     let share = 100.0 * counted as f64 / n as f64;
     writeln!(stdout, "\n{remark} {counted} {noun} ({share:.0} %)")?;
     Ok(())
+}
+
+impl Lengths {
+    fn extend(&mut self, more: Lengths) {
+        for ((_, column), (_, more)) in self.columns.iter_mut().zip(more.columns) {
+            column.extend(more);
+        }
+        self.wanted = self.wanted.zip(more.wanted).map(|(a, b)| a + b);
+    }
 }
 
 fn lengths(rows: &Rows) -> Lengths {

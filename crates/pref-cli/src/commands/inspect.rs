@@ -5,26 +5,31 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use pref_data::{
-    DiffAlgorithm, LongPrompts, PartRules, TokenDiff, TokenFeatures, TokenizeOptions, Tokenizer,
+    DiffAlgorithm, LongPrompts, PartRules, Reader, Record, TokenDiff, TokenFeatures,
+    TokenizeOptions, Tokenizer,
 };
 use serde_json::{Value, json};
 
-use crate::pairs::{ReadArgs, TokenArgs, TokenRows};
+use crate::pairs::{ReadArgs, Rows, TokenArgs, TokenRows, noun};
+use crate::progress;
 
 /// Show a row exactly as the model will see it: tokens, ids, masks, segments, weights
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them, a pattern, or hub:OWNER/NAME
+    /// Pairs: JSON Lines, JSON, CSV, Parquet or Arrow, a folder of them, a pattern, hub:OWNER/NAME, or - for stdin
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Folder of the model
     #[arg(long, value_name = "FOLDER")]
     model: PathBuf,
-    /// The row, from 1
+    /// The row, from 1, those that are no pairs included
     #[arg(long, value_name = "N", default_value_t = 1)]
     row: usize,
+    /// The row on this line of the file, as messages name it, instead
+    #[arg(long, value_name = "N", conflicts_with = "row")]
+    line: Option<usize>,
     /// Cut to this many tokens, as training does
     #[arg(long, value_name = "N")]
     max_length: Option<usize>,
@@ -38,13 +43,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let rows = args.read.read_any(&args.file)?;
-    let (n, noun) = (rows.len(), rows.noun());
-    ensure!(
-        (1..=n).contains(&args.row),
-        "--row {} is not one of the {n} {noun}",
-        args.row
-    );
+    let mut reader = args.read.open(std::slice::from_ref(&args.file))?;
+    let noun = noun(reader.shape());
+    let record = match args.line {
+        Some(line) => at_line(&mut reader, line)?,
+        None => at_row(&mut reader, args.row, noun)?,
+    };
+    progress::note(&record.place().to_string());
     let tokenizer = Tokenizer::from_folder(&args.model)?;
     let options = TokenizeOptions {
         max_length: args.max_length,
@@ -53,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         parts: Some(PartRules::new("reasoning", &PartRules::default_markers())?),
         ..args.tokens.options()
     };
-    let row = rows.only(args.row - 1).tokens(&tokenizer, &options)?;
+    let row = Rows::from(record).tokens(&tokenizer, &options)?;
     let (prompt, answers) = match row {
         TokenRows::Pairs(mut pairs) => {
             let pair = pairs.rows.remove(0);
@@ -111,6 +116,51 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The row of this number. What is wrong with the rows before it is not asked for here.
+fn at_row(reader: &mut Reader, row: usize, noun: &str) -> Result<Record> {
+    ensure!(row > 0, "--row 0 is none of the {noun}, which count from 1");
+    let mut n = 0;
+    for record in reader {
+        n += 1;
+        if n == row {
+            return Ok(record?);
+        }
+        if let Err(error) = record
+            && error.row().is_none()
+        {
+            return Err(error.into());
+        }
+    }
+    bail!("--row {row} is not one of the {n} {noun}")
+}
+
+/// The row that begins at a line.
+fn at_line(reader: &mut Reader, line: usize) -> Result<Record> {
+    let mut file = None;
+    let mut found = None;
+    for record in reader {
+        let place = match &record {
+            Ok(record) => record.place().clone(),
+            Err(error) => match error.row() {
+                Some(place) => place,
+                None => return Ok(record?),
+            },
+        };
+        let first = file.get_or_insert_with(|| place.file.clone());
+        ensure!(
+            *first == place.file,
+            "--line {line} may be in any of several files; give the file"
+        );
+        if place.line == line {
+            found = Some(record);
+        }
+    }
+    match found {
+        Some(record) => Ok(record?),
+        None => bail!("--line {line} is the line of no row"),
+    }
 }
 
 /// What objectives know of a token.

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use pref_data::{
-    Fault, Finding, Place, ReadError, Severity, TokenLint, TokenizeError, TokenizeOptions,
-    Tokenizer, lint_examples, lint_overlap, lint_pairs, lint_report,
+    Fault, Finding, Linter, Place, ReadError, Severity, TokenLint, TokenizeError, TokenizeOptions,
+    TokenizeReport, Tokenizer, lint_report,
 };
 use serde_json::json;
 
@@ -20,9 +20,9 @@ use crate::pairs::{ReadArgs, Rows, TokenArgs, TokenRows};
 /// Exit code 1 if a finding is an error, or with --strict a warning.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them, a pattern, or hub:OWNER/NAME
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// Pairs: JSON Lines, JSON, CSV, Parquet or Arrow, folders of them, patterns, hub:OWNER/NAME, or - for stdin
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
     /// Evaluation pairs, which the training pairs should not hold
     #[arg(long, value_name = "FILE")]
     eval: Option<PathBuf>,
@@ -45,37 +45,39 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let (rows, rejects) = args.read.read_all(&args.file)?;
+    let options = TokenizeOptions {
+        skip_bad_rows: true,
+        ..args.tokens.options()
+    };
+    let tokens = args.model.as_deref();
+    let mut tokens = tokens
+        .map(|model| Tokens::new(model, options, args.max_length))
+        .transpose()?;
     let unread = |error: &ReadError| bad_row(error.row(), error);
-    let mut found: Vec<Finding> = rejects.iter().map(unread).collect();
-    found.extend(match &rows {
-        Rows::Pairs(pairs) => lint_pairs(pairs),
-        Rows::Examples(examples) => lint_examples(examples),
-    });
+    let mut linter = Linter::default();
+    let (mut found, mut n_rows, mut noun) = (Vec::new(), 0, "pairs");
+    let rejects = args.read.each_good(&args.files, |rows| {
+        n_rows += rows.len();
+        noun = rows.noun();
+        found.extend(match &rows {
+            Rows::Pairs(pairs) => linter.pairs(pairs),
+            Rows::Examples(examples) => linter.examples(examples),
+        });
+        if let Some(tokens) = &mut tokens {
+            found.extend(tokens.lint(&rows)?);
+        }
+        Ok(())
+    })?;
+    found.extend(rejects.iter().map(unread));
+    found.extend(linter.whole());
+    found.extend(tokens.iter().flat_map(|tokens| lint_report(&tokens.report)));
     if let Some(eval) = &args.eval {
-        let (eval, rejects) = args.read.read_all(eval)?;
+        let rejects = args.read.each_good(std::slice::from_ref(eval), |rows| {
+            let prompts = rows.prompts().into_iter();
+            found.extend(prompts.filter_map(|(prompt, place)| linter.overlap(prompt, place)));
+            Ok(())
+        })?;
         found.extend(rejects.iter().map(unread));
-        found.extend(lint_overlap(rows.prompts(), eval.prompts()));
-    }
-    if let Some(model) = &args.model {
-        let tokenizer = Tokenizer::from_folder(model)?;
-        let lint = TokenLint {
-            bos_id: tokenizer.bos_id(),
-            eos_id: tokenizer.eos_id(),
-            max_length: args.max_length,
-        };
-        let options = TokenizeOptions {
-            skip_bad_rows: true,
-            ..args.tokens.options()
-        };
-        let (report, rejects, findings) = match rows.tokens(&tokenizer, &options)? {
-            TokenRows::Pairs(all) => (all.report, all.rejects, lint.pairs(&all.rows)),
-            TokenRows::Examples(all) => (all.report, all.rejects, lint.examples(&all.rows)),
-        };
-        let unusable = |error: &TokenizeError| bad_row(error.row().cloned(), error);
-        found.extend(rejects.iter().map(unusable));
-        found.extend(lint_report(&report));
-        found.extend(findings);
     }
     // by file and line, what is true of the whole set last
     found.sort_by(|a, b| {
@@ -91,14 +93,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         if args.json {
             let place = finding.place.as_ref();
             let file = place.and_then(|place| place.file.as_deref());
-            let line = json!({"file": file.unwrap_or(&args.file), "line": place.map(|p| p.line),
+            let line = json!({"file": file.unwrap_or(&args.files[0]), "line": place.map(|p| p.line),
                 "fault": finding.fault, "severity": severity, "message": finding.message});
             writeln!(stdout, "{line}")?;
             continue;
         }
         let place = match &finding.place {
             Some(place) => place.to_string(),
-            None => args.file.display().to_string(),
+            None => args.files[0].display().to_string(),
         };
         writeln!(stdout, "{place}: {}: {}", finding.fault, finding.message)?;
     }
@@ -106,13 +108,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         if !found.is_empty() {
             writeln!(stdout)?;
         }
-        writeln!(
-            stdout,
-            "{} {}, {} findings",
-            rows.len(),
-            rows.noun(),
-            found.len()
-        )?;
+        writeln!(stdout, "{n_rows} {noun}, {} findings", found.len())?;
         for (fault, n) in &counts {
             let severity = match fault.severity() {
                 Severity::Error => "error",
@@ -132,6 +128,43 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Looks at the tokens of rows.
+struct Tokens {
+    tokenizer: Tokenizer,
+    options: TokenizeOptions,
+    lint: TokenLint,
+    /// Of all rows so far.
+    report: TokenizeReport,
+}
+
+impl Tokens {
+    fn new(model: &Path, options: TokenizeOptions, max_length: usize) -> Result<Self> {
+        let tokenizer = Tokenizer::from_folder(model)?;
+        Ok(Self {
+            lint: TokenLint {
+                bos_id: tokenizer.bos_id(),
+                eos_id: tokenizer.eos_id(),
+                max_length,
+            },
+            tokenizer,
+            options,
+            report: TokenizeReport::default(),
+        })
+    }
+
+    fn lint(&mut self, rows: &Rows) -> Result<Vec<Finding>> {
+        let (report, rejects, findings) = match rows.tokens(&self.tokenizer, &self.options)? {
+            TokenRows::Pairs(all) => (all.report, all.rejects, self.lint.pairs(&all.rows)),
+            TokenRows::Examples(all) => (all.report, all.rejects, self.lint.examples(&all.rows)),
+        };
+        self.report.extend(report);
+        let unusable = |error: &TokenizeError| bad_row(error.row().cloned(), error);
+        let mut found: Vec<Finding> = rejects.iter().map(unusable).collect();
+        found.extend(findings);
+        Ok(found)
+    }
 }
 
 /// A row that cannot be used. The error begins with its place, as a line of findings does.

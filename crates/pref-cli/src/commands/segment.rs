@@ -1,25 +1,26 @@
 //! `pref segment`: the answers of pairs in pieces. In: pairs. Out: the same rows with
-//! `chosen_segments` and `rejected_segments`, as JSON Lines, ready to be scored.
+//! `chosen_segments` and `rejected_segments`, ready to be scored, and with labelled parts.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use pref_data::{
     Annotation, FixedTokens, Lines, PartMarker, PartRules, Segmenter, Sentences, Tokenizer,
 };
 
-use crate::pairs::{ReadArgs, parse_field, put_lines};
+use crate::pairs::{Output, ReadArgs, Rows, parse_field};
 
 /// Divide answers into sentences, lines, parts or runs of tokens
 ///
-/// Joined, the segments of an answer are the answer. Rows come out as JSON Lines with
-/// chosen_segments and rejected_segments, to which scores can be added for 2d-dpo.
+/// Joined, the segments of an answer are the answer. Rows come out with chosen_segments and
+/// rejected_segments, to which scores can be added for 2d-dpo, and of parts with chosen_parts and
+/// rejected_parts, which have labels.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them, a pattern, or hub:OWNER/NAME
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// Pairs: JSON Lines, JSON, CSV, Parquet or Arrow, folders of them, patterns, hub:OWNER/NAME, or - for stdin
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
     /// What a segment is
     #[arg(long, value_name = "WHAT", default_value = "sentences", value_parser = ["sentences", "lines", "parts", "tokens"])]
     by: String,
@@ -32,7 +33,7 @@ pub(crate) struct Args {
     /// Of tokens: folder of the model
     #[arg(long, value_name = "FOLDER", required_if_eq("by", "tokens"))]
     model: Option<PathBuf>,
-    /// Where to; stdout if absent
+    /// Where to, in the format of the name's ending; JSON Lines on stdout if absent
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -50,37 +51,71 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         .as_deref()
         .map(Tokenizer::from_folder)
         .transpose()?;
-    let segmenter: Box<dyn Segmenter + '_> = match args.by.as_str() {
-        "lines" => Box::new(Lines),
+    let by = match args.by.as_str() {
+        "lines" => By::Segmenter(Box::new(Lines)),
         "parts" => {
             let default = PartRules::default_markers();
             let markers = match args.parts.is_empty() {
                 true => &default,
                 false => &args.parts,
             };
-            Box::new(PartRules::new("reasoning", markers)?)
+            By::Parts(PartRules::new("reasoning", markers)?)
         }
         "tokens" => {
             let tokenizer = tokenizer.as_ref().context("--by tokens needs --model")?;
-            Box::new(FixedTokens::new(tokenizer, args.size))
+            By::Segmenter(Box::new(FixedTokens::new(tokenizer, args.size)))
         }
-        _ => Box::new(Sentences),
+        _ => By::Segmenter(Box::new(Sentences)),
     };
-    let mut pairs = args.read.read(&args.file)?.rows;
-    for pair in &mut pairs {
-        let answers = [pair.chosen.to_string(), pair.rejected.to_string()];
-        for (answer, annotation) in answers.iter().zip(&mut pair.annotations) {
-            let segments = segmenter.segment(answer).into_iter();
-            let segments = segments.map(|range| answer[range].to_owned()).collect();
-            // scores of other segments say nothing of these
-            *annotation = Some(Box::new(Annotation {
-                segments: Some(segments),
-                scores: None,
-                ..annotation.take().map(|old| *old).unwrap_or_default()
-            }));
+    let mut output = Output::new(args.output.as_deref(), &args.files)?;
+    let rejects = args.read.each(&args.files, |rows| {
+        let Rows::Pairs(mut pairs) = rows else {
+            bail!("the rows are single answers, and segments are of pairs; give pairs");
+        };
+        for pair in &mut pairs {
+            let answers = [pair.chosen.to_string(), pair.rejected.to_string()];
+            for (answer, annotation) in answers.iter().zip(&mut pair.annotations) {
+                let old = annotation.take().map(|old| *old).unwrap_or_default();
+                *annotation = Some(Box::new(divided(answer, &by, old)));
+            }
+            output.write(&pair.to_value())?;
         }
-    }
-    let lines = pairs.iter().map(|pair| Ok(pair.to_value().to_string()));
-    put_lines(args.output.as_deref(), lines)?;
+        Ok(())
+    })?;
+    args.read.list(&rejects)?;
+    output.finish("rows")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// How answers are divided.
+enum By<'a> {
+    Segmenter(Box<dyn Segmenter + 'a>),
+    /// Each segment has a label.
+    Parts(PartRules),
+}
+
+/// The annotation of an answer with its segments, and with its parts where they have labels.
+fn divided(answer: &str, by: &By<'_>, old: Annotation) -> Annotation {
+    let (segments, parts) = match by {
+        By::Segmenter(segmenter) => (segmenter.segment(answer), old.parts),
+        By::Parts(rules) => {
+            let parts = rules.parts(answer);
+            let labelled = parts
+                .iter()
+                .map(|part| (part.label.clone(), answer[part.range.clone()].to_owned()));
+            let labelled = labelled.collect();
+            (
+                parts.into_iter().map(|part| part.range).collect(),
+                Some(labelled),
+            )
+        }
+    };
+    let segments = segments.into_iter().map(|range| answer[range].to_owned());
+    Annotation {
+        segments: Some(segments.collect()),
+        // scores of other segments say nothing of these
+        scores: None,
+        parts,
+        ..old
+    }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::shape::Shape;
 use crate::pair::Place;
 
 /// A file of rows that cannot be read, or a row that is not what it should be.
@@ -27,6 +28,24 @@ pub enum ReadError {
         path: PathBuf,
         /// What was looked for.
         why: String,
+    },
+    /// Files of several splits of a data set.
+    #[error(
+        "{}: files of several splits: {}; choose one by its path or its pattern", path.display(), paths(found)
+    )]
+    Splits {
+        /// The folder.
+        path: PathBuf,
+        /// A path or a pattern for each.
+        found: Vec<PathBuf>,
+    },
+    /// A pipe that nobody writes into.
+    #[error("{}: a pipe that no program has opened to write into it for {seconds} seconds; start that program before", path.display())]
+    NoWriter {
+        /// The pipe.
+        path: PathBuf,
+        /// How long was waited.
+        seconds: u64,
     },
     /// The hub.
     #[cfg(feature = "hub")]
@@ -76,7 +95,7 @@ pub enum ReadError {
         path: PathBuf,
         /// From 1.
         line: usize,
-        /// `CSV`, `Parquet`, or `JSON` for a list.
+        /// `CSV`, `Parquet`, `Arrow`, or `JSON` for a list.
         format: &'static str,
         /// What the parser says.
         message: String,
@@ -104,6 +123,49 @@ pub enum ReadError {
         found: String,
         /// `; did you mean …?` or nothing.
         suggestion: String,
+    },
+    /// A field is there and holds null.
+    #[error("{}:{line}: field `{field}` is null; fill it or remove the row", path.display())]
+    Null {
+        /// Which file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// The field.
+        field: &'static str,
+    },
+    /// Rows of several shapes.
+    #[error(
+        "rows of more than one shape: {}; say which one is meant with `shape` (--shape, data.shape), rows of another shape are errors then",
+        firsts(found)
+    )]
+    Shapes {
+        /// Each shape with the first row that has it.
+        found: Vec<(Shape, Place)>,
+    },
+    /// A row of another shape than the rows before it.
+    #[error("{}:{line}: a row of {}, and the rows before it are {}; remove the row, or say which shape is meant with `shape` (--shape, data.shape)", path.display(), found.name(), expected.name())]
+    OtherShape {
+        /// Which file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// The row's shape.
+        found: Shape,
+        /// The file's shape.
+        expected: Shape,
+    },
+    /// A cell of a table begins as a conversation and cannot be read as one.
+    #[error("{}:{line}: the cell of `{field}` begins as a conversation, and is neither JSON nor a list as Python prints it: {message}; write it as JSON", path.display())]
+    Cell {
+        /// Which file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        message: String,
     },
     /// A field is of the wrong type.
     #[error("{}:{line}: field `{field}` must be {expected}, found {found}", path.display())]
@@ -181,16 +243,22 @@ impl ReadError {
             ReadError::Hub(_) => return None,
             ReadError::File { .. }
             | ReadError::NoFile { .. }
+            | ReadError::Splits { .. }
+            | ReadError::NoWriter { .. }
             | ReadError::NoHub(_)
             | ReadError::NoPairs { .. }
             | ReadError::LongLine { .. }
             | ReadError::Format { .. }
             | ReadError::Unpaired { .. }
+            | ReadError::Shapes { .. }
             | ReadError::Column { .. } => return None,
             ReadError::Utf8 { path, line, .. }
+            | ReadError::Cell { path, line, .. }
             | ReadError::Json { path, line, .. }
             | ReadError::NotAnObject { path, line, .. }
             | ReadError::MissingField { path, line, .. }
+            | ReadError::Null { path, line, .. }
+            | ReadError::OtherShape { path, line, .. }
             | ReadError::WrongType { path, line, .. }
             | ReadError::Empty { path, line, .. }
             | ReadError::NoPreference { path, line, .. }
@@ -201,4 +269,15 @@ impl ReadError {
             line,
         })
     }
+}
+
+/// `pairs` as at `FILE:LINE`, and so on.
+fn firsts(found: &[(Shape, Place)]) -> String {
+    let first = |(shape, place): &(Shape, Place)| format!("`{}` as at {place}", shape.name());
+    found.iter().map(first).collect::<Vec<_>>().join(", ")
+}
+
+fn paths(found: &[PathBuf]) -> String {
+    let shown = |path: &PathBuf| path.display().to_string();
+    found.iter().map(shown).collect::<Vec<_>>().join(", ")
 }

@@ -38,14 +38,10 @@ pub(super) const FIELDS: [&str; 23] = [
 ];
 
 impl SourceRow {
-    /// The row's pair.
-    pub(super) fn pair(&self, shape: Shape) -> Result<Pair, ReadError> {
+    /// The row's pair, with the fields that nobody knows.
+    pub(super) fn pair(self, shape: Shape) -> Result<Pair, ReadError> {
         let (prompt, chosen, rejected) = match shape {
-            Shape::Pairs => (
-                self.text("prompt")?,
-                self.text("chosen")?,
-                self.text("rejected")?,
-            ),
+            Shape::Pairs => self.prompt_and_answers()?,
             Shape::ShareGpt => (
                 self.text("conversations")?,
                 self.text("chosen")?,
@@ -62,28 +58,77 @@ impl SourceRow {
             }
         };
         let mut pair = Pair::new(prompt, chosen, rejected, self.place());
-        self.check_texts([
+        let texts = [
             ("prompt", &pair.prompt),
             ("chosen", &pair.chosen),
             ("rejected", &pair.rejected),
-        ])?;
-        if pair.chosen == pair.rejected {
+        ];
+        // what two answers share may have become their prompt, and left nothing of either
+        let is_absent = pair.chosen == Text::Plain(String::new());
+        if pair.chosen == pair.rejected && (shape == Shape::ImplicitPrompt || !is_absent) {
             return Err(ReadError::NoPreference {
                 path: self.path.to_path_buf(),
                 line: self.line,
             });
         }
+        self.check_texts(texts)?;
         pair.tools = self.tools()?;
         pair.template_kwargs = self.template_kwargs()?;
         pair.annotations = [self.annotation("chosen")?, self.annotation("rejected")?];
+        pair.more = self.others(shape);
         Ok(pair)
     }
 
+    /// The fields that a row of this shape is not made of.
+    fn others(self, shape: Shape) -> Map<String, Value> {
+        let is_read = |field: &str| match shape {
+            Shape::Unpaired => ["prompt", "completion", "label", "tools"].contains(&field),
+            Shape::ShareGpt if field == "conversations" => true,
+            Shape::Rated | Shape::RatedRows | Shape::HelpSteer
+                if ["responses", "ratings"].contains(&field) =>
+            {
+                true
+            }
+            Shape::Pairs
+            | Shape::ImplicitPrompt
+            | Shape::ShareGpt
+            | Shape::Rated
+            | Shape::RatedRows
+            | Shape::HelpSteer => {
+                ["prompt", "chosen", "rejected", "tools"].contains(&field) || is_annotation(field)
+            }
+        };
+        let mut others = self.object;
+        others.retain(|field, _| !is_read(field));
+        others
+    }
+
+    /// The three texts; of a prompt that is a text beside conversations, as UltraFeedback has it,
+    /// the messages that both answers begin with.
+    fn prompt_and_answers(&self) -> Result<(Text, Text, Text), ReadError> {
+        let texts = ["prompt", "chosen", "rejected"].map(|field| self.text(field));
+        let [prompt, chosen, rejected] = texts;
+        match (prompt?, chosen?, rejected?) {
+            (Text::Plain(prompt), Text::Conversation(w), Text::Conversation(l)) => {
+                let (shared, w, l) = divided(&w, &l);
+                let is_prompt =
+                    |turn: &Message| turn.role == "user" && turn.content.trim() == prompt.trim();
+                if !shared.iter().any(is_prompt) {
+                    const PROMPT: &str = "a list of messages, as `chosen` is, or the text of the user's message that both `chosen` and `rejected` begin with";
+                    return Err(self.wrong_type("prompt".to_owned(), PROMPT, "another text"));
+                }
+                Ok((shared.into(), w.into(), l.into()))
+            }
+            texts => Ok(texts),
+        }
+    }
+
     /// The row's single answer.
-    pub(super) fn example(&self) -> Result<Example, ReadError> {
+    pub(super) fn example(self) -> Result<Example, ReadError> {
         const LABEL: &str = "true or false, or 1 or 0";
         let desirable = match self.object.get("label") {
             None => return Err(self.missing("label")),
+            Some(Value::Null) => return Err(self.null("label")),
             Some(Value::Bool(label)) => *label,
             Some(Value::Number(label)) if label.as_f64() == Some(1.0) => true,
             Some(Value::Number(label)) if label.as_f64() == Some(0.0) => false,
@@ -91,18 +136,20 @@ impl SourceRow {
             Some(Value::String(label)) if label.eq_ignore_ascii_case("false") => false,
             Some(other) => return Err(self.wrong_type("label".to_owned(), LABEL, kind(other))),
         };
-        let example = Example {
+        let mut example = Example {
             prompt: self.text("prompt")?,
             completion: self.text("completion")?,
             desirable,
             tools: self.tools()?,
             template_kwargs: self.template_kwargs()?,
             place: self.place(),
+            more: Map::new(),
         };
         self.check_texts([
             ("prompt", &example.prompt),
             ("completion", &example.completion),
         ])?;
+        example.more = self.others(Shape::Unpaired);
         Ok(example)
     }
 
@@ -131,33 +178,6 @@ impl SourceRow {
         Ok(())
     }
 
-    /// Reads the cells of a table, which are all text: what is a list or a number elsewhere is
-    /// JSON here, a conversation too, and an empty cell is none.
-    pub(super) fn parse_cells(&mut self) {
-        const TEXTS: [&str; 6] = [
-            "prompt",
-            "chosen",
-            "rejected",
-            "conversations",
-            "response",
-            "completion",
-        ];
-        for field in FIELDS {
-            let Some(Value::String(cell)) = self.object.get(field) else {
-                continue;
-            };
-            let is_text = TEXTS.contains(&field);
-            let parsed = match cell.trim() {
-                "" if !is_text => Some(Value::Null),
-                text if !is_text || text.starts_with("[{") => serde_json::from_str(text).ok(),
-                _ => None,
-            };
-            if let Some(value) = parsed {
-                self.object.insert(field.to_owned(), value);
-            }
-        }
-    }
-
     /// Prompt and answers of two texts that begin alike, as TRL divides them: at the first
     /// difference, a space before it belonging to the answers.
     fn split_prompt(&self) -> Result<(Text, Text, Text), ReadError> {
@@ -175,9 +195,8 @@ impl SourceRow {
                 Ok((plain(&w[..at]), plain(&w[at..]), plain(&l[at..])))
             }
             (Text::Conversation(w), Text::Conversation(l)) => {
-                let at = w.iter().zip(&l).take_while(|(a, b)| a == b).count();
-                let turns = |turns: &[Message]| Text::Conversation(turns.to_vec());
-                Ok((turns(&w[..at]), turns(&w[at..]), turns(&l[at..])))
+                let (shared, w, l) = divided(&w, &l);
+                Ok((shared.into(), w.into(), l.into()))
             }
             (Text::Plain(_), Text::Conversation(_)) => {
                 Err(self.wrong_type("rejected".to_owned(), "a string, as `chosen` is", "a list"))
@@ -195,6 +214,7 @@ impl SourceRow {
         const LISTS: &str = "a list of answers, with one number each in `ratings`";
         let list = |field: &'static str| match self.object.get(field) {
             Some(Value::Array(list)) => Ok(list),
+            Some(Value::Null) => Err(self.null(field)),
             Some(other) => Err(self.wrong_type(field.to_owned(), LISTS, kind(other))),
             None => Err(self.missing(field)),
         };
@@ -294,62 +314,6 @@ impl SourceRow {
         list.iter().enumerate().map(number).collect()
     }
 
-    fn text(&self, field: &'static str) -> Result<Text, ReadError> {
-        match self.object.get(field) {
-            None => Err(self.missing(field)),
-            Some(value) => self.text_of(value, field),
-        }
-    }
-
-    fn text_of(&self, value: &Value, field: &str) -> Result<Text, ReadError> {
-        match value {
-            Value::String(text) => Ok(Text::Plain(text.clone())),
-            Value::Array(turns) => {
-                let turns = turns.iter().enumerate();
-                let turns = turns.map(|(i, turn)| self.message(turn, &format!("{field}[{i}]")));
-                Ok(Text::Conversation(turns.collect::<Result<_, _>>()?))
-            }
-            // ShareGPT's answers are single messages
-            Value::Object(_) => Ok(Text::Conversation(vec![self.message(value, field)?])),
-            other => Err(self.wrong_type(
-                field.to_owned(),
-                "a string or a list of messages",
-                kind(other),
-            )),
-        }
-    }
-
-    /// A message as `role` and `content`, or ShareGPT's `from` and `value`.
-    fn message(&self, turn: &Value, at: &str) -> Result<Message, ReadError> {
-        const MESSAGE: &str = "an object with the strings `role` and `content`";
-        let part = |key: &str| match turn.get(key) {
-            Some(Value::String(text)) => Ok(text.clone()),
-            Some(other) => Err(self.wrong_type(format!("{at}.{key}"), "a string", kind(other))),
-            None => Err(self.wrong_type(at.to_owned(), MESSAGE, kind(turn))),
-        };
-        if turn.get("from").is_some() && turn.get("role").is_none() {
-            let role = match part("from")?.as_str() {
-                "human" => "user".to_owned(),
-                "gpt" => "assistant".to_owned(),
-                other => other.to_owned(),
-            };
-            return Ok(Message::new(role, part("value")?));
-        }
-        // a call of a tool may say nothing
-        let says_nothing = turn.get("content").is_none_or(Value::is_null);
-        let content = match turn.get("tool_calls") {
-            Some(_) if says_nothing => String::new(),
-            _ => part("content")?,
-        };
-        let mut message = Message::new(part("role")?, content);
-        let fields = turn.as_object().into_iter().flatten();
-        message.more = fields
-            .filter(|(key, value)| !["role", "content"].contains(&key.as_str()) && !value.is_null())
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect();
-        Ok(message)
-    }
-
     /// Schemas of functions: a list, or a string that holds one, as some tables do.
     fn tools(&self) -> Result<Vec<Value>, ReadError> {
         const TOOLS: &str = "a list of functions as JSON schemas";
@@ -381,7 +345,34 @@ impl SourceRow {
         missing(self, field)
     }
 
-    fn wrong_type(&self, field: String, expected: &'static str, found: &'static str) -> ReadError {
+    pub(super) fn null(&self, field: &'static str) -> ReadError {
+        ReadError::Null {
+            path: self.path.to_path_buf(),
+            line: self.line,
+            field,
+        }
+    }
+
+    /// What keeps a row from having a shape.
+    pub(super) fn shapeless(&self) -> ReadError {
+        const NEEDED: [&str; 3] = ["prompt", "chosen", "rejected"];
+        let value = |field: &&str| self.object.get(*field);
+        match NEEDED
+            .into_iter()
+            .find(|f| value(f).is_none_or(Value::is_null))
+        {
+            Some(field) if value(&field).is_some() => self.null(field),
+            Some(field) => self.missing(field),
+            None => self.missing("chosen"),
+        }
+    }
+
+    pub(super) fn wrong_type(
+        &self,
+        field: String,
+        expected: &'static str,
+        found: &'static str,
+    ) -> ReadError {
         ReadError::WrongType {
             path: self.path.to_path_buf(),
             line: self.line,
@@ -390,6 +381,22 @@ impl SourceRow {
             found,
         }
     }
+}
+
+/// The messages that two conversations begin with, and what follows in each.
+fn divided<'a>(
+    chosen: &'a [Message],
+    rejected: &'a [Message],
+) -> (&'a [Message], &'a [Message], &'a [Message]) {
+    let same = chosen.iter().zip(rejected).take_while(|(a, b)| a == b);
+    let at = same.count();
+    (&chosen[..at], &chosen[at..], &rejected[at..])
+}
+
+/// Whether a field says something of an answer, as `chosen_weights` does.
+fn is_annotation(field: &str) -> bool {
+    let sides = ["chosen_", "rejected_"];
+    FIELDS.contains(&field) && sides.iter().any(|side| field.starts_with(side))
 }
 
 fn missing(row: &SourceRow, field: &'static str) -> ReadError {

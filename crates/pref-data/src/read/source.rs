@@ -1,27 +1,28 @@
-//! From files to rows, one at a time: JSON Lines, JSON, CSV and Parquet, plain or compressed.
-//! In: a path, a folder or a pattern. Out: JSON objects with their places, in file order.
+//! From files to rows, one at a time: JSON Lines, JSON, CSV, Parquet and Arrow, plain or compressed.
+//! In: a path. Out: JSON objects with their places, in file order.
 
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufRead, Read};
+use std::path::Path;
 use std::sync::Arc;
 
-use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::record::reader::RowIter;
 use serde_json::{Map, Value};
 
+use super::arrow::{self, arrow_rows};
+use super::bytes::{self, seekable};
 use super::error::ReadError;
+use super::files::files;
 use super::list::json_list;
-use super::row::kind;
-use crate::caught::caught;
+use super::parquet::parquet_rows;
+use super::row::{FIELDS, kind};
 use crate::pair::Place;
 
 /// The longest line of JSON Lines, in bytes.
 const LONGEST_LINE: u64 = 1 << 28;
 
 /// What data files are called, a compression's ending aside.
-const ENDINGS: [&str; 6] = ["jsonl", "ndjson", "json", "csv", "tsv", "parquet"];
+pub(super) const ENDINGS: [&str; 8] = [
+    "jsonl", "ndjson", "json", "csv", "tsv", "parquet", "arrow", "feather",
+];
 
 /// A row of a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,8 +49,8 @@ impl SourceRow {
 
 pub(super) type Rows = Box<dyn Iterator<Item = Result<SourceRow, ReadError>>>;
 
-/// The rows of a file, of a folder's data files by name, of the files that a pattern matches, or of
-/// a data set of the hub, `hub:OWNER/NAME` (feature `hub`).
+/// The rows of a file, of a folder's data files by name, of the files that a pattern matches, of a
+/// data set of the hub, `hub:OWNER/NAME` (feature `hub`), or of stdin, `-`.
 /// They are read as they are asked for: memory does not grow with the file.
 ///
 /// # Errors
@@ -59,7 +60,7 @@ pub fn read_rows(
 ) -> Result<impl Iterator<Item = Result<SourceRow, ReadError>> + use<>, ReadError> {
     let files = files(path)?;
     Ok(files.into_iter().flat_map(|path| {
-        let shared: Arc<Path> = path.clone().into();
+        let shared: Arc<Path> = path.into();
         match open(&shared) {
             Ok(rows) => rows,
             Err(error) => Box::new(std::iter::once(Err(error))),
@@ -67,68 +68,8 @@ pub fn read_rows(
     }))
 }
 
-/// The files that a path means.
-fn files(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
-    let no_file = |why: String| ReadError::NoFile {
-        path: path.to_owned(),
-        why,
-    };
-    let mut files = Vec::new();
-    let text = path.to_string_lossy();
-    if let Some(dataset) = text.strip_prefix("hub:") {
-        return from_hub(dataset);
-    }
-    if path.is_dir() {
-        let entries = fs::read_dir(path).map_err(|e| file_error(path, e))?;
-        for entry in entries {
-            let path = entry.map_err(|e| file_error(path, e))?.path();
-            if format(&path).is_some() && path.is_file() {
-                files.push(path);
-            }
-        }
-        if files.is_empty() {
-            return Err(no_file(format!(
-                "the folder has none of *.{}",
-                ENDINGS.join(", *.")
-            )));
-        }
-    } else if !path.exists() && text.contains(['*', '?', '[']) {
-        let matches = glob::glob(&text).map_err(|e| no_file(e.to_string()))?;
-        for path in matches {
-            files.push(path.map_err(|e| file_error(path_of(&e), io::Error::other(e.to_string())))?);
-        }
-        files.retain(|path| path.is_file());
-        if files.is_empty() {
-            return Err(no_file("nothing matches the pattern".to_owned()));
-        }
-    } else {
-        files.push(path.to_owned());
-    }
-    files.sort();
-    Ok(files)
-}
-
-#[cfg(feature = "hub")]
-fn from_hub(dataset: &str) -> Result<Vec<PathBuf>, ReadError> {
-    let is_data = |path: &Path| format(path).is_some();
-    Ok(crate::hub::hub_files(
-        dataset,
-        is_data,
-        &Default::default(),
-    )?)
-}
-
-#[cfg(not(feature = "hub"))]
-fn from_hub(dataset: &str) -> Result<Vec<PathBuf>, ReadError> {
-    Err(ReadError::NoHub(dataset.to_owned()))
-}
-
-fn path_of(error: &glob::GlobError) -> &Path {
-    error.path()
-}
-
 /// The format that a file's name says, a compression's ending aside.
-fn format(path: &Path) -> Option<&'static str> {
+pub(super) fn format(path: &Path) -> Option<&'static str> {
     let name = path.file_name()?.to_string_lossy().to_lowercase();
     let name = [".gz", ".zst"]
         .iter()
@@ -139,50 +80,51 @@ fn format(path: &Path) -> Option<&'static str> {
 }
 
 fn open(path: &Arc<Path>) -> Result<Rows, ReadError> {
-    let format = format(path);
-    if format == Some("parquet") {
-        return parquet_rows(path);
-    }
-    let mut reader = decompressed(path)?;
+    let bytes = bytes::open(path)?;
+    let format = format(path).or_else(|| format_of_bytes(&bytes.head));
     match format {
-        Some("csv") => Ok(csv_rows(path, reader, b',')),
-        Some("tsv") => Ok(csv_rows(path, reader, b'\t')),
+        Some("parquet") => parquet_rows(path, seekable(path, bytes)?),
+        Some("arrow" | "feather") => arrow_rows(path, bytes),
+        Some("csv") => Ok(csv_rows(path, bytes.reader, b',')),
+        Some("tsv") => Ok(csv_rows(path, bytes.reader, b'\t')),
         // a `.json` file is a list, or JSON Lines by another name
-        Some("json") if first_byte(path, &mut reader)? == Some(b'[') => Ok(json_list(path, reader)),
-        _ => Ok(json_lines(path, reader)),
+        Some("json") if begins_with(&bytes.head, b'[') => Ok(json_list(path, bytes.reader)),
+        _ => Ok(json_lines(path, bytes.reader)),
     }
 }
 
-/// A file's bytes, decompressed if they say that they are compressed.
-fn decompressed(path: &Path) -> Result<Box<dyn BufRead>, ReadError> {
-    let mut file =
-        BufReader::with_capacity(1 << 16, File::open(path).map_err(|e| file_error(path, e))?);
-    let magic = file.fill_buf().map_err(|e| file_error(path, e))?;
-    let reader: Box<dyn Read> = if magic.starts_with(&[0x1f, 0x8b]) {
-        Box::new(flate2::bufread::MultiGzDecoder::new(file))
-    } else if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        let decoder = zstd::Decoder::with_buffer(file).map_err(|e| file_error(path, e))?;
-        Box::new(decoder)
-    } else {
-        return Ok(Box::new(file));
+/// The format that the first bytes say, for a name that says nothing, such as a pipe's.
+fn format_of_bytes(head: &[u8]) -> Option<&'static str> {
+    /// The length of a stream's first message follows these.
+    const ARROW_STREAM: &[u8] = b"\xff\xff\xff\xff";
+    if head.starts_with(b"PAR1") {
+        return Some("parquet");
+    }
+    if head.starts_with(arrow::MAGIC) || head.starts_with(ARROW_STREAM) {
+        return Some("arrow");
+    }
+    if begins_with(head, b'[') {
+        return Some("json");
+    }
+    let header = head.split(|&b| b == b'\n' || b == b'\r').next()?;
+    let header = String::from_utf8_lossy(header);
+    let header = header.trim_start_matches('\u{feff}');
+    let is_header = |delimiter: char| {
+        let mut names = header.split(delimiter).map(|name| name.trim_matches('"'));
+        header.contains(delimiter) && names.any(|name| FIELDS.contains(&name))
     };
-    Ok(Box::new(BufReader::with_capacity(1 << 16, reader)))
+    match () {
+        () if begins_with(head, b'{') => Some("jsonl"),
+        () if is_header(',') => Some("csv"),
+        () if is_header('\t') => Some("tsv"),
+        () => None,
+    }
 }
 
-/// The first byte that is neither white space nor a byte order mark, left unread.
-fn first_byte(path: &Path, reader: &mut dyn BufRead) -> Result<Option<u8>, ReadError> {
-    loop {
-        let buffer = reader.fill_buf().map_err(|e| file_error(path, e))?;
-        let skipped = buffer
-            .iter()
-            .take_while(|b| b.is_ascii_whitespace() || [0xef, 0xbb, 0xbf].contains(*b))
-            .count();
-        match buffer.get(skipped) {
-            Some(&byte) => return Ok(Some(byte)),
-            None if buffer.is_empty() => return Ok(None),
-            None => reader.consume(skipped),
-        }
-    }
+/// Whether this is the first byte that is neither white space nor of a byte order mark.
+fn begins_with(head: &[u8], byte: u8) -> bool {
+    let is_space = |b: &&u8| b.is_ascii_whitespace() || [0xef, 0xbb, 0xbf].contains(*b);
+    head.iter().find(|b| !is_space(b)) == Some(&byte)
 }
 
 fn json_lines(path: &Arc<Path>, mut reader: Box<dyn BufRead>) -> Rows {
@@ -304,48 +246,6 @@ fn csv_rows(path: &Arc<Path>, reader: Box<dyn BufRead>, delimiter: u8) -> Rows {
             }
         }
     }))
-}
-
-fn parquet_rows(path: &Arc<Path>) -> Result<Rows, ReadError> {
-    let file = File::open(path).map_err(|e| file_error(path, e))?;
-    let mut rows = damage_caught(path, 1, || {
-        let reader = SerializedFileReader::new(file)?;
-        let schema = reader.metadata().file_metadata().schema().clone();
-        RowIter::from_file_into(Box::new(reader)).project(Some(schema))
-    })?;
-    let path = Arc::clone(path);
-    let mut line = 0;
-    let mut is_over = false;
-    Ok(Box::new(std::iter::from_fn(move || {
-        if is_over {
-            return None;
-        }
-        line += 1;
-        let row = damage_caught(&path, line, || rows.next().transpose());
-        is_over = row.is_err();
-        let row = row.transpose()?;
-        Some(row.and_then(|row| object_row(&path, line, row.to_json_value())))
-    })))
-}
-
-/// Runs the Parquet reader, which panics on some files that are damaged.
-fn damage_caught<T>(
-    path: &Path,
-    line: usize,
-    read: impl FnOnce() -> Result<T, ParquetError>,
-) -> Result<T, ReadError> {
-    let failed = |message| ReadError::Format {
-        path: path.to_owned(),
-        line,
-        format: "Parquet",
-        message,
-    };
-    // nothing is read from the reader once it has failed
-    match caught(read) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(failed(error.to_string())),
-        Err(panic) => Err(failed(format!("the file is damaged ({panic})"))),
-    }
 }
 
 pub(super) fn file_error(path: &Path, source: io::Error) -> ReadError {

@@ -1,0 +1,97 @@
+//! The bytes of a file that is being written. In: bytes. Out: the file, under its name once all of
+//! them are on the disk; nothing where that fails.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::write::GzEncoder;
+use zstd::Encoder;
+
+use super::Compression;
+
+type Bytes = BufWriter<File>;
+
+enum Encoded {
+    Plain(Bytes),
+    Gzip(GzEncoder<Bytes>),
+    Zstd(Encoder<'static, Bytes>),
+}
+
+pub(super) struct Target {
+    // none when it is finished
+    bytes: Option<Encoded>,
+    path: PathBuf,
+    /// Where it is until it is complete; none for what cannot be renamed, such as a pipe.
+    temporary: Option<PathBuf>,
+}
+
+impl Target {
+    pub(super) fn create(path: &Path, compression: Compression) -> io::Result<Self> {
+        let is_special = fs::metadata(path).is_ok_and(|about| !about.is_file());
+        let temporary = (!is_special).then(|| {
+            let mut name = path.file_name().unwrap_or_default().to_owned();
+            name.push(".tmp");
+            path.with_file_name(name)
+        });
+        let file = match &temporary {
+            Some(temporary) => File::create(temporary)?,
+            None => File::options().write(true).open(path)?,
+        };
+        let file = BufWriter::with_capacity(1 << 16, file);
+        let bytes = match compression {
+            Compression::None => Encoded::Plain(file),
+            Compression::Gzip => Encoded::Gzip(GzEncoder::new(file, Default::default())),
+            Compression::Zstd => Encoded::Zstd(Encoder::new(file, 0)?),
+        };
+        Ok(Self {
+            bytes: Some(bytes),
+            path: path.to_owned(),
+            temporary,
+        })
+    }
+
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        let bytes = match self.bytes.take() {
+            Some(Encoded::Plain(bytes)) => bytes,
+            Some(Encoded::Gzip(bytes)) => bytes.finish()?,
+            Some(Encoded::Zstd(bytes)) => bytes.finish()?,
+            None => return Ok(()),
+        };
+        let file = bytes.into_inner()?;
+        if let Some(temporary) = &self.temporary {
+            file.sync_all()?;
+            fs::rename(temporary, &self.path)?;
+            self.temporary = None;
+        }
+        Ok(())
+    }
+
+    fn inner(&mut self) -> io::Result<&mut dyn Write> {
+        match &mut self.bytes {
+            Some(Encoded::Plain(bytes)) => Ok(bytes),
+            Some(Encoded::Gzip(bytes)) => Ok(bytes),
+            Some(Encoded::Zstd(bytes)) => Ok(bytes),
+            None => Err(io::Error::other("the file is complete")),
+        }
+    }
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.inner()?.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner()?.flush()
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        if let Some(temporary) = &self.temporary {
+            // half a file is no use, and its absence no second error
+            let _ = fs::remove_file(temporary);
+        }
+    }
+}
