@@ -1,39 +1,70 @@
-//! JSON Lines in, for `logprobs` and `generate`. In: a file or stdin. Out: rows of token ids, each
-//! with its line.
+//! JSON Lines in, for `logprobs` and `generate`. In: a file or stdin, with texts, conversations,
+//! pairs or ids. Out: rows of token ids, each with its line.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
-use pref_data::Tokenizer;
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use pref_data::{
+    Example, Message, Place, Text, TokenizeError, TokenizeOptions, Tokenizer, tokenize_examples,
+};
 use serde::Deserialize;
+use serde_json::Value;
 
-/// One line: `input_ids`, or `text`, or `prompt` with or without `response`.
+/// One line: `input_ids`, or `text`, or `messages`, or `prompt` with or without `response`, or with
+/// `chosen` and `rejected`.
 #[derive(Debug, Deserialize)]
 struct Line {
     input_ids: Option<Vec<u32>>,
     text: Option<String>,
-    prompt: Option<String>,
-    response: Option<String>,
+    messages: Option<Value>,
+    prompt: Option<Value>,
+    response: Option<Value>,
+    chosen: Option<Value>,
+    rejected: Option<Value>,
+    #[serde(default)]
+    tools: Vec<Value>,
 }
 
 /// A line as tokens.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Row {
+    /// From 1.
+    pub(crate) line: usize,
+    /// What is scored or continued; of a pair both answers behind their prompt.
+    pub(crate) texts: Vec<TextIds>,
+}
+
+/// A text as tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TextIds {
+    /// `chosen` or `rejected`, of a pair.
+    pub(crate) side: Option<&'static str>,
     /// All tokens.
     pub(crate) ids: Vec<u32>,
     /// How many of them are the prompt.
     pub(crate) n_prompt: usize,
-    /// From 1.
-    pub(crate) line: usize,
+}
+
+/// What is done with the rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Answers are scored; a conversation by itself is closed.
+    Score,
+    /// Prompts are continued; a conversation ends where the assistant is to speak.
+    Continue,
 }
 
 #[derive(clap::Args)]
 pub(crate) struct InputArgs {
-    /// Folder of the model, in Hugging Face's layout
+    /// Folder of the model, in Hugging Face's layout, or hub:OWNER/NAME[@REVISION]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) model: PathBuf,
-    /// JSON Lines with `input_ids`, or `text`, or `prompt` and `response`; `-` is stdin
+    /// A key of config.json that Pref does not know and that changes nothing; may be repeated
+    #[arg(long, value_name = "KEY")]
+    pub(crate) ignore_config: Vec<String>,
+    /// JSON Lines with `input_ids`, or `text`, or `messages`, or `prompt` (a text or messages) with
+    /// `response`, or with `chosen` and `rejected`; `-` is stdin
     #[arg(default_value = "-", value_name = "FILE")]
     pub(crate) input: PathBuf,
 }
@@ -62,10 +93,15 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
 }
 
 /// The rows of the input.
-pub(crate) fn read_rows(args: &InputArgs, vocab_size: usize) -> Result<Vec<Row>> {
-    let text = read_text(&args.input)?;
+pub(crate) fn read_rows(
+    input: &Path,
+    model: &Path,
+    vocab_size: usize,
+    purpose: Purpose,
+) -> Result<Vec<Row>> {
+    let text = read_text(input)?;
     let mut tokenizer = LazyTokenizer {
-        folder: &args.model,
+        folder: model,
         loaded: None,
     };
     let mut rows = Vec::new();
@@ -74,60 +110,179 @@ pub(crate) fn read_rows(args: &InputArgs, vocab_size: usize) -> Result<Vec<Row>>
             continue;
         }
         let line = index + 1;
-        let at = || format!("{}:{line}", shown(&args.input));
+        let at = || format!("{}:{line}", shown(input));
         let parsed: Line = serde_json::from_str(text).with_context(at)?;
-        let (ids, n_prompt) = tokens(parsed, &mut tokenizer).with_context(at)?;
-        if let Some(id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
+        let texts = texts(parsed, &mut tokenizer, purpose).with_context(at)?;
+        let mut ids = texts.iter().flat_map(|text| &text.ids);
+        if let Some(id) = ids.find(|&&id| id as usize >= vocab_size) {
             bail!(
                 "{}: token id {id} is outside the model's vocabulary of {vocab_size}",
                 at()
             );
         }
-        rows.push(Row {
-            ids,
-            n_prompt,
-            line,
-        });
+        rows.push(Row { line, texts });
     }
-    ensure!(!rows.is_empty(), "{} holds no row", shown(&args.input));
+    ensure!(!rows.is_empty(), "{} holds no row", shown(input));
     Ok(rows)
 }
 
-fn tokens(line: Line, tokenizer: &mut LazyTokenizer<'_>) -> Result<(Vec<u32>, usize)> {
-    match line {
-        Line {
-            input_ids: Some(ids),
-            text: None,
-            prompt: None,
-            response: None,
-        } => {
+fn texts(line: Line, tokenizer: &mut LazyTokenizer<'_>, purpose: Purpose) -> Result<Vec<TextIds>> {
+    const WHICH: &str = "give one of `input_ids`, `text`, `messages`, or `prompt` (with `response`, \
+                         or with `chosen` and `rejected`)";
+    let Line {
+        input_ids,
+        text,
+        messages,
+        prompt,
+        response,
+        chosen,
+        rejected,
+        tools,
+    } = line;
+    let one = |ids: Vec<u32>, n_prompt: usize| {
+        vec![TextIds {
+            side: None,
+            ids,
+            n_prompt,
+        }]
+    };
+    let n_given = [
+        input_ids.is_some(),
+        text.is_some(),
+        messages.is_some(),
+        prompt.is_some(),
+    ];
+    ensure!(n_given.iter().filter(|&&given| given).count() == 1, WHICH);
+    let Some(prompt) = prompt else {
+        ensure!(
+            response.is_none() && chosen.is_none() && rejected.is_none(),
+            WHICH
+        );
+        let ids = match (input_ids, text, messages) {
+            (Some(ids), ..) => ids,
+            (_, Some(text), _) => tokenizer.get()?.encode(&text)?,
+            (_, _, messages) => {
+                let turns = turns("messages", messages.unwrap_or_default())?;
+                let tokenizer = tokenizer.get()?;
+                let text = tokenizer.render(&turns, &tools, purpose == Purpose::Continue)?;
+                tokenizer.encode_rendered(&text)?
+            }
+        };
+        let n_prompt = ids.len();
+        return Ok(one(ids, n_prompt));
+    };
+    let prompt = text_or_turns("prompt", prompt)?;
+    let tokenizer = tokenizer.get()?;
+    match (response, chosen, rejected) {
+        (None, Some(chosen), Some(rejected)) if purpose == Purpose::Score => {
+            let chosen = text_or_turns("chosen", chosen)?;
+            let rejected = text_or_turns("rejected", rejected)?;
+            let answers = [("chosen", chosen), ("rejected", rejected)];
+            let answers = answers
+                .map(|(side, answer)| answer_ids(&prompt, answer, &tools, tokenizer, Some(side)));
+            answers.into_iter().collect()
+        }
+        // of a pair the prompt is continued
+        (None, _, _) if purpose == Purpose::Continue => {
+            let ids = prompt_ids(&prompt, &tools, tokenizer)?;
             let n_prompt = ids.len();
-            Ok((ids, n_prompt))
+            Ok(one(ids, n_prompt))
         }
-        Line {
-            input_ids: None,
-            text: Some(text),
-            prompt: None,
-            response: None,
-        } => {
-            let ids = tokenizer.get()?.encode(&text)?;
+        (None, None, None) => {
+            let ids = prompt_ids(&prompt, &tools, tokenizer)?;
             let n_prompt = ids.len();
-            Ok((ids, n_prompt))
+            Ok(one(ids, n_prompt))
         }
-        Line {
-            input_ids: None,
-            text: None,
-            prompt: Some(prompt),
-            response,
-        } => {
-            let tokenizer = tokenizer.get()?;
-            let n_prompt = tokenizer.encode(&prompt)?.len();
-            let response = response.unwrap_or_default();
-            let ids = tokenizer.encode(&format!("{prompt}{response}"))?;
-            Ok((ids, n_prompt))
-        }
-        _ => bail!("give one of `input_ids`, `text`, or `prompt` (with `response`)"),
+        (Some(response), None, None) => match (prompt, text_or_turns("response", response)?) {
+            (Text::Plain(prompt), Text::Plain(response)) => {
+                let n_prompt = tokenizer.encode(&prompt)?.len();
+                Ok(one(
+                    tokenizer.encode(&format!("{prompt}{response}"))?,
+                    n_prompt,
+                ))
+            }
+            _ if purpose == Purpose::Continue => bail!(
+                "a conversation is continued where its prompt ends; leave `response` out, or put \
+                 its beginning into the prompt"
+            ),
+            (prompt, response) => {
+                let text = answer_ids(&prompt, response, &tools, tokenizer, None)?;
+                Ok(vec![text])
+            }
+        },
+        _ => bail!(WHICH),
     }
+}
+
+/// The tokens of a prompt; a conversation's end where the assistant is to speak.
+fn prompt_ids(prompt: &Text, tools: &[Value], tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+    Ok(match prompt {
+        Text::Plain(text) => tokenizer.encode(text)?,
+        Text::Conversation(turns) => {
+            let text = tokenizer.render(turns, tools, true)?;
+            tokenizer.encode_rendered(&text)?
+        }
+    })
+}
+
+/// The tokens of a prompt and an answer, as they are trained on: the answer with its end.
+fn answer_ids(
+    prompt: &Text,
+    answer: Text,
+    tools: &[Value],
+    tokenizer: &Tokenizer,
+    side: Option<&'static str>,
+) -> Result<TextIds> {
+    let example = Example {
+        prompt: prompt.clone(),
+        completion: answer,
+        desirable: true,
+        tools: tools.to_vec(),
+        place: Place::default(),
+    };
+    let tokens = tokenize_examples(&[example], tokenizer, &TokenizeOptions::default());
+    let tokens = tokens.map_err(|error| match (error, side) {
+        // the line is named already
+        (TokenizeError::Tokenizer { source, .. }, _) => anyhow::Error::from(source),
+        (TokenizeError::EmptyPrompt { .. }, _) => anyhow!("the prompt has no token"),
+        (TokenizeError::EmptyResponse { .. }, side) => anyhow!(
+            "the {} has no token of its own after the prompt",
+            side.unwrap_or("response")
+        ),
+        (error, _) => error.into(),
+    })?;
+    let [row] = &tokens.rows[..] else {
+        bail!("the answer became {} rows of tokens", tokens.rows.len());
+    };
+    Ok(TextIds {
+        side,
+        ids: [&row.prompt[..], &row.completion[..]].concat(),
+        n_prompt: row.prompt.len(),
+    })
+}
+
+fn text_or_turns(field: &str, value: Value) -> Result<Text> {
+    match value {
+        Value::String(text) => Ok(Text::Plain(text)),
+        list @ Value::Array(_) => turns(field, list).map(Text::Conversation),
+        other => bail!("`{field}` is {other}; expected a text or a list of messages"),
+    }
+}
+
+fn turns(field: &str, value: Value) -> Result<Vec<Message>> {
+    let Value::Array(list) = value else {
+        bail!("`{field}` is {value}; expected a list of messages");
+    };
+    ensure!(
+        !list.is_empty(),
+        "`{field}` is an empty list; expected at least one message"
+    );
+    let turn = |(index, message): (usize, Value)| {
+        let expected = "expected a message such as {\"role\": \"user\", \"content\": \"Hello\"}";
+        serde_json::from_value(message)
+            .map_err(|error| anyhow!("`{field}[{index}]`: {error}; {expected}"))
+    };
+    list.into_iter().enumerate().map(turn).collect()
 }
 
 /// Rows of ids need no tokenizer; it is loaded when the first text comes.

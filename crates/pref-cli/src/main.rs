@@ -4,6 +4,7 @@
 mod commands;
 mod device;
 mod input;
+mod model;
 mod pairs;
 mod progress;
 mod signals;

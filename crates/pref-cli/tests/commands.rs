@@ -221,3 +221,147 @@ fn objectives_are_listed() {
         unknown.err
     );
 }
+
+#[test]
+fn conversations_and_texts_are_the_tokens_of_the_reference() {
+    let expected = expected("llama2");
+    let score = |rows: &[Value]| {
+        let rows: Vec<String> = rows.iter().map(ToString::to_string).collect();
+        run_with_input(&["logprobs", "--model", &model("llama2")], &rows.join("\n"))
+    };
+    // a text is scored from its second token on, so the empty one stays out
+    let texts = expected["texts"].as_array().unwrap().iter();
+    let texts: Vec<&Value> = texts.filter(|text| text["text"] != "").collect();
+    assert_eq!(texts.len(), 5);
+    let rows: Vec<Value> = texts.iter().map(|t| json!({"text": t["text"]})).collect();
+    let said = score(&rows);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert_eq!(said.lines().len(), 5);
+    for (line, text) in said.lines().iter().zip(&texts) {
+        assert_eq!(line["input_ids"], text["input_ids"]);
+    }
+    // the template writes the BOS token, and the tokenizer adds none to it
+    let chats = expected["chats"].as_array().unwrap();
+    assert_eq!(chats.len(), 2);
+    let rows: Vec<Value> = chats
+        .iter()
+        .map(|c| json!({"prompt": c["messages"]}))
+        .collect();
+    let said = score(&rows);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert_eq!(said.lines().len(), 2);
+    for (line, chat) in said.lines().iter().zip(chats) {
+        assert_eq!(line["input_ids"], chat["input_ids"]);
+    }
+    // and what is generated for messages is what is generated for their tokens
+    let row = |value: &Value| {
+        let llama2 = model("llama2");
+        let args = ["generate", "--model", &llama2, "--max-new-tokens", "8"];
+        let said = run_with_input(&args, &value.to_string());
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        said.lines()[0]["output_ids"].clone()
+    };
+    let ids = row(&json!({"input_ids": chats[1]["input_ids"]}));
+    assert!(!ids.as_array().unwrap().is_empty());
+    assert_eq!(row(&json!({"prompt": chats[1]["messages"]})), ids);
+    assert_eq!(row(&json!({"messages": chats[1]["messages"]})), ids);
+}
+
+#[test]
+fn both_answers_of_a_pair_are_scored() {
+    let llama = model("llama");
+    let score = |row: &Value| {
+        let said = run_with_input(&["logprobs", "--model", &llama], &row.to_string());
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        assert_eq!(said.lines().len(), 1);
+        said.lines().remove(0)
+    };
+    for prompt in [
+        json!("Question: two and two?"),
+        json!([{"role": "user", "content": "two and two?"}]),
+    ] {
+        let pair = score(&json!({"prompt": prompt, "chosen": " It is four.", "rejected": " Five"}));
+        for side in ["chosen", "rejected"] {
+            let answer = &pair[side];
+            let n_prompt = answer["n_prompt"].as_u64().unwrap() as usize;
+            let ids = answer["input_ids"].as_array().unwrap();
+            let found = answer["log_probs"].as_array().unwrap();
+            assert_eq!(found.len(), ids.len() - n_prompt);
+            assert!(found.len() > 1);
+            // as the same tokens by themselves
+            let whole = score(&json!({"input_ids": ids}));
+            let whole = &whole["log_probs"].as_array().unwrap()[n_prompt - 1..];
+            assert_eq!(whole.len(), found.len());
+            for (a, b) in found.iter().zip(whole) {
+                assert!((a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < 1e-4);
+            }
+        }
+        assert_ne!(pair["chosen"]["sum"], pair["rejected"]["sum"]);
+        assert!(pair.get("log_probs").is_none());
+    }
+}
+
+#[test]
+fn rows_that_are_no_conversation_are_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let llama = model("llama");
+    let rows = [
+        json!({"prompt": 3}),
+        json!({"prompt": []}),
+        json!({"messages": "text"}),
+        json!({"prompt": [{"role": "user"}]}),
+        json!({"prompt": "a", "chosen": "b"}),
+        json!({"chosen": "a", "rejected": "b"}),
+        json!({"text": "a", "response": "b"}),
+        json!({"prompt": "a", "chosen": "", "rejected": {"role": "user"}}),
+    ];
+    let said = |command: &str, row: &Value| {
+        let said = run_with_input(&[command, "--model", &llama], &row.to_string());
+        said.failure(folder.path())
+    };
+    let mut all: Vec<String> = rows.iter().map(|row| said("logprobs", row)).collect();
+    let turns = json!([{"role": "user", "content": "a"}]);
+    all.push(said("generate", &json!({"prompt": turns, "response": "b"})));
+    insta::assert_snapshot!(all.join(""));
+}
+
+#[test]
+fn a_sentencepiece_model_alone_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        let bytes = std::fs::read(workspace("fixtures/models/llama2").join(name)).unwrap();
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    std::fs::write(folder.path().join("tokenizer.model"), "").unwrap();
+    let args = ["logprobs", "--model", folder.path().to_str().unwrap()];
+    let said = run_with_input(&args, &json!({"text": "a"}).to_string());
+    insta::assert_snapshot!(said.failure(folder.path()));
+}
+
+#[test]
+fn an_unknown_setting_is_ignored_when_the_user_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(model("llama")).unwrap() {
+        let path = entry.unwrap().path();
+        let target = folder.path().join(path.file_name().unwrap());
+        std::fs::write(target, std::fs::read(&path).unwrap()).unwrap();
+    }
+    let path = folder.path().join("config.json");
+    let mut config: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    config["unheard_of"] = json!(3);
+    std::fs::write(&path, config.to_string()).unwrap();
+    let score = |more: &[&str]| {
+        let start = ["logprobs", "--model", folder.path().to_str().unwrap()];
+        run_with_input(&[&start[..], more].concat(), "{\"input_ids\": [5, 6, 7]}")
+    };
+    let said = score(&[]);
+    assert_eq!(said.code, Some(1));
+    assert!(
+        said.err.contains("--ignore-config unheard_of"),
+        "{}",
+        said.err
+    );
+    let said = score(&["--ignore-config", "unheard_of"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert_eq!(said.lines()[0]["log_probs"].as_array().unwrap().len(), 2);
+}

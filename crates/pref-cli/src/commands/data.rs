@@ -12,6 +12,7 @@ use pref_data::{
 };
 use serde_json::{Value, json};
 
+use crate::model::model_folder;
 use crate::pairs::{Output, ReadArgs, Rows, TokenRows, parse_field};
 use crate::progress::Counter;
 
@@ -200,7 +201,9 @@ struct Lengths {
 }
 
 fn stats(files: &[PathBuf], model: Option<&Path>, json: bool, read: &ReadArgs) -> Result<()> {
-    let tokenizer = model.map(Tokenizer::from_folder).transpose()?;
+    let tokenizer = model
+        .map(|path| anyhow::Ok(Tokenizer::from_folder(&model_folder(path)?)?))
+        .transpose()?;
     let options = TokenizeOptions {
         skip_bad_rows: read.skips(),
         ..TokenizeOptions::default()

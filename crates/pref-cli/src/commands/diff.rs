@@ -10,6 +10,7 @@ use anyhow::{Result, ensure};
 use pref_data::{DiffAlgorithm, DiffOptions, Pair, TokenDiff, TokenPair, Tokenizer, token_diffs};
 use serde_json::json;
 
+use crate::model::model_folder;
 use crate::pairs::{ReadArgs, TokenArgs, has_colour, tokens, write_lines};
 use crate::progress;
 
@@ -54,7 +55,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let pairs = args.read.read(&args.file)?.rows;
-    let tokenizer = Tokenizer::from_folder(&args.model)?;
+    let tokenizer = Tokenizer::from_folder(&model_folder(&args.model)?)?;
     let tokenized = tokens(&args.file, &pairs, &tokenizer, &args.tokens.options())?;
     let options = DiffOptions {
         algorithm: match args.algorithm.as_str() {

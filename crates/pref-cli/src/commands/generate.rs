@@ -11,11 +11,13 @@ use pref_model::{Decoder, GenerateOptions, generate};
 use serde_json::json;
 
 use crate::device::{DeviceArgs, Task};
-use crate::input::{InputArgs, read_rows, shown};
+use crate::input::{InputArgs, Purpose, read_rows, shown};
+use crate::model::model_folder;
 
 /// Continue prompts with a model
 ///
-/// Prints `line`, `output_ids` (the new tokens) and, where the model has a tokenizer, `text`.
+/// A prompt is a text, or a list of messages that goes through the model's chat template. Prints
+/// `line`, `output_ids` (the new tokens) and, where the model has a tokenizer, `text`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -64,11 +66,14 @@ impl Task for Continue<'_> {
             ignore_eos,
             ..
         } = self.args;
-        let model = Decoder::<B::InnerBackend>::load(&input.model, device)?;
-        let rows = read_rows(input, model.config().vocab_size())?;
-        let has_tokenizer = input.model.join("tokenizer.json").is_file();
+        let folder = model_folder(&input.model)?;
+        let ignored = &input.ignore_config;
+        let model = Decoder::<B::InnerBackend>::load_ignoring(&folder, ignored, device)?;
+        let n_ids = model.config().vocab_size();
+        let rows = read_rows(&input.input, &folder, n_ids, Purpose::Continue)?;
+        let has_tokenizer = folder.join("tokenizer.json").is_file();
         let tokenizer = has_tokenizer
-            .then(|| Tokenizer::from_folder(&input.model))
+            .then(|| Tokenizer::from_folder(&folder))
             .transpose()?;
         let mut stop_ids = model.config().eos_token_ids().to_vec();
         if let Some(eos) = tokenizer.as_ref().and_then(Tokenizer::eos_id) {
@@ -87,7 +92,8 @@ impl Task for Continue<'_> {
                 seed: seed.wrapping_add(n as u64),
                 stop_ids: stop_ids.clone(),
             };
-            let output = generate(&model, &row.ids, &options)
+            let prompt = row.texts.first().expect("a row has a text");
+            let output = generate(&model, &prompt.ids, &options)
                 .with_context(|| format!("{}:{}", shown(&input.input), row.line))?;
             let mut line = json!({"line": row.line, "output_ids": output});
             if let Some(tokenizer) = &tokenizer {

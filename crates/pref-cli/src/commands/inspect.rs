@@ -12,6 +12,7 @@ use pref_data::{
 };
 use serde_json::{Value, json};
 
+use crate::model::model_folder;
 use crate::pairs::{ReadArgs, Rows, TokenArgs, TokenRows, noun};
 use crate::progress;
 
@@ -50,7 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         None => at_row(&mut reader, args.row, noun)?,
     };
     progress::note(&record.place().to_string());
-    let tokenizer = Tokenizer::from_folder(&args.model)?;
+    let tokenizer = Tokenizer::from_folder(&model_folder(&args.model)?)?;
     let options = TokenizeOptions {
         max_length: args.max_length,
         // a row that is dropped cannot be shown

@@ -13,6 +13,7 @@ use pref_data::{
 };
 use serde_json::json;
 
+use crate::model::model_folder;
 use crate::pairs::{ReadArgs, Rows, TokenArgs, TokenRows};
 
 /// Find what is wrong with a set of pairs before money is spent on it
@@ -141,7 +142,7 @@ struct Tokens {
 
 impl Tokens {
     fn new(model: &Path, options: TokenizeOptions, max_length: usize) -> Result<Self> {
-        let tokenizer = Tokenizer::from_folder(model)?;
+        let tokenizer = Tokenizer::from_folder(&model_folder(model)?)?;
         Ok(Self {
             lint: TokenLint {
                 bos_id: tokenizer.bos_id(),

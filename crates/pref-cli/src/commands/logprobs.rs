@@ -1,5 +1,5 @@
 //! `pref logprobs`: scores texts. In: JSON Lines. Out: one JSON line a row, with the log-prob of
-//! every token after the first, or of every token of the response.
+//! every token after the first, or of every token of the response, or of both answers of a pair.
 
 use std::io::Write;
 use std::ops::Range;
@@ -9,16 +9,19 @@ use anyhow::{Result, ensure};
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Int, Tensor, TensorData};
 use pref_model::{Decoder, response_log_probs};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::device::{DeviceArgs, Task};
-use crate::input::{InputArgs, Row, read_rows, shown};
+use crate::input::{InputArgs, Purpose, TextIds, read_rows, shown};
+use crate::model::model_folder;
 
 /// Log-probs of texts under a model
 ///
 /// A row of `input_ids` or `text` is scored from its second token on; a row of `prompt` and
-/// `response` on the response. Prints `line`, `n_prompt`, `input_ids`, `log_probs` (nats) and
-/// `sum`.
+/// `response` on the response; a pair on both answers, with the end-of-sequence token that training
+/// puts behind them. A prompt may be a list of messages, which goes through the model's chat
+/// template. Prints `line`, `n_prompt`, `input_ids`, `log_probs` (nats) and `sum`, for a pair under
+/// `chosen` and `rejected`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -43,30 +46,42 @@ impl Task for Score<'_> {
 
     fn run<B: AutodiffBackend>(self, device: &B::Device) -> Result<ExitCode> {
         let input = &self.args.input;
-        let model = Decoder::<B::InnerBackend>::load(&input.model, device)?;
-        let rows = read_rows(input, model.config().vocab_size())?;
+        let folder = model_folder(&input.model)?;
+        let ignored = &input.ignore_config;
+        let model = Decoder::<B::InnerBackend>::load_ignoring(&folder, ignored, device)?;
+        let n_ids = model.config().vocab_size();
+        let rows = read_rows(&input.input, &folder, n_ids, Purpose::Score)?;
         for row in &rows {
-            let scored = scored(row);
-            ensure!(
-                !scored.is_empty(),
-                "{}:{}: nothing to score: {} tokens, of which {} are the prompt; a token needs one before it",
-                shown(&input.input),
-                row.line,
-                row.ids.len(),
-                row.n_prompt
-            );
+            for text in &row.texts {
+                ensure!(
+                    !scored(text).is_empty(),
+                    "{}:{}: nothing to score: {} tokens, of which {} are the prompt; a token needs one before it",
+                    shown(&input.input),
+                    row.line,
+                    text.ids.len(),
+                    text.n_prompt
+                );
+            }
         }
         let mut stdout = std::io::stdout().lock();
         for rows in rows.chunks(usize::from(self.args.batch_size)) {
-            for (row, values) in rows.iter().zip(score(&model, rows, device)) {
-                let sum: f64 = values.iter().map(|&v| f64::from(v)).sum();
-                let line = json!({
-                    "line": row.line,
-                    "n_prompt": scored(row).start,
-                    "input_ids": row.ids,
-                    "log_probs": values,
-                    "sum": sum,
-                });
+            let texts: Vec<&TextIds> = rows.iter().flat_map(|row| &row.texts).collect();
+            let mut scores = score(&model, &texts, device).into_iter();
+            for row in rows {
+                let mut line = json!({"line": row.line});
+                for (text, values) in row.texts.iter().zip(&mut scores) {
+                    let sum: f64 = values.iter().map(|&v| f64::from(v)).sum();
+                    let entry = json!({
+                        "n_prompt": scored(text).start,
+                        "input_ids": text.ids,
+                        "log_probs": values,
+                        "sum": sum,
+                    });
+                    match text.side {
+                        Some(side) => line[side] = entry,
+                        None => extend(&mut line, entry),
+                    }
+                }
                 writeln!(stdout, "{line}")?;
             }
         }
@@ -74,20 +89,27 @@ impl Task for Score<'_> {
     }
 }
 
-/// The tokens of a row that are scored.
-fn scored(row: &Row) -> Range<usize> {
-    let is_prompt_only = row.n_prompt >= row.ids.len();
+/// Adds the fields of one object to another.
+fn extend(line: &mut Value, entry: Value) {
+    if let (Value::Object(line), Value::Object(entry)) = (line, entry) {
+        line.extend(entry);
+    }
+}
+
+/// The tokens of a text that are scored.
+fn scored(text: &TextIds) -> Range<usize> {
+    let is_prompt_only = text.n_prompt >= text.ids.len();
     let start = if is_prompt_only {
         1
     } else {
-        row.n_prompt.max(1)
+        text.n_prompt.max(1)
     };
-    start..row.ids.len()
+    start..text.ids.len()
 }
 
 fn score<B: burn::tensor::backend::Backend>(
     model: &Decoder<B>,
-    rows: &[Row],
+    rows: &[&TextIds],
     device: &B::Device,
 ) -> Vec<Vec<f32>> {
     let width = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
@@ -99,7 +121,7 @@ fn score<B: burn::tensor::backend::Backend>(
         TensorData::new(padded.collect::<Vec<i32>>(), [rows.len(), width]),
         device,
     );
-    let responses: Vec<Range<usize>> = rows.iter().map(scored).collect();
+    let responses: Vec<Range<usize>> = rows.iter().map(|row| scored(row)).collect();
     let values = response_log_probs(model, tokens, &responses);
     let [_, width] = values.dims();
     let values: Vec<f32> = values.into_data().iter::<f32>().collect();

@@ -9,6 +9,7 @@ use pref_data::{
     Annotation, FixedTokens, Lines, PartMarker, PartRules, Segmenter, Sentences, Tokenizer,
 };
 
+use crate::model::model_folder;
 use crate::pairs::{Output, ReadArgs, Rows, parse_field};
 
 /// Divide answers into sentences, lines, parts or runs of tokens
@@ -49,7 +50,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let tokenizer = args
         .model
         .as_deref()
-        .map(Tokenizer::from_folder)
+        .map(|path| anyhow::Ok(Tokenizer::from_folder(&model_folder(path)?)?))
         .transpose()?;
     let by = match args.by.as_str() {
         "lines" => By::Segmenter(Box::new(Lines)),

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::recipe;
 use crate::device::{DeviceArgs, Task};
+use crate::model::model_folder;
 use crate::progress::Progress;
 use crate::signals::{self, INTERRUPTED};
 
@@ -31,7 +32,7 @@ pub(crate) struct Args {
     /// Evaluation pairs
     #[arg(long, value_name = "FILE")]
     eval: Option<PathBuf>,
-    /// Model to start from: a folder in Hugging Face's layout
+    /// Model to start from: a folder in Hugging Face's layout, or hub:OWNER/NAME[@REVISION]
     #[arg(long, value_name = "FOLDER")]
     model: Option<PathBuf>,
     /// Folder of the run
@@ -66,10 +67,15 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
             stop: &stop,
         });
     }
-    let plan = args.plan()?;
+    let mut plan = args.plan()?;
     if args.dry_run {
         write!(std::io::stdout(), "{}", plan.to_toml())?;
         return Ok(ExitCode::SUCCESS);
+    }
+    // a model of the hub is at one commit from here on: the plan that is kept names its folder
+    plan.model.path = model_folder(&plan.model.path)?;
+    if let Some(path) = &mut plan.model.reference_path {
+        *path = model_folder(path)?;
     }
     let outcome = args.device.device.run(Training {
         plan: &plan,
