@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use pref_data::{
-    Example, Message, Place, Text, TokenizeError, TokenizeOptions, Tokenizer, tokenize_examples,
+    Example, Message, Place, TemplateKwargs, Text, TokenizeError, TokenizeOptions, Tokenizer,
+    tokenize_examples,
 };
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// One line: `input_ids`, or `text`, or `messages`, or `prompt` with or without `response`, or with
 /// `chosen` and `rejected`.
@@ -24,6 +25,27 @@ struct Line {
     rejected: Option<Value>,
     #[serde(default)]
     tools: Vec<Value>,
+    #[serde(default)]
+    chat_template_kwargs: TemplateKwargs,
+}
+
+/// What a row says to the chat template besides the messages.
+struct Extras {
+    tools: Vec<Value>,
+    kwargs: TemplateKwargs,
+}
+
+impl Extras {
+    fn render(
+        &self,
+        turns: &[Message],
+        purpose: Purpose,
+        tokenizer: &Tokenizer,
+    ) -> Result<Vec<u32>> {
+        let continues = purpose == Purpose::Continue;
+        let text = tokenizer.render_with(turns, &self.tools, &self.kwargs, continues)?;
+        Ok(tokenizer.encode_rendered(&text)?)
+    }
 }
 
 /// A line as tokens.
@@ -138,7 +160,9 @@ fn texts(line: Line, tokenizer: &mut LazyTokenizer<'_>, purpose: Purpose) -> Res
         chosen,
         rejected,
         tools,
+        chat_template_kwargs: kwargs,
     } = line;
+    let extras = Extras { tools, kwargs };
     let one = |ids: Vec<u32>, n_prompt: usize| {
         vec![TextIds {
             side: None,
@@ -163,9 +187,7 @@ fn texts(line: Line, tokenizer: &mut LazyTokenizer<'_>, purpose: Purpose) -> Res
             (_, Some(text), _) => tokenizer.get()?.encode(&text)?,
             (_, _, messages) => {
                 let turns = turns("messages", messages.unwrap_or_default())?;
-                let tokenizer = tokenizer.get()?;
-                let text = tokenizer.render(&turns, &tools, purpose == Purpose::Continue)?;
-                tokenizer.encode_rendered(&text)?
+                extras.render(&turns, purpose, tokenizer.get()?)?
             }
         };
         let n_prompt = ids.len();
@@ -179,17 +201,17 @@ fn texts(line: Line, tokenizer: &mut LazyTokenizer<'_>, purpose: Purpose) -> Res
             let rejected = text_or_turns("rejected", rejected)?;
             let answers = [("chosen", chosen), ("rejected", rejected)];
             let answers = answers
-                .map(|(side, answer)| answer_ids(&prompt, answer, &tools, tokenizer, Some(side)));
+                .map(|(side, answer)| answer_ids(&prompt, answer, &extras, tokenizer, Some(side)));
             answers.into_iter().collect()
         }
         // of a pair the prompt is continued
         (None, _, _) if purpose == Purpose::Continue => {
-            let ids = prompt_ids(&prompt, &tools, tokenizer)?;
+            let ids = prompt_ids(&prompt, &extras, tokenizer)?;
             let n_prompt = ids.len();
             Ok(one(ids, n_prompt))
         }
         (None, None, None) => {
-            let ids = prompt_ids(&prompt, &tools, tokenizer)?;
+            let ids = prompt_ids(&prompt, &extras, tokenizer)?;
             let n_prompt = ids.len();
             Ok(one(ids, n_prompt))
         }
@@ -206,7 +228,7 @@ fn texts(line: Line, tokenizer: &mut LazyTokenizer<'_>, purpose: Purpose) -> Res
                  its beginning into the prompt"
             ),
             (prompt, response) => {
-                let text = answer_ids(&prompt, response, &tools, tokenizer, None)?;
+                let text = answer_ids(&prompt, response, &extras, tokenizer, None)?;
                 Ok(vec![text])
             }
         },
@@ -215,13 +237,10 @@ fn texts(line: Line, tokenizer: &mut LazyTokenizer<'_>, purpose: Purpose) -> Res
 }
 
 /// The tokens of a prompt; a conversation's end where the assistant is to speak.
-fn prompt_ids(prompt: &Text, tools: &[Value], tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+fn prompt_ids(prompt: &Text, extras: &Extras, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
     Ok(match prompt {
         Text::Plain(text) => tokenizer.encode(text)?,
-        Text::Conversation(turns) => {
-            let text = tokenizer.render(turns, tools, true)?;
-            tokenizer.encode_rendered(&text)?
-        }
+        Text::Conversation(turns) => extras.render(turns, Purpose::Continue, tokenizer)?,
     })
 }
 
@@ -229,7 +248,7 @@ fn prompt_ids(prompt: &Text, tools: &[Value], tokenizer: &Tokenizer) -> Result<V
 fn answer_ids(
     prompt: &Text,
     answer: Text,
-    tools: &[Value],
+    extras: &Extras,
     tokenizer: &Tokenizer,
     side: Option<&'static str>,
 ) -> Result<TextIds> {
@@ -237,8 +256,10 @@ fn answer_ids(
         prompt: prompt.clone(),
         completion: answer,
         desirable: true,
-        tools: tools.to_vec(),
+        tools: extras.tools.clone(),
+        template_kwargs: extras.kwargs.clone(),
         place: Place::default(),
+        more: Map::new(),
     };
     let tokens = tokenize_examples(&[example], tokenizer, &TokenizeOptions::default());
     let tokens = tokens.map_err(|error| match (error, side) {

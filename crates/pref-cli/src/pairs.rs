@@ -312,7 +312,7 @@ fn fill(path: &Path, lines: impl Iterator<Item = Result<String>>) -> Result<usiz
 
 /// Where a command's rows go: a file of the format that its name says, or JSON Lines on stdout.
 pub(crate) enum Output {
-    File(PathBuf, RowWriter),
+    File(PathBuf, Box<RowWriter>),
     Stdout(std::io::BufWriter<std::io::StdoutLock<'static>>),
 }
 
@@ -328,7 +328,8 @@ impl Output {
             "{}: the output is a file that is read from; give it another name",
             path.display()
         );
-        Ok(Self::File(path.to_owned(), RowWriter::create(path)?))
+        let rows = Box::new(RowWriter::create(path)?);
+        Ok(Self::File(path.to_owned(), rows))
     }
 
     pub(crate) fn write(&mut self, row: &Value) -> Result<()> {

@@ -484,7 +484,7 @@ fn a_prompt_beside_conversations_is_what_they_begin_with() {
     let folder = Folder::new();
     let path = folder.write("rows.jsonl", row);
     let pair = read(&path).rows.remove(0);
-    assert_eq!(texts(&[pair.clone()]), [["Hi", "Hello", "Go"]]);
+    assert_eq!(texts(std::slice::from_ref(&pair)), [["Hi", "Hello", "Go"]]);
     assert!(matches!(&pair.prompt, Text::Conversation(turns) if turns.len() == 1));
     assert_eq!(pair.more["score_chosen"], 8);
     let other = folder.write(

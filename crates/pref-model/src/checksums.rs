@@ -46,16 +46,16 @@ pub enum ChecksumError {
     },
     /// The bytes are not those that were saved.
     #[error(
-        "{}: the file is not as it was saved: its checksum is {found:032x}, {} has {expected:032x}; copy or download it again, or remove its line there if it was changed on purpose",
+        "{}: the file is not as it was saved: its checksum is {found}, {} has {expected}; copy or download it again, or remove its line there if it was changed on purpose",
         path.display(), Checksums::FILE
     )]
     Differs {
         /// Which file.
         path: PathBuf,
-        /// Checksum of its bytes.
-        found: u128,
+        /// Checksum of its bytes, in hexadecimal.
+        found: String,
         /// Checksum of what was saved.
-        expected: u128,
+        expected: String,
     },
 }
 
@@ -195,8 +195,8 @@ fn compare(path: &Path, found: u128, expected: u128) -> Result<(), ChecksumError
         true => Ok(()),
         false => Err(ChecksumError::Differs {
             path: path.to_owned(),
-            found,
-            expected,
+            found: format!("{found:032x}"),
+            expected: format!("{expected:032x}"),
         }),
     }
 }

@@ -53,7 +53,11 @@ pub(crate) fn examples(
         },
     };
     let mut kept = Collector::new(&plan.output.folder, needs, &diff);
-    let mut rejects = Vec::new();
+    let mut files = Files {
+        plan,
+        rejects: Vec::new(),
+        tracker,
+    };
     if needs.unpaired {
         let mut read = |path: &Path, range| {
             let each = |path: &Path, read: &ReadOptions, sink: &mut Sink<'_, Example>| {
@@ -64,16 +68,7 @@ pub(crate) fn examples(
                 let entries = kept.answers(answers.rows)?;
                 Ok((entries, answers.report, answers.rejects))
             };
-            entries(
-                plan,
-                path,
-                range,
-                each,
-                keep,
-                |row| &row.prompt,
-                &mut rejects,
-                tracker,
-            )
+            files.entries(path, range, each, keep, |row| &row.prompt)
         };
         let [train, eval] = split(plan, &data.train, data.eval.as_deref(), &mut read)?;
         let kept = kept.finish()?;
@@ -90,16 +85,7 @@ pub(crate) fn examples(
             let entries = kept.pairs(pairs.rows)?;
             Ok((entries, pairs.report, pairs.rejects))
         };
-        entries(
-            plan,
-            path,
-            range,
-            each,
-            keep,
-            |row| &row.prompt,
-            &mut rejects,
-            tracker,
-        )
+        files.entries(path, range, each, keep, |row| &row.prompt)
     };
     let [train, eval] = split(plan, &data.train, data.eval.as_deref(), &mut read)?;
     let [empty, empty_eval] = match &data.empty {
@@ -171,64 +157,73 @@ fn prompted<R: Placed>(
 /// What became of some rows: those that are kept, what tokenizing them said, and why others are not.
 type Kept = (Vec<Entry>, TokenizeReport, Vec<TokenizeError>);
 
-/// The rows of a file, or a range of them, kept as tokens as they are read.
-fn entries<R: Placed>(
-    plan: &Plan,
-    path: &Path,
-    range: Option<[usize; 2]>,
-    each: impl FnOnce(&Path, &ReadOptions, &mut Sink<'_, R>) -> Result<Summary, TrainError>,
-    mut keep: impl FnMut(&[R]) -> Result<Kept, TrainError>,
-    prompt: fn(&R) -> &Text,
-    rejects: &mut Vec<String>,
-    tracker: &mut dyn Tracker,
-) -> Result<Vec<Prompted>, TrainError> {
-    let data = &plan.data;
-    let options = ReadOptions {
-        shape: data.shape,
-        columns: data.columns.clone(),
-        skip_bad_rows: data.on_error == OnError::Skip,
-    };
-    let [start, end] = range.unwrap_or([0, usize::MAX]);
-    // rows of the file: a pair that is read as two answers is one
-    let mut n = 0;
-    let mut entries = Vec::new();
-    let mut report = TokenizeReport::default();
-    let n_rejects = rejects.len();
-    let summary = each(path, &options, &mut |rows: Vec<R>| {
-        // what is read of a row comes in one piece
-        let starts = starts_of_rows(&rows);
-        let within = |row: usize| starts[row.saturating_sub(n).min(starts.len() - 1)];
-        let wanted = &rows[within(start)..within(end)];
-        let (kept, said, bad) = keep(wanted)?;
-        n += starts.len() - 1;
-        entries.extend(prompted(wanted, kept, prompt));
-        report.extend(said);
-        rejects.extend(bad.iter().map(ToString::to_string));
-        Ok(())
-    })?;
-    if summary.shape != Shape::Pairs {
-        tracker.note(&format!("{}: read as {}", path.display(), summary.shape));
+/// Reads the files of a plan.
+struct Files<'a> {
+    plan: &'a Plan,
+    /// What was wrong with the rows that were passed over, of all files.
+    rejects: Vec<String>,
+    tracker: &'a mut dyn Tracker,
+}
+
+impl Files<'_> {
+    /// The rows of a file, or a range of them, kept as tokens as they are read.
+    fn entries<R: Placed>(
+        &mut self,
+        path: &Path,
+        range: Option<[usize; 2]>,
+        each: impl FnOnce(&Path, &ReadOptions, &mut Sink<'_, R>) -> Result<Summary, TrainError>,
+        mut keep: impl FnMut(&[R]) -> Result<Kept, TrainError>,
+        prompt: fn(&R) -> &Text,
+    ) -> Result<Vec<Prompted>, TrainError> {
+        let data = &self.plan.data;
+        let (rejects, tracker) = (&mut self.rejects, &mut *self.tracker);
+        let options = ReadOptions {
+            shape: data.shape,
+            columns: data.columns.clone(),
+            skip_bad_rows: data.on_error == OnError::Skip,
+        };
+        let [start, end] = range.unwrap_or([0, usize::MAX]);
+        // rows of the file: a pair that is read as two answers is one
+        let mut n = 0;
+        let mut entries = Vec::new();
+        let mut report = TokenizeReport::default();
+        let n_rejects = rejects.len();
+        let summary = each(path, &options, &mut |rows: Vec<R>| {
+            // what is read of a row comes in one piece
+            let starts = starts_of_rows(&rows);
+            let within = |row: usize| starts[row.saturating_sub(n).min(starts.len() - 1)];
+            let wanted = &rows[within(start)..within(end)];
+            let (kept, said, bad) = keep(wanted)?;
+            n += starts.len() - 1;
+            entries.extend(prompted(wanted, kept, prompt));
+            report.extend(said);
+            rejects.extend(bad.iter().map(ToString::to_string));
+            Ok(())
+        })?;
+        if summary.shape != Shape::Pairs {
+            tracker.note(&format!("{}: read as {}", path.display(), summary.shape));
+        }
+        rejects.extend(summary.rejects.iter().map(ToString::to_string));
+        if rejects.len() > n_rejects {
+            let file = keep_rejects(self.plan, rejects)?;
+            tracker.note(&format!(
+                "{}: {} rows passed over, listed in {}",
+                path.display(),
+                rejects.len() - n_rejects,
+                file.display()
+            ));
+        }
+        if range.is_some() && end > n {
+            return Err(TrainError::Rows {
+                path: path.to_owned(),
+                start,
+                end,
+                n,
+            });
+        }
+        tracker.note(&format!("{}: {report}", path.display()));
+        Ok(entries)
     }
-    rejects.extend(summary.rejects.iter().map(ToString::to_string));
-    if rejects.len() > n_rejects {
-        let file = keep_rejects(plan, rejects)?;
-        tracker.note(&format!(
-            "{}: {} rows passed over, listed in {}",
-            path.display(),
-            rejects.len() - n_rejects,
-            file.display()
-        ));
-    }
-    if range.is_some() && end > n {
-        return Err(TrainError::Rows {
-            path: path.to_owned(),
-            start,
-            end,
-            n,
-        });
-    }
-    tracker.note(&format!("{}: {report}", path.display()));
-    Ok(entries)
 }
 
 /// Where what is from another row than the one before begins, and the end.

@@ -426,7 +426,7 @@ fn a_run_goes_on_without_the_rows_that_stopped_it() {
         panic!("{text}");
     };
     let names: Vec<String> = places.iter().map(ToString::to_string).collect();
-    assert_eq!(names, [row.clone()]);
+    assert_eq!(names, std::slice::from_ref(&row));
     // the setting that the message proposes, and a lower rate
     let (_, setting) = text.split_once("--set '").unwrap();
     let setting = setting.strip_suffix('\'').unwrap();

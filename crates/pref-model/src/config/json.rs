@@ -27,7 +27,7 @@ impl<'a> Json<'a> {
     /// Whether the user said that this setting changes nothing.
     pub(super) fn is_ignored(&self, key: &str) -> bool {
         let path = self.path(key);
-        self.ignored.iter().any(|ignored| *ignored == path)
+        self.ignored.contains(&path)
     }
 
     /// The value of a key; `null` is absent.

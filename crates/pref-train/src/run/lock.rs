@@ -71,7 +71,7 @@ impl Drop for Lock {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
+    #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
     use super::*;
 

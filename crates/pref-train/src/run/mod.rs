@@ -118,7 +118,7 @@ pub fn train<B: AutodiffBackend>(
         Some(begun) => run.go_on(&begun)?,
         None => run.begin()?,
     }
-    run.to_the_end()
+    run.finish_all_steps()
 }
 
 struct Run<'a, B: AutodiffBackend> {
@@ -163,7 +163,7 @@ impl<B: AutodiffBackend> Run<'_, B> {
         self.folder.write("plan.toml", &self.plan.to_toml())
     }
 
-    fn to_the_end(mut self) -> Result<Outcome, TrainError> {
+    fn finish_all_steps(mut self) -> Result<Outcome, TrainError> {
         let total = self.trainer.total_steps();
         let mut is_told = false;
         loop {
