@@ -22,6 +22,9 @@ struct Hub {
     asked: Arc<Mutex<Vec<String>>>,
 }
 
+/// What `main` is.
+const COMMIT: &str = "c0ffeec0ffeec0ffeec0ffeec0ffeec0ffee1234";
+
 type Files = BTreeMap<String, Vec<u8>>;
 
 impl Hub {
@@ -34,18 +37,18 @@ impl Hub {
                 .keys()
                 .map(|name| json!({"rfilename": name}))
                 .collect();
-            json!({"sha": "c0ffee", "siblings": names})
+            json!({"sha": COMMIT, "siblings": names})
                 .to_string()
                 .into_bytes()
         };
         let mut bodies = Files::new();
         bodies.insert("/api/models/me/tiny/revision/main".to_owned(), list(&model));
-        bodies.insert(
-            "/api/datasets/me/pairs/revision/main".to_owned(),
-            list(&data),
-        );
+        for revision in ["main", COMMIT] {
+            let path = format!("/api/datasets/me/pairs/revision/{revision}");
+            bodies.insert(path, list(&data));
+        }
         for (folder, files) in [("me/tiny", model), ("datasets/me/pairs", data)] {
-            for revision in ["main", "c0ffee"] {
+            for revision in ["main", COMMIT] {
                 for (name, bytes) in &files {
                     bodies.insert(
                         format!("/{folder}/resolve/{revision}/{name}"),
@@ -112,7 +115,7 @@ fn answer(mut stream: TcpStream, bodies: &Files, log: &Mutex<Vec<String>>) {
         let part = &body[range.0.min(end)..end];
         let head = format!(
             "HTTP/1.1 {status}\r\nContent-Length: {}\r\nContent-Range: bytes {}-{}/{}\r\n\
-             ETag: \"{}\"\r\nX-Repo-Commit: c0ffee\r\nContent-Type: application/json\r\n\r\n",
+             ETag: \"{}\"\r\nX-Repo-Commit: {COMMIT}\r\nContent-Type: application/json\r\n\r\n",
             part.len(),
             range.0,
             end.saturating_sub(1),
@@ -176,23 +179,28 @@ fn a_model_and_pairs_of_the_hub_are_trained_on_and_scored() {
     assert_eq!(hub.asked(), ["/api/models/me/tiny/revision/main"]);
 
     let output = folder.path().join("run").display().to_string();
-    let said = hub.run(
-        folder.path(),
-        &[
-            "train",
-            "--model",
-            "hub:me/tiny",
-            "--data",
-            "hub:me/pairs",
-            "--output",
-            &output,
-            "--set",
-            "train.steps=1",
-        ],
-    );
+    let train = |more: &[&str]| {
+        let set = ["--model", "hub:me/tiny", "--data", "hub:me/pairs"];
+        let all = [&["train"], &set[..], &["--output", &output], more].concat();
+        hub.run(folder.path(), &all)
+    };
+    let said = train(&["--set", "train.steps=1"]);
     assert_eq!(said.code, Some(0), "{}", said.err);
     assert!(Path::new(&output).join("model/model.safetensors").is_file());
     assert!(Path::new(&output).join("model/tokenizer.json").is_file());
+
+    // the rows are those of one commit, also for a run that goes on after `main` has moved
+    let plan = fs::read_to_string(Path::new(&output).join("plan.toml")).unwrap();
+    let pin = format!("hub:me/pairs@{COMMIT}");
+    assert!(plan.contains(&format!("train = \"{pin}\"")), "{plan}");
+    assert!(said.err.contains(&pin), "{}", said.err);
+    hub.asked();
+    let said = train(&["--set", "train.steps=2", "--resume"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let asked = hub.asked();
+    assert!(!asked.is_empty());
+    let unpinned = "/api/datasets/me/pairs/revision/main";
+    assert!(!asked.iter().any(|path| path == unpinned), "{asked:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Data sets and models of the Hugging Face hub. In: `owner/name`, with a revision if wanted, and
-//! for data sets a pattern. Out: files in the hub's cache, downloaded if they are not there. Nothing else in this crate
-//! touches the network.
+//! for data sets a pattern. Out: files in the hub's cache, downloaded if they are not there. Nothing
+//! else in this crate touches the network.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -124,6 +124,24 @@ pub fn hub_files(
         });
     }
     wanted.iter().map(|file| repo.get(file)).collect()
+}
+
+/// The same data set at the commit that its revision, `main` if absent, is now: its rows stay the same
+/// whatever its owner does.
+///
+/// # Errors
+/// [`HubError`] if the hub does not say which commit it is.
+pub fn hub_commit(spec: &str, options: &HubOptions) -> Result<String, HubError> {
+    let (dataset, pattern) = match spec.split_once(':') {
+        Some((dataset, pattern)) => (dataset, format!(":{pattern}")),
+        None => (spec, String::new()),
+    };
+    let Some((name, revision)) = name_and_revision(dataset) else {
+        return Err(HubError::Name(spec.to_owned()));
+    };
+    let repo = Repository::open(name, RepoType::Dataset, revision, options)?;
+    let commit = repo.files()?.commit;
+    Ok(format!("{name}@{commit}{pattern}"))
 }
 
 /// The folder of a model, `OWNER/NAME[@REVISION]`, with its configuration, its weights in

@@ -49,14 +49,14 @@ pub use caught::is_caught_panic;
 pub use diff::{DiffAlgorithm, DiffOptions, TokenDiff, token_diffs};
 pub use fresh_tokenizer::{FRESH_EOS_ID, FRESH_PAD_ID, write_fresh_tokenizer};
 #[cfg(feature = "hub")]
-pub use hub::{HubError, HubOptions, hub_files, hub_model};
+pub use hub::{HubError, HubOptions, hub_commit, hub_files, hub_model};
 pub use lint::{Fault, Finding, Severity, TokenLint, lint_report};
 pub use linter::Linter;
 pub use map::{MapError, RowMap};
 pub use pair::{Example, Message, Pair, Place, Placed, Text};
 pub use read::{
     ReadError, ReadOptions, Reader, Reading, Record, Shape, SourceRow, Summary, each_example,
-    each_pair, is_input, read_examples, read_pairs, read_rows, read_with,
+    each_pair, is_input, is_pin_of, pinned, read_examples, read_pairs, read_rows, read_with,
 };
 pub use sampler::{Order, Sampler, hold_out};
 pub use segment::{

@@ -9,6 +9,7 @@ mod files;
 mod list;
 mod literal;
 mod parquet;
+mod pin;
 mod reader;
 mod row;
 mod shape;
@@ -18,6 +19,7 @@ mod turns;
 
 pub use error::ReadError;
 pub use files::is_input;
+pub use pin::{is_pin_of, pinned};
 pub use reader::{Reader, Record};
 pub use shape::Shape;
 pub use source::{SourceRow, read_rows};

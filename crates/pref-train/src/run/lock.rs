@@ -45,8 +45,10 @@ impl Lock {
             let process = std::process::id().to_string();
             file.set_len(0).map_err(failed())?;
             file.write_all(process.as_bytes()).map_err(failed())?;
-            // a process that ended in between may have removed the file that was locked here
-            if fs::read_to_string(&path).is_ok_and(|text| text == process) {
+            // a process that ended in between may have removed the file that was locked here, where a
+            // file can be removed while it is open
+            let is_there = || fs::read_to_string(&path).is_ok_and(|text| text == process);
+            if cfg!(windows) || is_there() {
                 return Ok(Self {
                     folder: folder.to_owned(),
                     _file: file,

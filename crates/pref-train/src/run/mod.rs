@@ -93,6 +93,7 @@ pub fn train<B: AutodiffBackend>(
             None
         }
     };
+    pins::data(&mut plan, tracker)?;
     let tokenizer = pins::tokenizer(&mut plan, tracker)?;
     let sources = Sources {
         plan: &plan,

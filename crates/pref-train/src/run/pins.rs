@@ -1,20 +1,40 @@
-//! Inputs that vary by themselves, held where they were. In: a plan, a tokenizer whose template may
-//! write the time. Out: the plan with what was found at the run's start, which its folder keeps, so
-//! that a resumed run reads the same.
+//! Inputs that vary by themselves, held where they are. In: a plan. Out: the plan with what was found
+//! at the run's start, which its folder keeps, so that a resumed run reads the same.
 
-use pref_data::Tokenizer;
+use std::path::PathBuf;
+
+use pref_data::{Tokenizer, is_pin_of, pinned};
 use serde_json::Value;
 
 use crate::error::TrainError;
-use crate::plan::Plan;
+use crate::plan::{DataPlan, Plan};
 use crate::tracker::Tracker;
 
 /// Takes over what the run has pinned at its start, where the plan itself says nothing of it.
 pub(super) fn adopt(plan: &mut Plan, then: &Value) {
+    let then = &then["data"];
     let time = &mut plan.data.template_time;
     if time.is_none() {
-        *time = then["data"]["template-time"].as_str().map(str::to_owned);
+        *time = then["template-time"].as_str().map(str::to_owned);
     }
+    for (key, path) in paths(&mut plan.data) {
+        let pin = then[key].as_str().map(PathBuf::from);
+        if let Some(pin) = pin.filter(|pin| is_pin_of(pin, path)) {
+            *path = pin;
+        }
+    }
+}
+
+/// Pins data sets of the hub to the commits that they are now.
+pub(super) fn data(plan: &mut Plan, tracker: &mut dyn Tracker) -> Result<(), TrainError> {
+    for (key, path) in paths(&mut plan.data) {
+        let pin = pinned(path)?;
+        if pin != *path {
+            tracker.note(&format!("data.{key} is {} from here on", pin.display()));
+            *path = pin;
+        }
+    }
+    Ok(())
 }
 
 /// Pins the time that the chat template writes.
@@ -32,4 +52,16 @@ pub(super) fn tokenizer(
         "the chat template writes the time; this run always gives it {time} (data.template-time)"
     ));
     Ok(tokenizer.at_time(time)?)
+}
+
+/// The sets that a plan names.
+fn paths(data: &mut DataPlan) -> impl Iterator<Item = (&'static str, &mut PathBuf)> {
+    let others = [
+        ("eval", &mut data.eval),
+        ("empty", &mut data.empty),
+        ("empty-eval", &mut data.empty_eval),
+    ];
+    let others = others.into_iter();
+    let others = others.filter_map(|(key, path)| Some((key, path.as_mut()?)));
+    std::iter::once(("train", &mut data.train)).chain(others)
 }
