@@ -26,8 +26,7 @@ impl<'a> Json<'a> {
 
     /// Whether the user said that this setting changes nothing.
     pub(super) fn is_ignored(&self, key: &str) -> bool {
-        let path = self.path(key);
-        self.ignored.contains(&path)
+        self.ignored.contains(&self.path(key))
     }
 
     /// The value of a key; `null` is absent.
