@@ -170,3 +170,49 @@ fn choose(logits: Vec<f32>, options: &GenerateOptions, rng: &mut ChaCha8Rng) -> 
     }
     order[n_kept - 1] as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Draws many tokens from four whose probabilities are 0.4, 0.3, 0.2 and 0.1, and expects each as
+    /// often as it should come, within five standard deviations.
+    #[track_caller]
+    fn check(options: GenerateOptions, expected: [f64; 4]) {
+        const N: usize = 40_000;
+        // not in the order of their size
+        let of_token = [0.2, 0.4, 0.1, 0.3_f64];
+        let expected = [expected[2], expected[0], expected[3], expected[1]];
+        let logits = of_token.map(|p| (p.ln() + 3.0) as f32).to_vec();
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let mut counts = [0_usize; 4];
+        for _ in 0..N {
+            counts[choose(logits.clone(), &options, &mut rng) as usize] += 1;
+        }
+        for (count, p) in counts.into_iter().zip(expected) {
+            let deviation = (N as f64 * p * (1.0 - p)).sqrt();
+            let difference = (count as f64 - N as f64 * p).abs();
+            assert!(difference <= 5.0 * deviation, "{counts:?}: {p} {count}");
+        }
+    }
+
+    #[test]
+    fn tokens_come_as_often_as_their_probabilities_say() {
+        let options = |temperature, top_k, top_p| GenerateOptions {
+            temperature,
+            top_k,
+            top_p,
+            ..GenerateOptions::default()
+        };
+        check(options(1.0, 0, 1.0), [0.4, 0.3, 0.2, 0.1]);
+        // at half the temperature probabilities are squared
+        check(options(0.5, 0, 1.0), [16.0, 9.0, 4.0, 1.0].map(|w| w / 30.0));
+        check(options(1.0, 2, 1.0), [4.0 / 7.0, 3.0 / 7.0, 0.0, 0.0]);
+        // the fewest tokens that together reach the share
+        check(options(1.0, 0, 0.6), [4.0 / 7.0, 3.0 / 7.0, 0.0, 0.0]);
+        check(options(1.0, 0, 0.8), [4.0 / 9.0, 3.0 / 9.0, 2.0 / 9.0, 0.0]);
+        // the share is one of what the first two conditions leave
+        check(options(0.5, 3, 0.5), [1.0, 0.0, 0.0, 0.0]);
+        check(options(0.0, 0, 1.0), [1.0, 0.0, 0.0, 0.0]);
+    }
+}
