@@ -60,8 +60,8 @@ pub use read::{
 };
 pub use sampler::{Order, Sampler, hold_out};
 pub use segment::{
-    FixedTokens, Lines, Part, PartMarker, PartRules, PartRulesError, Segmenter, Sentences,
-    segment_of_tokens,
+    FixedTokens, ItemSentences, Lines, Part, PartMarker, PartRules, PartRulesError, Segmenter,
+    Sentences, segment_of_tokens,
 };
 pub use template::{ChatTemplate, ReservedName, TemplateError, TemplateKwargs};
 pub use tokenize::{

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
-use pref_data::{Lines, PartMarker, PartRules, Segmenter, Sentences};
+use pref_data::{ItemSentences, Lines, PartMarker, PartRules, Segmenter, Sentences};
 use proptest::prelude::*;
 
 fn shown(segmenter: &dyn Segmenter, text: &str) -> String {
@@ -80,6 +80,72 @@ fn parts_by_markers() {
     );
 }
 
+/// `|` marks where the text is divided.
+#[track_caller]
+fn divided(segmenter: &dyn Segmenter, marked: &str) {
+    let text = marked.replace('|', "");
+    let ranges = segmenter.segment(&text);
+    let found: Vec<&str> = ranges.into_iter().map(|range| &text[range]).collect();
+    assert_eq!(found.join("|"), marked);
+}
+
+#[test]
+fn formulas_end_at_their_own_end() {
+    divided(
+        &Sentences,
+        "So:\n|\\begin{align}\nx &= \\frac{1}{2}\n\ny &= \\text{a. B}\n\\end{align}\n|One. |Two.",
+    );
+    divided(
+        &Sentences,
+        "\\begin{align}\n\\begin{matrix}\na\n\\end{matrix}\n\\end{align}\n|One. |Two.",
+    );
+    // a formula that nothing closes does not take the rest
+    divided(&Sentences, "\\begin{align}\nx = 1. \n\n|One. |Two.");
+    divided(&Sentences, "One.\n|$$\na = b.\n\n- c. D\n$$\n\n|Two.");
+    divided(&Sentences, "\\[\na = b.\n\\]\n|Two.");
+}
+
+#[test]
+fn inline_code_takes_nothing_behind_it() {
+    divided(
+        &Sentences,
+        "```x``` is code. |It is short.\n\n|Another one. |Yes.",
+    );
+    divided(&Sentences, "`x. Y` is code. |Call `a.b()? C` then. |Done.");
+    divided(
+        &Sentences,
+        "One.\n\n|    x = 1. Y\n    z = 2. W\n\n|Two. |Three.",
+    );
+}
+
+#[test]
+fn marks_and_names_do_not_end_sentences() {
+    divided(
+        &Sentences,
+        "**1. Title**\n\n|It is so. |**2. Other**\n\n|Yes.",
+    );
+    divided(
+        &Sentences,
+        "**It is bold.** |This is not. |_Nor this._ |End.",
+    );
+    divided(&Sentences, "**Title.**\n\n|Text.");
+    divided(
+        &Sentences,
+        "Ask **Dr. Rodriguez** now. |J.R.R. Tolkien wrote. |See a.html?x=1 there.",
+    );
+    divided(&Sentences, "« Bonjour. Ça va ? » dit-il. |Oui.");
+    divided(&Sentences, "It was 1. |Then 2 came.");
+    divided(&Sentences, "<think>\n|One. |Two.\n|</think>\n|Three.");
+}
+
+#[test]
+fn items_are_divided_on_request() {
+    let text = "Look:\n|- One. Two.\n  Three.\n|  - Nested. Yes.\n|- Four.\n\n|End. |Yes.";
+    divided(&Sentences, text);
+    let text = "Look:\n|- One. |Two.\n|  Three.\n|  - Nested. |Yes.\n|- Four.\n\n|1. One. |Two.\n";
+    divided(&ItemSentences, text);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
@@ -91,7 +157,7 @@ proptest! {
     ]) {
         let rules = PartRules::new("reasoning", &PartRules::default_markers()).unwrap();
         let parts = rules.parts(&text).into_iter().map(|p| p.range).collect();
-        for ranges in [Sentences.segment(&text), Lines.segment(&text), parts] {
+        for ranges in [Sentences.segment(&text), ItemSentences.segment(&text), Lines.segment(&text), parts] {
             let mut at = 0;
             for range in ranges {
                 prop_assert_eq!(range.start, at);

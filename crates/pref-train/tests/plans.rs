@@ -305,7 +305,7 @@ fn what_is_cut_goes_by_trl_s_name_too() {
     // TRL's other mode cuts the start of the whole sequence, which nothing here does
     let error = plan(&["truncation_mode=keep_end"]).unwrap_err().to_string();
     assert!(
-        error.contains("`keep-start`, `cut-prompt-start`, `cut-prompt-end`"),
+        error.contains("`cut-prompt-start`, `cut-prompt-end`"),
         "{error}"
     );
 }

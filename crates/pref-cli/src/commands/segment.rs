@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use pref_data::{
-    Annotation, FixedTokens, Lines, PartMarker, PartRules, Segmenter, Sentences, Tokenizer,
+    Annotation, FixedTokens, ItemSentences, Lines, PartMarker, PartRules, Segmenter, Sentences,
+    Tokenizer,
 };
 
 use crate::model::model_folder;
@@ -28,6 +29,9 @@ pub(crate) struct Args {
     /// Of parts: where one begins, LABEL=PATTERN with a regular expression; may be repeated
     #[arg(long = "part", value_name = "LABEL=PATTERN", value_parser = parse_part)]
     parts: Vec<PartMarker>,
+    /// Of sentences: divide list items of several sentences as well
+    #[arg(long)]
+    divide_items: bool,
     /// Of tokens: how many a segment has
     #[arg(long, value_name = "N", default_value_t = 32)]
     size: usize,
@@ -66,6 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             let tokenizer = tokenizer.as_ref().context("--by tokens needs --model")?;
             By::Segmenter(Box::new(FixedTokens::new(tokenizer, args.size)))
         }
+        _ if args.divide_items => By::Segmenter(Box::new(ItemSentences)),
         _ => By::Segmenter(Box::new(Sentences)),
     };
     let mut output = Output::new(args.output.as_deref(), &args.files)?;

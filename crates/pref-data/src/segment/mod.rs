@@ -7,7 +7,7 @@ mod sentences;
 mod tokens;
 
 pub use parts::{Part, PartMarker, PartRules, PartRulesError};
-pub use sentences::Sentences;
+pub use sentences::{ItemSentences, Sentences};
 pub use tokens::FixedTokens;
 
 use std::fmt::Debug;

@@ -30,10 +30,8 @@ pub enum Truncation {
     KeepStart,
     /// The start of the prompt, alike for both answers and down to one token; then the answer's
     /// end.
-    #[serde(alias = "cut_prompt_start")]
     CutPromptStart,
     /// The end of the prompt, as much as above; then the answer's end.
-    #[serde(alias = "cut_prompt_end")]
     CutPromptEnd,
 }
 
