@@ -373,7 +373,10 @@ fn stdin_is_a_file_of_rows() {
     }
     let said = run_with_input(&["data", "stats", "-"], "not rows");
     assert_eq!(said.code, Some(1));
-    assert_eq!(said.err, "error: -:1: not valid JSON: expected ident\n");
+    assert_eq!(
+        said.err,
+        "error: stdin:1:2: not valid JSON: expected ident\n"
+    );
 }
 
 #[test]

@@ -25,10 +25,11 @@ const AT_A_TIME: usize = 64;
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>;
 
-pub(super) fn arrow_rows(path: &Arc<Path>, bytes: Bytes) -> Result<Rows, ReadError> {
+/// The rows of a file, under the name that they are to have.
+pub(super) fn arrow_rows(path: &Arc<Path>, file: &Path, bytes: Bytes) -> Result<Rows, ReadError> {
     let mut batches: Batches = match bytes.head.starts_with(MAGIC) {
         true => {
-            let file = std::io::BufReader::new(seekable(path, bytes)?);
+            let file = std::io::BufReader::new(seekable(file, bytes)?);
             Box::new(damage_caught(path, 1, || FileReader::try_new(file, None))?)
         }
         false => Box::new(damage_caught(path, 1, || {

@@ -11,6 +11,9 @@ use super::source::file_error;
 /// How many bytes there are to look at.
 const HEAD: u64 = 4096;
 
+/// The path that means standard input.
+pub(super) const STDIN: &str = "-";
+
 /// What is read.
 pub(super) struct Bytes {
     /// The first bytes, which the reader gives as well.
@@ -21,7 +24,7 @@ pub(super) struct Bytes {
 
 /// Opens a file or a pipe; `-` is stdin.
 pub(super) fn open(path: &Path) -> Result<Bytes, ReadError> {
-    let reader: Box<dyn Read> = match path == Path::new("-") {
+    let reader: Box<dyn Read> = match path == Path::new(STDIN) {
         true => Box::new(io::stdin()),
         false => source(path)?,
     };

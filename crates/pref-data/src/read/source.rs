@@ -79,12 +79,17 @@ pub(super) fn format(path: &Path) -> Option<&'static str> {
     ENDINGS.into_iter().find(|&known| known == ending)
 }
 
-fn open(path: &Arc<Path>) -> Result<Rows, ReadError> {
-    let bytes = bytes::open(path)?;
-    let format = format(path).or_else(|| format_of_bytes(&bytes.head));
+fn open(file: &Arc<Path>) -> Result<Rows, ReadError> {
+    let bytes = bytes::open(file)?;
+    let format = format(file).or_else(|| format_of_bytes(&bytes.head));
+    // what rows are named by
+    let path = &match **file == *Path::new(bytes::STDIN) {
+        true => Path::new("stdin").into(),
+        false => Arc::clone(file),
+    };
     match format {
-        Some("parquet") => parquet_rows(path, seekable(path, bytes)?),
-        Some("arrow" | "feather") => arrow_rows(path, bytes),
+        Some("parquet") => parquet_rows(path, seekable(file, bytes)?),
+        Some("arrow" | "feather") => arrow_rows(path, file, bytes),
         Some("csv") => Ok(csv_rows(path, bytes.reader, b',')),
         Some("tsv") => Ok(csv_rows(path, bytes.reader, b'\t')),
         // a `.json` file is a list, or JSON Lines by another name

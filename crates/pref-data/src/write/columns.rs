@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Seek, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -37,9 +38,11 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    pub(super) fn new() -> io::Result<Self> {
+    /// Rows on the disk of a folder, which holds the table as well: a folder for temporary files may be
+    /// in memory.
+    pub(super) fn new(folder: &Path) -> io::Result<Self> {
         Ok(Self {
-            file: BufWriter::new(tempfile::tempfile()?),
+            file: BufWriter::new(tempfile::tempfile_in(folder)?),
             columns: Vec::new(),
             known: HashSet::new(),
         })

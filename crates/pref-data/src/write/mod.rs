@@ -106,7 +106,8 @@ impl RowWriter {
         let spool = match format {
             Format::Lines | Format::List => None,
             Format::Delimited(_) | Format::Parquet | Format::Arrow => {
-                Some(Spool::new().map_err(failed)?)
+                let folder = path.parent().filter(|folder| *folder != Path::new(""));
+                Some(Spool::new(folder.unwrap_or(Path::new("."))).map_err(failed)?)
             }
         };
         Ok(Self {
