@@ -7,13 +7,14 @@ use std::cell::OnceCell;
 use libfuzzer_sys::fuzz_target;
 use pref_data::{ReadOptions, read_examples, read_with};
 
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     "f.jsonl",
     "f.json",
     "f.csv",
     "f.tsv",
     "f.parquet",
     "f.jsonl.gz",
+    "f.arrow",
 ];
 
 thread_local! {

@@ -2,47 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+mod common;
 
+use std::io::Write;
+use std::path::Path;
+
+use common::{Folder, ROWS, read, shape, texts};
 use pref_data::{
-    Example, Pair, ReadOptions, Reading, RowWriter, Shape, Text, read_examples, read_pairs,
-    read_with,
+    Example, Pair, ReadOptions, RowWriter, Shape, Text, read_examples, read_pairs, read_with,
 };
 use proptest::prelude::*;
-
-const ROWS: &str = r#"{"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}
-{"prompt": "Größe?", "chosen": "groß 🐘", "rejected": "klein"}
-"#;
-
-struct Folder(tempfile::TempDir);
-
-impl Folder {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.0.path().join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path
-    }
-
-    /// An error without the folder's name, which is another each time.
-    fn error(&self, path: &Path, options: &ReadOptions) -> String {
-        let error = read_with(path, options).unwrap_err().to_string();
-        error.replace(&self.0.path().display().to_string(), "[folder]")
-    }
-}
-
-fn texts(pairs: &[Pair]) -> Vec<[String; 3]> {
-    let of = |p: &Pair| [&p.prompt, &p.chosen, &p.rejected].map(ToString::to_string);
-    pairs.iter().map(of).collect()
-}
-
-fn read(path: &Path) -> Reading {
-    read_with(path, &ReadOptions::default()).unwrap()
-}
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -133,14 +102,6 @@ fn folders_and_patterns_are_read_in_order() {
         ]
         .join("\n")
     );
-}
-
-#[track_caller]
-fn shape(text: &str, shape: Shape) -> Vec<[String; 3]> {
-    let folder = Folder::new();
-    let read = read(&folder.write("rows.jsonl", text));
-    assert_eq!(read.shape, shape);
-    texts(&read.rows)
 }
 
 #[test]
@@ -427,173 +388,6 @@ fn a_row_sets_its_template() {
             "{error}"
         );
     }
-}
-
-#[test]
-fn a_null_prompt_in_the_first_row_is_no_shape() {
-    let folder = Folder::new();
-    let file = folder.write(
-        "rows.jsonl",
-        r#"{"prompt": null, "chosen": "a", "rejected": "b"}
-{"prompt": "p", "chosen": "c", "rejected": "d"}
-{"prompt": "q", "chosen": null, "rejected": "d"}
-"#,
-    );
-    let skipping = ReadOptions {
-        skip_bad_rows: true,
-        ..ReadOptions::default()
-    };
-    let read = read_with(&file, &skipping).unwrap();
-    assert_eq!(read.shape, Shape::Pairs);
-    assert_eq!(texts(&read.rows), [["p", "c", "d"]]);
-    let shown: Vec<String> = read.rejects.iter().map(ToString::to_string).collect();
-    let folder = folder.0.path().display().to_string();
-    insta::assert_snapshot!(shown.join("\n").replace(&folder, "[folder]"));
-}
-
-#[test]
-fn a_column_of_prompts_that_is_null_throughout_is_none() {
-    let row = r#"{"prompt": null, "chosen": "Hi: a", "rejected": "Hi: b"}"#;
-    let rows = format!("{row}\n{row}");
-    assert_eq!(shape(&rows, Shape::ImplicitPrompt)[0], ["Hi:", " a", " b"]);
-}
-
-#[test]
-fn files_that_disagree_with_themselves_are_asked_about() {
-    let folder = Folder::new();
-    let none = ReadOptions::default();
-    let pair = r#"{"prompt": "p", "chosen": "a", "rejected": "b"}"#;
-    let implicit = r#"{"chosen": "p a", "rejected": "p b"}"#;
-    let mixed = folder.write("mixed.jsonl", format!("{implicit}\n{pair}\n{implicit}"));
-    // behind what is looked at first
-    let late = format!("{}{implicit}", format!("{pair}\n").repeat(1200));
-    let late = folder.write("late.jsonl", late);
-    let asked = [folder.error(&mixed, &none), folder.error(&late, &none)];
-    insta::assert_snapshot!(asked.join("\n"));
-    let said = ReadOptions {
-        shape: Some(Shape::Pairs),
-        skip_bad_rows: true,
-        ..ReadOptions::default()
-    };
-    assert_eq!(read_with(&mixed, &said).unwrap().rows.len(), 1);
-}
-
-#[test]
-fn a_prompt_beside_conversations_is_what_they_begin_with() {
-    let row = r#"{"prompt": "Hi", "chosen": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}], "rejected": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Go"}], "score_chosen": 8}"#;
-    let folder = Folder::new();
-    let path = folder.write("rows.jsonl", row);
-    let pair = read(&path).rows.remove(0);
-    assert_eq!(texts(std::slice::from_ref(&pair)), [["Hi", "Hello", "Go"]]);
-    assert!(matches!(&pair.prompt, Text::Conversation(turns) if turns.len() == 1));
-    assert_eq!(pair.more["score_chosen"], 8);
-    let other = folder.write(
-        "other.jsonl",
-        row.replace("\"prompt\": \"Hi\"", "\"prompt\": \"Ho\""),
-    );
-    let same = folder.write("same.jsonl", row.replace("Go", "Hello"));
-    let none = ReadOptions::default();
-    insta::assert_snapshot!([folder.error(&other, &none), folder.error(&same, &none)].join("\n"));
-}
-
-#[test]
-fn contents_of_blocks_are_their_texts() {
-    let row = |block: &str| {
-        format!(
-            r#"{{"prompt": [{{"role": "user", "content": [{{"type": "text", "text": "2 "}}, {block}]}}], "chosen": [{{"role": "assistant", "content": "4"}}], "rejected": [{{"role": "assistant", "content": [{{"type": "text", "text": "5", "image": null}}]}}]}}"#
-        )
-    };
-    let read = shape(&row(r#"{"type": "text", "text": "+ 2?"}"#), Shape::Pairs);
-    assert_eq!(read, [["2 + 2?", "4", "5"]]);
-    let folder = Folder::new();
-    let image = folder.write("rows.jsonl", row(r#"{"type": "image", "image": "x.png"}"#));
-    insta::assert_snapshot!(folder.error(&image, &ReadOptions::default()));
-}
-
-#[test]
-fn every_name_of_share_gpts_speakers_is_known() {
-    for name in ["gpt", "chatgpt", "bot", "model", "assistant", "ChatGPT"] {
-        let folder = Folder::new();
-        let row = format!(
-            r#"{{"conversations": [{{"from": "human", "value": "Hi"}}], "chosen": {{"from": "{name}", "value": "Hello"}}, "rejected": {{"from": "{name}", "value": "Go"}}}}"#
-        );
-        let pair = read(&folder.write("rows.jsonl", row)).rows.remove(0);
-        let Text::Conversation(turns) = &pair.chosen else {
-            panic!("messages are a conversation");
-        };
-        assert_eq!(turns[0].role, "assistant", "{name}");
-    }
-}
-
-#[test]
-fn conversations_in_a_table_are_read_as_python_prints_them() {
-    let folder = Folder::new();
-    let table = |chosen: &str| {
-        format!(
-            "prompt,chosen,rejected,n\n\"[{{'role': 'user', 'content': \"\"What's 2+2?\"\"}}]\",\"{chosen}\",\"[{{\"\"role\"\": \"\"assistant\"\", \"\"content\"\": \"\"5\"\"}}]\",7\n"
-        )
-    };
-    let list = "[{'role': 'assistant', 'content': 'It is\\n4.'}]";
-    let pairs = read(&folder.write("rows.csv", table(list)));
-    assert_eq!(texts(&pairs.rows), [["What's 2+2?", "It is\n4.", "5"]]);
-    let rated = "prompt,responses,ratings\np,\"['good', 'bad']\",\"[2, 1]\"\n";
-    let rated = read(&folder.write("rated.csv", rated));
-    assert_eq!(texts(&rated.rows), [["p", "good", "bad"]]);
-    // neither a plain text nor a conversation
-    let broken = folder.write(
-        "broken.csv",
-        table("[{'role': 'assistant', 'content': nan}]"),
-    );
-    insta::assert_snapshot!(folder.error(&broken, &ReadOptions::default()));
-    // code is no conversation
-    let code = "prompt,chosen,rejected\nJSON?,\"[{'a': 1}]\",\"{'a': 1}\"\n";
-    let code = read(&folder.write("code.csv", code));
-    assert_eq!(texts(&code.rows), [["JSON?", "[{'a': 1}]", "{'a': 1}"]]);
-}
-
-#[test]
-fn fields_that_nobody_knows_stay_with_the_row() {
-    let folder = Folder::new();
-    let row = r#"{"prompt":"a","chosen":"b","rejected":"d","id":7,"source":{"x":[1]}}"#;
-    let pair = read(&folder.write("rows.jsonl", row)).rows.remove(0);
-    assert_eq!(pair.to_value().to_string(), row);
-    // of rated rows what all rows of the prompt say
-    let rows = r#"{"prompt": "a", "response": "b", "rating": 1, "id": 7, "by": "x"}
-{"prompt": "a", "response": "c", "rating": 2, "id": 7, "by": "y"}"#;
-    let pair = read(&folder.write("rated.jsonl", rows)).rows.remove(0);
-    assert_eq!(serde_json::to_string(&pair.more).unwrap(), r#"{"id":7}"#);
-}
-
-#[test]
-fn folders_with_several_splits_are_asked_about() {
-    let folder = Folder::new();
-    let row = r#"{"prompt": "p", "chosen": "a", "rejected": "b"}"#;
-    for name in [
-        ".hidden.jsonl",
-        "dataset_infos.json",
-        "test.jsonl",
-        "train-0.jsonl",
-        "train-1.jsonl",
-    ] {
-        folder.write(name, row);
-    }
-    let asked = folder.error(folder.0.path(), &ReadOptions::default());
-    insta::assert_snapshot!(asked);
-    let n = |path: PathBuf| read(&path).rows.len();
-    assert_eq!(n(folder.0.path().join("train-*")), 2);
-    std::fs::remove_file(folder.0.path().join("test.jsonl")).unwrap();
-    assert_eq!(n(folder.0.path().to_owned()), 2);
-    assert_eq!(n(folder.0.path().join("*.jsonl")), 2);
-}
-
-#[test]
-fn the_data_of_a_hub_style_folder_is_found() {
-    let folder = Folder::new();
-    std::fs::create_dir(folder.0.path().join("data")).unwrap();
-    folder.write("README.md", "about");
-    folder.write("data/train-00000-of-00001.jsonl", ROWS);
-    folder.write("data/._train-00000-of-00001.jsonl", "no data");
-    assert_eq!(read(folder.0.path()).rows.len(), 2);
 }
 
 #[test]

@@ -206,7 +206,10 @@ mod tests {
         };
         check(options(1.0, 0, 1.0), [0.4, 0.3, 0.2, 0.1]);
         // at half the temperature probabilities are squared
-        check(options(0.5, 0, 1.0), [16.0, 9.0, 4.0, 1.0].map(|w| w / 30.0));
+        check(
+            options(0.5, 0, 1.0),
+            [16.0, 9.0, 4.0, 1.0].map(|w| w / 30.0),
+        );
         check(options(1.0, 2, 1.0), [4.0 / 7.0, 3.0 / 7.0, 0.0, 0.0]);
         // the fewest tokens that together reach the share
         check(options(1.0, 0, 0.6), [4.0 / 7.0, 3.0 / 7.0, 0.0, 0.0]);
