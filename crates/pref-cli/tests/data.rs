@@ -351,7 +351,7 @@ fn where_prompt_and_answer_part_can_be_chosen() {
         diff("joint")
     );
     assert!(
-        diff("separate").contains("chosen: [-four-]"),
+        diff("separate").contains("chosen: f[-our-]<|im_end|>"),
         "{}",
         diff("separate")
     );

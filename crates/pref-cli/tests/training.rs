@@ -107,7 +107,8 @@ fn an_interrupt_keeps_a_checkpoint_and_the_run_goes_on() {
         std::thread::sleep(Duration::from_millis(2));
     }
     let id = child.id().to_string();
-    Command::new("kill").args(["-INT", &id]).status().unwrap();
+    // not SIGINT, which a program in the background of a shell may have to ignore
+    Command::new("kill").args(["-TERM", &id]).status().unwrap();
     let said = Said::new(&child.wait_with_output().unwrap());
     assert_eq!(said.code, Some(130), "{}", said.err);
     assert!(said.out.contains("continue with --resume"), "{}", said.out);

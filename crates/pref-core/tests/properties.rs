@@ -271,6 +271,10 @@ proptest! {
                     let value = |by: f32| {
                         f64::from(values(loss(&config, &batch(&moved(by), 0, 0.0)).per_pair)[0])
                     };
+                    // a divergence may be e^12, whose rounding drowns the difference
+                    if value(0.0).abs() > 100.0 {
+                        continue;
+                    }
                     let pairs = moved(0.0);
                     let all = all(&config, &batch(&pairs, 0, 0.0), &pairs);
                     prop_assert_eq!(all.len(), 3);

@@ -55,9 +55,29 @@ pub enum TokenizerError {
     /// A time that is none.
     #[error("`{0}` is no time; expected RFC 3339, such as 2026-11-21T14:30:00+01:00")]
     Time(String),
+    /// A text that would take the memory of everything else.
+    #[error(
+        "the text has {bytes} bytes, and at most {limit} are tokenized at once; divide the text or remove the row",
+        limit = MAX_BYTES
+    )]
+    Long {
+        /// Its size.
+        bytes: usize,
+    },
     /// The tokenizer failed on a text.
     #[error("the tokenizer fails: {0}")]
     Tokenize(String),
+}
+
+/// The longest text that is tokenized, some two million tokens. The tokenizer takes more than a
+/// hundred times a text's size while it works.
+const MAX_BYTES: usize = 8 << 20;
+
+fn check_size(text: &str) -> Result<(), TokenizerError> {
+    match text.len() > MAX_BYTES {
+        true => Err(TokenizerError::Long { bytes: text.len() }),
+        false => Ok(()),
+    }
 }
 
 /// Special tokens that a template may name besides those of a sequence's beginning and end.
@@ -174,6 +194,7 @@ impl Tokenizer {
         text: &str,
         add_special: bool,
     ) -> Result<Vec<u32>, TokenizerError> {
+        check_size(text)?;
         let encoding = self.inner.encode_fast(text, add_special);
         let encoding = encoding.map_err(|e| TokenizerError::Tokenize(e.to_string()))?;
         Ok(encoding.get_ids().to_vec())
@@ -194,6 +215,7 @@ impl Tokenizer {
         text: &str,
         add_special: bool,
     ) -> Result<(Vec<u32>, Vec<Range<usize>>), TokenizerError> {
+        check_size(text)?;
         let encoding = self.inner.encode(text, add_special);
         let encoding = encoding.map_err(|e| TokenizerError::Tokenize(e.to_string()))?;
         // an added token says that it is at 0, wherever it stands

@@ -253,7 +253,10 @@ fn a_sentencepiece_style_tokenizer_gives_the_ids_and_texts_of_the_peer() {
     // the BOS token of a plain prompt
     let pair = plain("Hello", " world", " there");
     let tokens = tokenize(&[pair], &tokenizer, &TokenizeOptions::default()).unwrap();
-    assert_eq!(tokens.rows[0].prompt, tokenizer.encode("Hello").unwrap());
+    // the tokens that it shares with both answers; the last may be the answer's
+    let prompt = &tokens.rows[0].prompt;
+    assert_eq!(prompt.first(), tokenizer.bos_id().as_ref());
+    assert!(tokenizer.encode("Hello").unwrap().starts_with(prompt));
     let [row] = &tokens.rows[..] else {
         panic!("one pair is one row")
     };

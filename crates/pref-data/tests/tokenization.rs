@@ -476,3 +476,19 @@ fn parts_are_where_they_are_behind_a_long_prompt_too() {
     assert_eq!(chosen.first().unwrap(), "reasoning");
     assert_eq!(chosen.last().unwrap(), "answer");
 }
+
+#[test]
+fn a_text_that_would_take_all_memory_is_an_error_of_its_row() {
+    let pairs = [
+        plain("Well?", " Yes.", " No."),
+        plain("Well?", &" yes".repeat(3 << 20), " No."),
+    ];
+    let error = tokenize(&pairs, &tokenizer("llama"), &TokenizeOptions::default()).unwrap_err();
+    assert!(error.row().is_some());
+    assert!(
+        error
+            .to_string()
+            .contains("bytes, and at most 8388608 are tokenized at once"),
+        "{error}"
+    );
+}

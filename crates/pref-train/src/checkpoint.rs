@@ -21,6 +21,7 @@ use crate::metrics::{PairSums, Record};
 use crate::optimizer::{AdamW, Moments};
 use crate::parameters::parameter_sizes;
 use crate::run::Identity;
+use crate::turn::turn;
 
 const STATE: &str = "state.json";
 const OPTIMIZER: &str = "optimizer.safetensors";
@@ -264,7 +265,10 @@ fn load<B: AutodiffBackend>(
     let (path, bytes) = checked(OPTIMIZER)?;
     let moments = deserialize(&bytes, device).map_err(TrainError::file(&path))?;
     // weights in f32; the final ones are to be as those that the run began with
-    let policy = Decoder::load_ignoring(folder, start.ignored(), device)?.with_source_of(start);
+    let policy = {
+        let _turn = turn();
+        Decoder::load_ignoring(folder, start.ignored(), device)?.with_source_of(start)
+    };
     let sizes = moments.iter().map(|(name, Moments { first, second })| {
         let sizes = [first, second].map(|moment| moment.dims()[0]);
         (name.clone(), sizes)

@@ -43,6 +43,7 @@ mod run;
 mod schedule;
 mod tracker;
 mod trainer;
+mod turn;
 
 pub use error::TrainError;
 pub use metrics::{EvalRecord, PairMeans, PairSums, Record, StepRecord};

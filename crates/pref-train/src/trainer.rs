@@ -25,6 +25,7 @@ use crate::plan::{DataPlan, Plan, TrainPlan};
 use crate::reference::{Distributions, Reference, Set, Sets};
 use crate::run::Identity;
 use crate::schedule::Schedule;
+use crate::turn::turn;
 
 /// A run in memory.
 #[derive(Debug)]
@@ -156,6 +157,7 @@ impl<B: AutodiffBackend> Trainer<B> {
     ///
     /// On failure nothing has changed.
     pub(crate) fn step(&mut self) -> Result<Option<StepRecord>, StepFailure> {
+        let _turn = turn();
         let [mut sampler, mut empty_sampler] =
             [&self.state.sampler, &self.state.empty_sampler].map(Clone::clone);
         let pairs_per_step = self.plan.batch_size * self.plan.gradient_accumulation;

@@ -333,10 +333,11 @@ fn sets_that_do_not_fit_the_objective_are_named() {
         [
             error(&answers, &[]),
             error(&one, &["objective.method=kto"]),
+            // one prompt is left to train on
             error(
                 &pairs,
                 &[
-                    "data.eval-fraction=0.9999",
+                    "data.eval-fraction=0",
                     "objective.method=kto",
                     "data.rows=[0, 1]"
                 ]

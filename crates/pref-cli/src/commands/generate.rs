@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::device::{DeviceArgs, Task};
 use crate::input::{InputArgs, Purpose, read_rows, shown};
 use crate::model::model_folder;
+use crate::progress::Counter;
 
 /// Continue prompts with a model
 ///
@@ -83,6 +84,7 @@ impl Task for Continue<'_> {
             stop_ids.clear();
         }
         let mut stdout = std::io::stdout().lock();
+        let mut counter = Counter::new("rows");
         for (n, row) in rows.iter().enumerate() {
             let options = GenerateOptions {
                 max_new_tokens: *max_new_tokens,
@@ -100,6 +102,7 @@ impl Task for Continue<'_> {
                 line["text"] = json!(tokenizer.decode(&output, true)?);
             }
             writeln!(stdout, "{line}")?;
+            counter.add(1);
         }
         Ok(ExitCode::SUCCESS)
     }

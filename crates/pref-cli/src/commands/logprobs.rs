@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::device::{DeviceArgs, Task};
 use crate::input::{InputArgs, Purpose, TextIds, read_rows, shown};
 use crate::model::model_folder;
+use crate::progress::Counter;
 
 /// Log-probs of texts under a model
 ///
@@ -64,6 +65,7 @@ impl Task for Score<'_> {
             }
         }
         let mut stdout = std::io::stdout().lock();
+        let mut counter = Counter::new("rows");
         for rows in rows.chunks(usize::from(self.args.batch_size)) {
             let texts: Vec<&TextIds> = rows.iter().flat_map(|row| &row.texts).collect();
             let mut scores = score(&model, &texts, device).into_iter();
@@ -84,6 +86,7 @@ impl Task for Score<'_> {
                 }
                 writeln!(stdout, "{line}")?;
             }
+            counter.add(rows.len());
         }
         Ok(ExitCode::SUCCESS)
     }

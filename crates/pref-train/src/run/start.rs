@@ -24,6 +24,7 @@ use crate::plan::{Plan, ReferenceKind};
 use crate::reference::{Reference, Set, Sets, cache_key, fill_log_probs};
 use crate::tracker::Tracker;
 use crate::trainer::{Parts, Trainer};
+use crate::turn::turn;
 
 /// What a trainer is made from.
 pub(super) struct Sources<'a> {
@@ -50,7 +51,10 @@ impl Sources<'_> {
             begun,
         } = *self;
         let ignored = &plan.model.ignore_config;
-        let base = Decoder::<B>::load_ignoring(&plan.model.path, ignored, device)?;
+        let base = {
+            let _turn = turn();
+            Decoder::<B>::load_ignoring(&plan.model.path, ignored, device)?
+        };
         let config = base.config();
         let n_ids = config.vocab_size();
         let positions = config.max_position_embeddings();
