@@ -217,11 +217,11 @@ fn texts(line: Line, tokenizer: &mut LazyTokenizer<'_>, purpose: Purpose) -> Res
         }
         (Some(response), None, None) => match (prompt, text_or_turns("response", response)?) {
             (Text::Plain(prompt), Text::Plain(response)) => {
-                let n_prompt = tokenizer.encode(&prompt)?.len();
-                Ok(one(
-                    tokenizer.encode(&format!("{prompt}{response}"))?,
-                    n_prompt,
-                ))
+                let alone = tokenizer.encode(&prompt)?;
+                let ids = tokenizer.encode(&format!("{prompt}{response}"))?;
+                // a token across the boundary is the response's, as in training
+                let n_prompt = alone.iter().zip(&ids).take_while(|(a, b)| a == b).count();
+                Ok(one(ids, n_prompt))
             }
             _ if purpose == Purpose::Continue => bail!(
                 "a conversation is continued where its prompt ends; leave `response` out, or put \

@@ -365,3 +365,23 @@ fn an_unknown_setting_is_ignored_when_the_user_says_so() {
     assert_eq!(said.code, Some(0), "{}", said.err);
     assert_eq!(said.lines()[0]["log_probs"].as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn a_token_across_the_boundary_is_scored_with_the_response() {
+    let llama = model("llama");
+    let score = |row: Value| {
+        let said = run_with_input(&["logprobs", "--model", &llama], &row.to_string());
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        said.lines().remove(0)
+    };
+    let ids = |line: &Value| line["input_ids"].as_array().unwrap().clone();
+    let both = score(json!({"prompt": "Question: two and two? f", "response": "our"}));
+    let whole = score(json!({"text": "Question: two and two? four"}));
+    assert_eq!(ids(&both), ids(&whole));
+    let alone = ids(&score(json!({"text": "Question: two and two? f"})));
+    let n_prompt = both["n_prompt"].as_u64().unwrap() as usize;
+    assert!(n_prompt < alone.len(), "{n_prompt} of {alone:?}");
+    assert_eq!(ids(&both)[..n_prompt], alone[..n_prompt]);
+    let scored = both["log_probs"].as_array().unwrap();
+    assert_eq!(scored.len(), ids(&both).len() - n_prompt);
+}
