@@ -79,7 +79,7 @@ pub(crate) enum Purpose {
 
 #[derive(clap::Args)]
 pub(crate) struct InputArgs {
-    /// Folder of the model, in Hugging Face's layout, or hub:OWNER/NAME[@REVISION]
+    /// Folder of the model, in Hugging Face's layout, hub:OWNER/NAME or hub:OWNER/NAME@REVISION
     #[arg(long, value_name = "FOLDER")]
     pub(crate) model: PathBuf,
     /// A key of config.json that Pref does not know and that changes nothing; may be repeated

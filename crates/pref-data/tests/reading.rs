@@ -377,6 +377,7 @@ fn a_row_sets_its_template() {
         assert_eq!(pairs.len(), 1);
         let kwargs: Vec<_> = pairs[0].template_kwargs.iter().collect();
         assert_eq!(kwargs, [("enable_thinking", &serde_json::json!(false))]);
+        assert!(pairs[0].more.is_empty(), "{:?}", pairs[0].more);
         // and is written as it was read
         let again = read("again.jsonl", &pairs[0].to_value().to_string()).unwrap();
         assert_eq!(again[0].template_kwargs, pairs[0].template_kwargs);

@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// Evaluation pairs
     #[arg(long, value_name = "FILE")]
     eval: Option<PathBuf>,
-    /// Model to start from: a folder in Hugging Face's layout, or hub:OWNER/NAME[@REVISION]
+    /// Model to start from: a folder in Hugging Face's layout, hub:OWNER/NAME or hub:OWNER/NAME@REVISION
     #[arg(long, value_name = "FOLDER")]
     model: Option<PathBuf>,
     /// Folder of the run

@@ -81,8 +81,10 @@ impl SourceRow {
 
     /// The fields that a row of this shape is not made of.
     fn others(self, shape: Shape) -> Map<String, Value> {
+        const ANY: [&str; 3] = ["prompt", "tools", "chat_template_kwargs"];
         let is_read = |field: &str| match shape {
-            Shape::Unpaired => ["prompt", "completion", "label", "tools"].contains(&field),
+            _ if ANY.contains(&field) => true,
+            Shape::Unpaired => ["completion", "label"].contains(&field),
             Shape::ShareGpt if field == "conversations" => true,
             Shape::Rated | Shape::RatedRows | Shape::HelpSteer
                 if ["responses", "ratings"].contains(&field) =>
@@ -94,9 +96,7 @@ impl SourceRow {
             | Shape::ShareGpt
             | Shape::Rated
             | Shape::RatedRows
-            | Shape::HelpSteer => {
-                ["prompt", "chosen", "rejected", "tools"].contains(&field) || is_annotation(field)
-            }
+            | Shape::HelpSteer => ["chosen", "rejected"].contains(&field) || is_annotation(field),
         };
         let mut others = self.object;
         others.retain(|field, _| !is_read(field));
