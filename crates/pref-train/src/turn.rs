@@ -1,8 +1,8 @@
 //! One thread at a time in Burn's autodiff. In: a wish to build or to walk a graph. Out: a guard.
 //!
-//! After a backward pass Burn 0.21 removes graphs that look empty, those of other threads included.
-//! A node that another thread is about to register is then cut off from its parents, and part of
-//! that thread's gradient is lost. So two runs in one process take turns by the step.
+//! The threads of a process share the graphs of Burn 0.21's autodiff, and after a backward pass it
+//! frees nodes of all of them that no tensor seems to hold. With runs in two threads, part of a
+//! gradient was once seen missing. So runs in one process take turns by the step.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
