@@ -190,6 +190,11 @@ pub(crate) fn steps(run: &Path) -> Vec<usize> {
     steps
 }
 
+/// Whether a run's folder has a checkpoint to go on from; it may still turn out to be damaged.
+pub fn has_checkpoint(run: &Path) -> bool {
+    !steps(run).is_empty()
+}
+
 /// Removes all but the newest `keep`. One that cannot be removed costs space, not the run.
 fn prune(run: &Path, keep: usize) {
     let steps = steps(run);

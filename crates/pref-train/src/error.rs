@@ -272,8 +272,7 @@ impl TrainError {
 
 /// The setting that leaves these rows out.
 fn skip(places: &[Place]) -> String {
-    let places: Vec<String> = places.iter().map(ToString::to_string).collect();
-    format!("--set 'data.skip={places:?}'")
+    format!("--set 'data.skip={:?}'", names(places))
 }
 
 fn of_process(process: &str) -> String {
@@ -284,6 +283,9 @@ fn of_process(process: &str) -> String {
 }
 
 fn list(places: &[Place]) -> String {
-    let places: Vec<String> = places.iter().map(ToString::to_string).collect();
-    places.join(", ")
+    names(places).join(", ")
+}
+
+fn names(places: &[Place]) -> Vec<String> {
+    places.iter().map(ToString::to_string).collect()
 }

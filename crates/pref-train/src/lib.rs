@@ -45,6 +45,7 @@ mod tracker;
 mod trainer;
 mod turn;
 
+pub use checkpoint::has_checkpoint;
 pub use error::TrainError;
 pub use metrics::{EvalRecord, PairMeans, PairSums, Record, StepRecord};
 pub use optimizer::AdamW;

@@ -190,9 +190,7 @@ impl TrainPlan {
         let by_epochs = self.epochs * self.steps_per_epoch(n_rows) as f64;
         self.steps.unwrap_or(by_epochs.ceil() as usize)
     }
-}
 
-impl TrainPlan {
     /// Refuses a warm-up that is longer than a run of `steps` steps.
     pub(crate) fn check_warmup(&self, steps: usize) -> Result<(), PlanError> {
         let warmup = self.warmup_steps;

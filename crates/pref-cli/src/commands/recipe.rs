@@ -14,7 +14,7 @@ use pref_data::{
     FRESH_EOS_ID, FRESH_PAD_ID, Pair, Text, Tokenizer, arithmetic_pairs, write_fresh_tokenizer,
 };
 use pref_model::{Config, Decoder, GenerateOptions, LlamaSizes, SaveDtype, generate};
-use pref_train::{Outcome, Plan, Settings};
+use pref_train::{Outcome, Plan, Settings, has_checkpoint};
 use serde_json::Map;
 
 use super::train::report;
@@ -58,7 +58,7 @@ impl Task for Recipe<'_> {
         if !base.join("model.safetensors").is_file() {
             progress::note("1 of 2: a fresh decoder learns to solve word problems");
             let plan = plan(&folder, LESSONS)?;
-            let resume = has_checkpoint(&plan);
+            let resume = has_checkpoint(&plan.output.folder);
             let mut tracker = Progress::new();
             let outcome = pref_train::train::<B>(&plan, resume, device, &mut tracker, self.stop)?;
             if !matches!(outcome, Outcome::Finished { .. }) {
@@ -67,7 +67,7 @@ impl Task for Recipe<'_> {
         }
         progress::note("2 of 2: it learns to prefer right solutions to wrong ones (ADPO)");
         let plan = plan(&folder, PREFERENCES)?;
-        let resume = self.resume || has_checkpoint(&plan);
+        let resume = self.resume || has_checkpoint(&plan.output.folder);
         let mut tracker = Progress::new();
         let outcome = pref_train::train::<B>(&plan, resume, device, &mut tracker, self.stop)?;
         let code = report(&outcome, self.json)?;
@@ -148,16 +148,6 @@ fn plan(folder: &Path, text: &str) -> Result<Plan> {
     let mut settings = Settings::default();
     settings.layer(&table, "the embedded recipe")?;
     Ok(Plan::from_settings(settings)?)
-}
-
-fn has_checkpoint(plan: &Plan) -> bool {
-    let checkpoints = plan.output.folder.join("checkpoints");
-    fs::read_dir(checkpoints).is_ok_and(|entries| {
-        let is_step = |name: &str| name.starts_with("step-");
-        entries
-            .filter_map(Result::ok)
-            .any(|entry| entry.file_name().to_str().is_some_and(is_step))
-    })
 }
 
 fn held_out() -> Vec<Pair> {

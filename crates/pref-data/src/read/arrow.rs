@@ -13,9 +13,8 @@ use arrow_schema::ArrowError;
 use serde_json::Value;
 
 use super::bytes::{Bytes, seekable};
-use super::error::ReadError;
+use super::error::{ReadError, damage_caught};
 use super::source::{Rows, object_row};
-use crate::caught::caught;
 
 /// What a file of Arrow begins with; a stream does not.
 pub(super) const MAGIC: &[u8] = b"ARROW1";
@@ -30,9 +29,11 @@ pub(super) fn arrow_rows(path: &Arc<Path>, file: &Path, bytes: Bytes) -> Result<
     let mut batches: Batches = match bytes.head.starts_with(MAGIC) {
         true => {
             let file = std::io::BufReader::new(seekable(file, bytes)?);
-            Box::new(damage_caught(path, 1, || FileReader::try_new(file, None))?)
+            Box::new(damage_caught("Arrow", path, 1, || {
+                FileReader::try_new(file, None)
+            })?)
         }
-        false => Box::new(damage_caught(path, 1, || {
+        false => Box::new(damage_caught("Arrow", path, 1, || {
             StreamReader::try_new(bytes.reader, None)
         })?),
     };
@@ -47,7 +48,7 @@ pub(super) fn arrow_rows(path: &Arc<Path>, file: &Path, bytes: Bytes) -> Result<
         }
         line += 1;
         while rows.is_empty() {
-            let next = damage_caught(&path, line, || match batch.take() {
+            let next = damage_caught("Arrow", &path, line, || match batch.take() {
                 Some(batch) => Ok(Some(batch)),
                 None => batches.next().transpose(),
             });
@@ -62,7 +63,7 @@ pub(super) fn arrow_rows(path: &Arc<Path>, file: &Path, bytes: Bytes) -> Result<
             let n = some.num_rows().min(AT_A_TIME);
             let first = some.slice(0, n);
             batch = (n < some.num_rows()).then(|| some.slice(n, some.num_rows() - n));
-            match damage_caught(&path, line, || values(&first)) {
+            match damage_caught("Arrow", &path, line, || values(&first)) {
                 Ok(values) => rows.extend(values),
                 Err(error) => {
                     is_over = true;
@@ -85,24 +86,4 @@ fn values(batch: &RecordBatch) -> Result<Vec<Value>, ArrowError> {
     let lines = serde_json::Deserializer::from_slice(&text).into_iter();
     let values: Result<Vec<Value>, _> = lines.collect();
     values.map_err(|error| ArrowError::JsonError(error.to_string()))
-}
-
-/// Runs the Arrow reader, which may panic on files that are damaged.
-fn damage_caught<T>(
-    path: &Path,
-    line: usize,
-    read: impl FnOnce() -> Result<T, ArrowError>,
-) -> Result<T, ReadError> {
-    let failed = |message| ReadError::Format {
-        path: path.to_owned(),
-        line,
-        format: "Arrow",
-        message,
-    };
-    // nothing is read from the reader once it has failed
-    match caught(read) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(failed(error.to_string())),
-        Err(panic) => Err(failed(format!("the file is damaged ({panic})"))),
-    }
 }

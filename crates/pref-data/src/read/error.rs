@@ -1,11 +1,13 @@
 //! What can be wrong with a file of rows, by file and line.
 
+use std::fmt::Display;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use super::shape::Shape;
+use crate::caught::caught;
 use crate::pair::Place;
 
 /// A file of rows that cannot be read, or a row that is not what it should be.
@@ -280,4 +282,25 @@ fn firsts(found: &[(Shape, Place)]) -> String {
 fn paths(found: &[PathBuf]) -> String {
     let shown = |path: &PathBuf| path.display().to_string();
     found.iter().map(shown).collect::<Vec<_>>().join(", ")
+}
+
+/// Runs a reader of a binary format, which may panic on files that are damaged.
+pub(super) fn damage_caught<T, E: Display>(
+    format: &'static str,
+    path: &Path,
+    line: usize,
+    read: impl FnOnce() -> Result<T, E>,
+) -> Result<T, ReadError> {
+    let failed = |message| ReadError::Format {
+        path: path.to_owned(),
+        line,
+        format,
+        message,
+    };
+    // nothing is read from the reader once it has failed
+    match caught(read) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Err(panic) => Err(failed(format!("the file is damaged ({panic})"))),
+    }
 }

@@ -4,16 +4,14 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::reader::RowIter;
 
-use super::error::ReadError;
+use super::error::{ReadError, damage_caught};
 use super::source::{Rows, object_row};
-use crate::caught::caught;
 
 pub(super) fn parquet_rows(path: &Arc<Path>, file: File) -> Result<Rows, ReadError> {
-    let mut rows = damage_caught(path, 1, || {
+    let mut rows = damage_caught("Parquet", path, 1, || {
         let reader = SerializedFileReader::new(file)?;
         let schema = reader.metadata().file_metadata().schema().clone();
         RowIter::from_file_into(Box::new(reader)).project(Some(schema))
@@ -26,29 +24,9 @@ pub(super) fn parquet_rows(path: &Arc<Path>, file: File) -> Result<Rows, ReadErr
             return None;
         }
         line += 1;
-        let row = damage_caught(&path, line, || rows.next().transpose());
+        let row = damage_caught("Parquet", &path, line, || rows.next().transpose());
         is_over = row.is_err();
         let row = row.transpose()?;
         Some(row.and_then(|row| object_row(&path, line, row.to_json_value())))
     })))
-}
-
-/// Runs the Parquet reader, which panics on some files that are damaged.
-fn damage_caught<T>(
-    path: &Path,
-    line: usize,
-    read: impl FnOnce() -> Result<T, ParquetError>,
-) -> Result<T, ReadError> {
-    let failed = |message| ReadError::Format {
-        path: path.to_owned(),
-        line,
-        format: "Parquet",
-        message,
-    };
-    // nothing is read from the reader once it has failed
-    match caught(read) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(failed(error.to_string())),
-        Err(panic) => Err(failed(format!("the file is damaged ({panic})"))),
-    }
 }

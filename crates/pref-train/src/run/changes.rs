@@ -54,7 +54,7 @@ impl Begun {
     /// [`TrainError::NothingToResume`] for a folder without a checkpoint, [`TrainError::OtherPlan`]
     /// for changes to settings that must stay as they were.
     pub(super) fn read(folder: &Folder, plan: &mut Plan) -> Result<Self, TrainError> {
-        if checkpoint::steps(folder.path()).is_empty() {
+        if !checkpoint::has_checkpoint(folder.path()) {
             return Err(TrainError::NothingToResume {
                 folder: folder.path().to_owned(),
             });
