@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::Result;
-use burn::tensor::backend::AutodiffBackend;
+use pref_train::TrainBackend;
 
 /// `flex`, `ndarray`, `cuda`, `cuda:N`, `wgpu`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) enum Device {
 pub(crate) trait Task {
     type Output;
 
-    fn run<B: AutodiffBackend>(self, device: &B::Device) -> Result<Self::Output>;
+    fn run<B: TrainBackend>(self, device: &B::Device) -> Result<Self::Output>;
 }
 
 #[derive(clap::Args)]
@@ -123,7 +123,7 @@ impl Device {
 /// Asks the device for one sum. Burn's GPU backends panic where there is no driver or no device;
 /// this turns it into a message before any work is begun.
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
-fn probe<B: AutodiffBackend>(device: &B::Device, name: Device) -> Result<()> {
+fn probe<B: TrainBackend>(device: &B::Device, name: Device) -> Result<()> {
     use burn::tensor::Tensor;
     use std::panic;
     use std::sync::{Arc, Mutex};

@@ -1,9 +1,12 @@
 //! Decoders in Hugging Face's formats, on Burn: Llama 2 and 3, Mistral, Qwen2, Qwen3, Gemma 3.
 //!
-//! A [`Decoder`] is loaded from a folder with `config.json` and safetensors, gives hidden states,
-//! logits and the log-probs of given tokens, continues texts with a key-value cache, and is saved
-//! so that `transformers` reads it. It is a Burn module whose parameters are named as the tensors
-//! in the file.
+//! A [`Decoder`] is loaded from a folder with `config.json` and safetensors. It gives hidden states,
+//! logits and the log-probs of tokens, continues texts with a key-value cache, and is saved in files
+//! that `transformers` reads. It is a Burn module whose parameters have the names of the tensors in
+//! the files.
+//!
+//! Code that needs a model, but not this one, takes a [`Policy`]. The operations that take the time of
+//! a training step go through [`Kernels`], which backends can override.
 //!
 //! ```
 //! use burn::{backend::Flex, tensor::{Int, Tensor}};
@@ -16,7 +19,7 @@
 //! let device = Default::default();
 //! let model = Decoder::<Flex>::init(&config, 7, &device);
 //!
-//! // two rows, the second padded; the responses are what follows the first two tokens
+//! // two rows, the second padded; the responses follow the first two tokens of each row
 //! let tokens = Tensor::<Flex, 2, Int>::from_data([[5, 6, 7, 8], [5, 6, 9, 0]], &device);
 //! let log_probs = response_log_probs(&model, tokens, &[2..4, 2..3]);
 //! assert_eq!(log_probs.dims(), [2, 2]);
@@ -26,25 +29,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod attention;
-mod checksums;
 mod config;
 mod decoder;
-mod dtype;
-mod finite;
 mod generate;
-mod layers;
-mod load;
+mod kernels;
 mod log_probs;
+mod number_format;
+mod policy;
 mod random;
-mod save;
-mod whole;
+mod weights;
 
-pub use checksums::{ChecksumError, Checksums, add_checksums, verify_checksums};
-pub use config::{Architecture, Config, ConfigError, LlamaSizes, Rope, RopeScaling};
+pub use config::{Activation, Architecture, Config, ConfigError, LlamaSizes, Rope, RopeScaling};
 pub use decoder::Decoder;
-pub use dtype::SaveDtype;
 pub use generate::{GenerateError, GenerateOptions, generate};
-pub use load::LoadError;
-pub use log_probs::{Response, ResponseTokens, response_log_probs, token_log_probs};
-pub use save::SaveError;
+pub use kernels::{AdamWStep, Kernels, Rotary, Visibility, token_log_probs};
+pub use log_probs::{Response, ResponseTokens, response_log_probs};
+pub use number_format::SaveDtype;
+pub use policy::Policy;
+pub use weights::{
+    ChecksumError, Checksums, LoadError, SaveError, add_checksums, load_parameters,
+    save_parameters, verify_checksums, write_file,
+};

@@ -1,14 +1,14 @@
-//! Log-probs of tokens: the one place where the shift by one lives.
-//! In: token ids and which of them are the response. Out: one log-prob a response token.
+//! Log-probs of response tokens: the only place that shifts tokens by one. In: token ids, and which of
+//! them are the response. Out: one log-prob per response token.
 
 use std::ops::Range;
 
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
-use crate::decoder::Decoder;
+use crate::policy::Policy;
 
-/// The response tokens of a batch, one response after the other: where their predictors are, and
-/// where their values go.
+/// The response tokens of a batch, one response after the other, with the position of the token that
+/// predicts each of them.
 #[derive(Debug)]
 pub struct ResponseTokens<B: Backend> {
     tokens: Tensor<B, 2, Int>,
@@ -20,14 +20,14 @@ pub struct ResponseTokens<B: Backend> {
     lengths: Vec<usize>,
 }
 
-/// A response within a batch.
+/// The place of a response in a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
-    /// Its row.
+    /// The row that holds the response.
     pub row: usize,
-    /// Its tokens in the row.
+    /// The tokens of the response in the row.
     pub tokens: Range<usize>,
-    /// The token before it, which predicts its first one: the prompt's last.
+    /// The token that predicts the first response token: the last token of the prompt.
     pub after: usize,
 }
 
@@ -38,15 +38,15 @@ impl<B: Backend> ResponseTokens<B> {
     /// `tokens` is `[rows, tokens]`, padded on the right with any id.
     ///
     /// # Panics
-    /// If there is not one range a row, or a range leaves its row, or holds its first token, which
-    /// nothing predicts.
+    /// If the number of ranges is not the number of rows, or a range exceeds its row or includes the
+    /// first token of the row, which no token predicts.
     pub fn new(tokens: Tensor<B, 2, Int>, responses: &[Range<usize>]) -> Self {
         let [rows, width] = tokens.dims();
-        assert_eq!(responses.len(), rows, "one response range a row");
+        assert_eq!(responses.len(), rows, "one response range per row");
         let responses = responses.iter().enumerate().map(|(row, response)| {
             assert!(
                 response.start >= 1 && response.end <= width,
-                "a response is within 1..{width}, found {response:?}"
+                "a response must be within 1..{width}, found {response:?}"
             );
             Response {
                 row,
@@ -57,14 +57,15 @@ impl<B: Backend> ResponseTokens<B> {
         Self::branched(tokens, &responses.collect::<Vec<_>>(), Vec::new())
     }
 
-    /// Responses anywhere in the rows, of which some may share their prompt: see
-    /// [`Decoder::hidden_branched`]. With no branch each row is one text.
+    /// Responses at any place in the rows. With `branches`, each row holds two answers to one prompt:
+    /// see [`Policy::hidden`]. Without, each row is one text.
     ///
     /// # Shapes
-    /// `tokens` is `[rows, tokens]`, padded on the right with any id; no branch or one a row.
+    /// `tokens` is `[rows, tokens]`, padded on the right with any id; `branches` has one entry per
+    /// row, or none.
     ///
     /// # Panics
-    /// If a response leaves its row.
+    /// If a response exceeds its row.
     pub fn branched(
         tokens: Tensor<B, 2, Int>,
         responses: &[Response],
@@ -97,31 +98,32 @@ impl<B: Backend> ResponseTokens<B> {
         }
     }
 
-    /// How many there are.
+    /// Number of response tokens in the batch.
     pub fn len(&self) -> usize {
         self.predictors.len()
     }
 
-    /// Whether there is none.
+    /// Whether the batch has no response token.
     pub fn is_empty(&self) -> bool {
         self.predictors.is_empty()
     }
 
-    /// Tokens of each response.
+    /// Number of tokens of each response.
     pub fn lengths(&self) -> &[usize] {
         &self.lengths
     }
 
-    /// Hidden states that predict them, `[n, hidden]`.
-    pub fn hidden(&self, model: &Decoder<B>) -> Tensor<B, 2> {
+    /// Hidden states of the tokens that predict a response token, `[n, hidden]`.
+    pub fn hidden(&self, model: &impl Policy<B>) -> Tensor<B, 2> {
         let [rows, width] = self.tokens.dims();
-        let hidden = model.hidden_branched(self.tokens.clone(), &self.branches);
+        let hidden = model.hidden(self.tokens.clone(), &self.branches);
+        let [_, _, size] = hidden.dims();
         hidden
-            .reshape([rows * width, model.config().hidden_size])
+            .reshape([rows * width, size])
             .select(0, self.ints(self.predictors.clone()))
     }
 
-    /// Their ids, `[n]`.
+    /// Ids of the response tokens, `[n]`.
     pub fn targets(&self) -> Tensor<B, 1, Int> {
         let [rows, width] = self.tokens.dims();
         self.tokens
@@ -130,9 +132,10 @@ impl<B: Backend> ResponseTokens<B> {
             .select(0, self.ints(self.targets.clone()))
     }
 
-    /// One value each, `[n]`, back in rows, `[responses, longest response]`, 0 past each one's end.
+    /// Arranges one value per response token, `[n]`, in rows, `[responses, longest response]`, with 0
+    /// after the end of each response.
     pub fn to_rows(&self, values: Tensor<B, 1>) -> Tensor<B, 2> {
-        // the padding points at a zero behind the last value
+        // Padding takes its value from a zero after the last value.
         let longest = self.lengths.iter().copied().max().unwrap_or(0);
         let n = self.len() as i32;
         let mut next = 0;
@@ -148,11 +151,10 @@ impl<B: Backend> ResponseTokens<B> {
             .reshape([self.lengths.len(), longest])
     }
 
-    /// Their log-probs, nats, `[responses, longest response]`, 0 past each one's end. Only the
-    /// positions that predict a response token are projected to the vocabulary.
-    pub fn log_probs(&self, model: &Decoder<B>) -> Tensor<B, 2> {
-        let logits = model.logits(self.hidden(model)); // [n, vocab]
-        self.to_rows(token_log_probs(logits, self.targets()))
+    /// Log-probs of the response tokens, nats, `[responses, longest response]`, with 0 after the end of
+    /// each response. Logits are computed only at positions that predict a response token.
+    pub fn log_probs(&self, model: &impl Policy<B>) -> Tensor<B, 2> {
+        self.to_rows(model.log_probs(self.hidden(model), self.targets()))
     }
 
     fn ints(&self, values: Vec<i32>) -> Tensor<B, 1, Int> {
@@ -162,40 +164,19 @@ impl<B: Backend> ResponseTokens<B> {
 }
 
 /// `log p(tokens[row][t] | tokens[row][..t])` for `t` in `responses[row]`, nats,
-/// `[rows, longest response]`, 0 past each row's end.
+/// `[rows, longest response]`, with 0 after the end of each response.
 ///
-/// Only the positions that predict a response token are projected to the vocabulary.
+/// Logits are computed only at positions that predict a response token.
 ///
 /// # Shapes
 /// `tokens` is `[rows, tokens]`, padded on the right with any id.
 ///
 /// # Panics
-/// As [`ResponseTokens::new`].
+/// The panics of [`ResponseTokens::new`].
 pub fn response_log_probs<B: Backend>(
-    model: &Decoder<B>,
+    model: &impl Policy<B>,
     tokens: Tensor<B, 2, Int>,
     responses: &[Range<usize>],
 ) -> Tensor<B, 2> {
     ResponseTokens::new(tokens, responses).log_probs(model)
-}
-
-/// `log softmax(logits)[target]` of each row, nats, `[n]`, of `[n, vocab]` and `[n]`.
-///
-/// The gradient `onehot − softmax` is written down: left to autodiff it takes more passes over
-/// `[n, vocab]`, and goes through a reciprocal that ndarray approximates.
-pub fn token_log_probs<B: Backend>(
-    logits: Tensor<B, 2>,
-    targets: Tensor<B, 1, Int>,
-) -> Tensor<B, 1> {
-    let [n, _] = logits.dims();
-    let at = logits.clone().detach();
-    let shifted = at.clone() - at.clone().max_dim(1);
-    let exps = shifted.exp();
-    let sums = exps.clone().sum_dim(1);
-    let log_sums = sums.clone().log() + at.clone().max_dim(1);
-    let softmax = exps / sums;
-
-    let picked = logits.clone().gather(1, targets.reshape([n, 1]));
-    let rest = (softmax * (logits - at)).sum_dim(1) + log_sums;
-    (picked - rest).reshape([n])
 }

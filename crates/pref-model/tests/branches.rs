@@ -9,7 +9,7 @@ use burn::backend::{Autodiff, Flex, NdArray};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor, TensorData};
-use pref_model::{Decoder, Response, ResponseTokens};
+use pref_model::{Decoder, Kernels, Response, ResponseTokens};
 use proptest::prelude::*;
 
 const FAMILIES: [&str; 6] = [
@@ -86,7 +86,7 @@ fn largest_difference<B: Backend, const D: usize>(a: Tensor<B, D>, b: Tensor<B, 
         .unwrap()
 }
 
-fn check<B: Backend>(name: &str, rows: &[Row]) -> f32 {
+fn check<B: Kernels>(name: &str, rows: &[Row]) -> f32 {
     let model = decoder::<B>(name);
     largest_difference(
         apart::<B>(rows).log_probs(&model),

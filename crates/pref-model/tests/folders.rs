@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::backend::Flex;
-use pref_model::{Decoder, SaveDtype};
+use pref_model::{Decoder, Policy, SaveDtype};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
@@ -555,7 +555,7 @@ fn the_source_format_is_that_of_the_weights_where_config_json_has_none() {
         [&config["dtype"], &config["torch_dtype"]],
         ["float32", "float32"]
     );
-    let restored = load(checkpoint.path()).unwrap().with_source_of(&model);
+    let restored = model.restore(checkpoint.path()).unwrap();
     restored.save(saved.path(), SaveDtype::Source).unwrap();
     assert_eq!(tensors(saved.path()), tensors(&fixture("qwen3")));
     let config = json(saved.path());

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use burn::backend::{Autodiff, Flex};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
-use pref_model::{Decoder, GenerateError, GenerateOptions, generate, response_log_probs};
+use pref_model::{Decoder, GenerateError, GenerateOptions, Policy, generate, response_log_probs};
 
 const MODELS: [&str; 6] = [
     "llama",
@@ -103,7 +103,7 @@ fn the_cache_changes_nothing() {
         let mut ids: Vec<i32> = prompt.iter().map(|&id| id as i32).collect();
         for next in with_cache {
             let n = ids.len();
-            let hidden = model.hidden(rows(&[&ids])).narrow(1, n - 1, 1);
+            let hidden = model.hidden(rows(&[&ids]), &[]).narrow(1, n - 1, 1);
             let logits = model.logits(hidden.reshape([1, -1]));
             let likeliest = logits.argmax(1).into_data().iter::<i64>().next().unwrap();
             assert_eq!(likeliest, i64::from(next), "{name}");

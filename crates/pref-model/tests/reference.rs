@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
-use pref_model::{Decoder, GenerateOptions, generate, response_log_probs};
+use pref_model::{Decoder, GenerateOptions, Kernels, Policy, generate, response_log_probs};
 use serde::Deserialize;
 
 /// Error of a log-prob allowed, nats.
@@ -69,7 +69,7 @@ fn near(what: &str, found: &[f32], expected: &[f32]) {
 }
 
 #[track_caller]
-fn check<B: Backend>() {
+fn check<B: Kernels>() {
     for name in MODELS {
         let device = B::Device::default();
         let text = std::fs::read_to_string(folder(name).join("expected.json")).unwrap();
@@ -83,7 +83,7 @@ fn check<B: Backend>() {
             let found: Vec<f32> = found.into_data().iter().collect();
             near(&format!("{name} log-probs"), &found, &case.log_probs);
 
-            let hidden = model.hidden(tokens);
+            let hidden = model.hidden(tokens, &[]);
             let last = hidden.narrow(1, case.input_ids.len() - 1, 1);
             let logits = model.logits(last.reshape([1, -1]));
             let logits: Vec<f32> = logits.into_data().iter().collect();

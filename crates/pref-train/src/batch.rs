@@ -1,22 +1,22 @@
-//! From a padded batch of token ids to what an objective takes.
-//! In: [`Batch`] and a policy. Out: log-probs and masks of both sides.
+//! From rows to log-probs. In: rows of token ids, and a policy. Out: padded batches, and the log-probs of
+//! their response tokens in the form that an objective takes.
 
 use std::ops::Range;
 
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use pref_core::{PairBatch, Side};
 use pref_data::{Batch, BatchLayout};
-use pref_model::{Decoder, Response, ResponseTokens};
+use pref_model::{Policy, Response, ResponseTokens};
 
-use crate::examples::Rows;
+use crate::sets::RowBatch;
 
-/// `[rows, tokens]` on a device.
-pub(crate) fn token_tensor<B: Backend>(batch: &Batch, device: &B::Device) -> Tensor<B, 2, Int> {
+/// The ids of a batch on a device, `[rows, tokens]`.
+fn token_tensor<B: Backend>(batch: &Batch, device: &B::Device) -> Tensor<B, 2, Int> {
     let ids: Vec<i32> = batch.tokens.iter().map(|&id| id as i32).collect();
     Tensor::from_data(TensorData::new(ids, [batch.rows, batch.width]), device)
 }
 
-/// The response tokens of a batch, answer by answer.
+/// The response tokens of a batch, one answer after the other.
 pub(crate) fn responses<B: Backend>(batch: &Batch, device: &B::Device) -> ResponseTokens<B> {
     let answers = batch.answers.iter().map(|answer| Response {
         row: answer.row,
@@ -31,24 +31,27 @@ pub(crate) fn responses<B: Backend>(batch: &Batch, device: &B::Device) -> Respon
     )
 }
 
-/// Log-probs of the response tokens, `[answers, response tokens]`.
+/// Log-probs of the response tokens, nats, `[answers, response tokens]`.
 pub(crate) fn log_probs<B: Backend>(
-    model: &Decoder<B>,
+    model: &impl Policy<B>,
     batch: &Batch,
     device: &B::Device,
 ) -> Tensor<B, 2> {
     responses(batch, device).log_probs(model)
 }
 
-/// What models say of the response tokens, `[answers, response tokens]`.
-pub(crate) struct Columns<B: Backend> {
+/// Values of the response tokens of a batch, each `[answers, response tokens]`.
+pub(crate) struct TokenValues<B: Backend> {
+    /// Log-probs under the policy, nats.
     pub(crate) policy: Tensor<B, 2>,
+    /// Log-probs under the reference, nats.
     pub(crate) reference: Option<Tensor<B, 2>>,
+    /// Divergence of the next-token distributions, nats.
     pub(crate) kl: Option<Tensor<B, 2>>,
 }
 
-impl<B: Backend> Columns<B> {
-    /// Some answers as one side of an objective's batch.
+impl<B: Backend> TokenValues<B> {
+    /// A range of answers as one side of an objective's batch.
     pub(crate) fn side(&self, batch: &Batch, range: Range<usize>) -> Side<B> {
         let [_, width] = self.policy.dims();
         let answers = &batch.answers[range.clone()];
@@ -67,8 +70,8 @@ impl<B: Backend> Columns<B> {
     }
 }
 
-/// Log-probs of some answers, padded as the policy's are, `[answers, width]`.
-pub(crate) fn padded<B: Backend>(
+/// Log-probs of some answers, padded with 0, `[answers, width]`.
+pub(crate) fn padded_rows<B: Backend>(
     rows: &[Vec<f32>],
     width: usize,
     device: &B::Device,
@@ -81,39 +84,40 @@ pub(crate) fn padded<B: Backend>(
     Tensor::from_data(TensorData::new(values, [rows.len(), width]), device)
 }
 
-/// A padded batch of some rows, and which of their two answers it holds.
-pub(crate) struct Padded {
+/// A padded batch, and which of the two answers of each row it holds.
+pub(crate) struct AnswerBatch {
+    /// The padded ids.
     pub(crate) batch: Batch,
-    /// 0 and 1: those of the first come first.
+    /// `0..2` for both answers, the first answers of all rows first; else the one answer.
     pub(crate) sides: Range<usize>,
 }
 
-impl Rows {
-    /// The answers that a loss is taken of: both of each pair, or the single ones.
-    pub(crate) fn learned(&self, layout: BatchLayout) -> Padded {
+impl RowBatch {
+    /// The answers in the loss: both of each pair, or the single answers.
+    pub(crate) fn learned(&self, layout: BatchLayout) -> AnswerBatch {
         match self {
-            Rows::Pairs(_) => self.all(layout),
-            Rows::Single(_) => self.one(layout, 0),
+            RowBatch::Pairs(_) => self.all(layout),
+            RowBatch::Single(_) => self.one(layout, 0),
         }
     }
 
-    /// Of single answers, the mismatched ones: the second of each row.
-    pub(crate) fn mismatched(&self, layout: BatchLayout) -> Padded {
+    /// The mismatched answers of single answers, which are the second of each row.
+    pub(crate) fn mismatched(&self, layout: BatchLayout) -> AnswerBatch {
         self.one(layout, 1)
     }
 
     /// Both answers of each row.
-    pub(crate) fn all(&self, layout: BatchLayout) -> Padded {
-        Padded {
+    pub(crate) fn all(&self, layout: BatchLayout) -> AnswerBatch {
+        AnswerBatch {
             batch: layout.of_two(&self.ids()),
             sides: 0..2,
         }
     }
 
-    fn one(&self, layout: BatchLayout, side: usize) -> Padded {
+    fn one(&self, layout: BatchLayout, side: usize) -> AnswerBatch {
         let ids = self.ids();
         let ids: Vec<[&[u32]; 2]> = ids.iter().map(|row| [row[0], row[1 + side]]).collect();
-        Padded {
+        AnswerBatch {
             batch: layout.of_one(&ids),
             sides: side..side + 1,
         }

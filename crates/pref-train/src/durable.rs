@@ -1,38 +1,20 @@
-//! Writing so that nothing is lost: under a temporary name, synced, renamed.
-//! In: bytes, or a function that fills a folder. Out: the whole of it under its name, or what was
-//! there before.
+//! Folders that are complete or absent at any moment. In: a function that fills a folder. Out: the complete
+//! folder, or the previous one. The folder is filled under a temporary name, synced to disk, and renamed.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
-/// Writes a file whole or not at all.
-///
-/// # Errors
-/// What the file system says; a file of that name keeps its old content.
-pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = sibling(path, "tmp");
-    let result = File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| rename(&temporary, path));
-    if result.is_err() {
-        // the error that matters is the one above
-        let _ = fs::remove_file(&temporary);
-    }
-    result
-}
-
-/// Gives a whole file its name, for good.
+/// Renames a complete file, and syncs the folder so that the new name survives a power failure.
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
     sync_folder(parent(to))
 }
 
-/// Fills a folder whole or not at all. A folder of that name is replaced once the new one is
-/// complete.
+/// Fills a folder, which replaces an existing folder when it is complete.
 ///
 /// # Errors
-/// What `fill` says, or the file system; a folder of that name stays as it was.
+/// The error of `fill` or of the file system. An existing folder then stays as it was.
 pub(crate) fn write_folder<E: From<io::Error>>(
     path: &Path,
     fill: impl FnOnce(&Path) -> Result<(), E>,
@@ -58,14 +40,14 @@ pub(crate) fn write_folder<E: From<io::Error>>(
         Ok(sync_folder(parent(path))?)
     });
     if result.is_err() {
-        // the error that matters is the one above
+        // An error here is not reported, because the one above matters more.
         let _ = fs::remove_dir_all(&temporary);
     }
     result
 }
 
-/// Removes what writes left in a folder that were killed in the middle. A folder that was moved
-/// aside for a new one that never came gets its name back.
+/// Removes the temporary files and folders of killed writes. A folder that was renamed to make room for a
+/// new one, which was never completed, gets its name back.
 pub(crate) fn remove_leftovers(folder: &Path) -> io::Result<()> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -88,7 +70,7 @@ pub(crate) fn remove_leftovers(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// `.name.suffix` beside `path`, so on the same file system.
+/// `.name.suffix` in the same folder as `path`, so on the same file system.
 pub(crate) fn sibling(path: &Path, suffix: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     parent(path).join(format!(".{name}.{suffix}"))

@@ -1,4 +1,4 @@
-//! What can go wrong in a run.
+//! Why a run cannot start, continue or resume.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,20 +8,20 @@ use thiserror::Error;
 
 use crate::plan::PlanError;
 
-/// A run that cannot start, go on or be resumed.
+/// A run cannot start, continue or resume.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// The plan.
+    /// The plan has an error.
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// A file of pairs cannot be read.
     #[error(transparent)]
     Read(#[from] pref_data::ReadError),
-    /// The tokenizer.
+    /// The tokenizer cannot be loaded.
     #[error(transparent)]
     Tokenizer(#[from] pref_data::TokenizerError),
-    /// Pairs cannot be made tokens.
+    /// A row cannot be tokenized.
     #[error(transparent)]
     Tokenize(#[from] pref_data::TokenizeError),
     /// The model cannot be loaded.
@@ -30,18 +30,18 @@ pub enum TrainError {
     /// The model cannot be saved.
     #[error(transparent)]
     Save(#[from] pref_model::SaveError),
-    /// A file of a checkpoint is not what was written.
+    /// A file differs from its checksum.
     #[error(transparent)]
     Checksum(#[from] pref_model::ChecksumError),
-    /// The objective lacks data.
+    /// The objective lacks an input.
     #[error(transparent)]
     Batch(#[from] pref_core::BatchError),
-    /// A file of the run.
+    /// A file cannot be read or written.
     #[error("{}: {source}", path.display())]
     File {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What the file system said.
+        /// The cause.
         #[source]
         source: io::Error,
     },
@@ -51,67 +51,67 @@ pub enum TrainError {
         path.display()
     )]
     Checkpoint {
-        /// Where it was to be.
+        /// The folder of the checkpoint.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         message: String,
     },
-    /// The row range leaves the file.
-    #[error("data.rows = [{start}, {end}] reaches past the {n} rows of {}", path.display())]
+    /// The range of rows exceeds the file.
+    #[error("data.rows = [{start}, {end}] exceeds the {n} rows of {}", path.display())]
     Rows {
         /// The file of pairs.
         path: PathBuf,
         /// First row.
         start: usize,
-        /// One past the last row.
+        /// The row after the last one.
         end: usize,
-        /// Rows in the file.
+        /// Number of rows in the file.
         n: usize,
     },
     /// No pair is left to train on.
-    #[error("{}: no pair is left to train on; {held_out} are held out for evaluation", path.display())]
+    #[error("{}: no pair is left to train on; {held_out} pairs are held out for evaluation", path.display())]
     NoPairs {
         /// The file of pairs.
         path: PathBuf,
-        /// Pairs in the evaluation set.
+        /// Number of pairs in the evaluation set.
         held_out: usize,
     },
-    /// All rows have one prompt.
+    /// All rows have the same prompt.
     #[error("{}: all rows have the same prompt, so none can be held out by data.eval-fraction; give evaluation pairs with data.eval, or set data.eval-fraction to 0", path.display())]
     NothingHeldOut {
         /// The file of pairs.
         path: PathBuf,
     },
-    /// A pair lacks what the objective looks at.
-    #[error("{place}: the objective needs `{field}`, and the row has none; {remedy}")]
+    /// A pair lacks a field that the objective needs.
+    #[error("{place}: the objective needs `{field}`, and the row does not have it; {remedy}")]
     Lacks {
         /// The row.
         place: Place,
         /// The field.
         field: String,
-        /// What makes it.
+        /// How to produce the field.
         remedy: &'static str,
     },
-    /// Single answers to one prompt.
+    /// All single answers have the same prompt.
     #[error(
-        "all answers are to the same prompt, and kto estimates the KL to the reference from answers to other prompts; add answers to a second prompt"
+        "all answers have the same prompt, but kto estimates the KL to the reference from answers to other prompts; add answers to a second prompt"
     )]
     OnePrompt,
-    /// Segments that do not describe their answer.
+    /// The segments of an answer do not fit the answer.
     #[error("{place}: `{side}_segments`: {source}")]
     Segments {
         /// The row.
         place: Place,
         /// `chosen` or `rejected`.
         side: &'static str,
-        /// Why not.
+        /// The cause.
         #[source]
         source: pref_core::SegmentError,
     },
-    /// Markers of parts that are no regular expressions.
+    /// A marker of parts is not a regular expression.
     #[error("data.parts: {0}")]
     PartRules(#[from] pref_data::PartRulesError),
-    /// Prompts and responses do not fit the model's positions.
+    /// `data.max-length` exceeds the positions of the model.
     #[error(
         "data.max-length is {max_length}, but the model at {} has {positions} positions; set data.max-length to at most {positions}",
         path.display()
@@ -119,12 +119,12 @@ pub enum TrainError {
     TooLong {
         /// The model's folder.
         path: PathBuf,
-        /// The plan's limit.
+        /// The value of `data.max-length`.
         max_length: usize,
-        /// The model's.
+        /// Number of positions of the model.
         positions: usize,
     },
-    /// The folder holds a run already.
+    /// The folder already holds a run.
     #[error(
         "{} already holds a run at step {step}; continue it with --resume, or choose another --output",
         folder.display()
@@ -132,19 +132,19 @@ pub enum TrainError {
     Exists {
         /// The run's folder.
         folder: PathBuf,
-        /// Steps of its last checkpoint.
+        /// The step of its last checkpoint.
         step: usize,
     },
-    /// The folder holds the model of a run whose checkpoints are gone.
+    /// The folder holds the final weights of a run without checkpoints.
     #[error(
-        "{} is there already, and a run would replace it; move it away, or choose another --output",
+        "{} already exists, and the run would replace it; move it away, or choose another --output",
         model.display()
     )]
     Finished {
         /// The final weights.
         model: PathBuf,
     },
-    /// Another process writes into the folder.
+    /// Another process is using the folder.
     #[error(
         "{} is in use by another run{}; wait for it to end, or choose another --output",
         folder.display(), of_process(process)
@@ -152,16 +152,16 @@ pub enum TrainError {
     Locked {
         /// The run's folder.
         folder: PathBuf,
-        /// Number of the process that holds the lock, if it could be read.
+        /// Id of the process that holds the lock, or empty.
         process: String,
     },
-    /// The folder holds no run.
+    /// The folder holds no checkpoint.
     #[error("{} holds no checkpoint to resume from; run without --resume to start there", folder.display())]
     NothingToResume {
         /// The folder.
         folder: PathBuf,
     },
-    /// The plan differs from the one the run began with.
+    /// The plan differs from that of the run.
     #[error(
         "the run in {} began with another plan: {differences}; resume with the same settings, or choose another --output",
         folder.display()
@@ -169,21 +169,21 @@ pub enum TrainError {
     OtherPlan {
         /// The run's folder.
         folder: PathBuf,
-        /// `key: then → now`, a list.
+        /// A list of `key: then → now`.
         differences: String,
     },
-    /// Weights, tokenizer, template or rows are not those that the run began with.
+    /// Weights, tokenizer, template or rows differ from those of the run.
     #[error(
-        "the run in {} began with other inputs: {differences}; resume with what it began with, or start a new run in another --output",
+        "the run in {} began with other inputs: {differences}; resume with the same inputs, or start a new run in another --output",
         folder.display()
     )]
     OtherInputs {
         /// The run's folder.
         folder: PathBuf,
-        /// The inputs that differ, with size and digest then and now.
+        /// The inputs that differ, with size and hash then and now.
         differences: String,
     },
-    /// A resumed run would end earlier.
+    /// The resumed run would be shorter.
     #[error(
         "the run in {} has {then} steps, and the settings now say {now}; a resumed run can only get longer, set train.steps to at least {then}",
         folder.display()
@@ -191,27 +191,32 @@ pub enum TrainError {
     Shorter {
         /// The run's folder.
         folder: PathBuf,
-        /// Steps that it had.
+        /// Number of steps before.
         then: usize,
-        /// Steps that it would have.
+        /// Number of steps now.
         now: usize,
     },
-    /// A row to leave out that is not there.
+    /// `data.skip` names a row that does not exist.
     #[error(
-        "data.skip names `{entry}`, and no row is there; rows are written as in messages, such as `{example}`"
+        "data.skip names `{entry}`, but there is no such row; write rows as messages do, such as `{example}`"
     )]
     UnknownSkip {
-        /// What was given.
+        /// The entry of `data.skip`.
         entry: String,
         /// A row of the training set.
         example: Place,
     },
+    /// The plan asks for shared prompts, and the policy cannot compute them.
+    #[error(
+        "train.share-prompts needs a policy that supports branches, and this one does not; set it to false"
+    )]
+    NoSharedPrompts,
     /// A line of the metrics cannot be written.
     #[error("the metrics could not be written: {message}; {kept}")]
     Metrics {
-        /// Why not.
+        /// The cause.
         message: String,
-        /// Where the run is kept all the same, or why it is not.
+        /// The checkpoint that saves the run, or why there is none.
         kept: String,
     },
     /// No checkpoint of the run can be read.
@@ -219,7 +224,7 @@ pub enum TrainError {
     Damaged {
         /// The folder of checkpoints.
         folder: PathBuf,
-        /// What is wrong with each.
+        /// The problem of each checkpoint.
         reasons: String,
     },
     /// A loss is NaN or infinite.
@@ -232,20 +237,20 @@ pub enum TrainError {
         step: usize,
         /// The pairs.
         places: Vec<Place>,
-        /// Weights from before.
+        /// The checkpoint with the weights before the step.
         checkpoint: PathBuf,
     },
-    /// A loss of the evaluation is NaN or infinite.
+    /// A loss in the evaluation is NaN or infinite.
     #[error(
         "the evaluation after step {step} has a loss that is not finite, on the pairs at {}; the weights are in {}; look at these pairs, then continue with --resume, without them: {}",
         list(places), checkpoint.display(), skip(places)
     )]
     NotFiniteEvaluation {
-        /// Steps taken.
+        /// Number of steps so far.
         step: usize,
         /// The pairs.
         places: Vec<Place>,
-        /// Weights that were evaluated.
+        /// The checkpoint with the evaluated weights.
         checkpoint: PathBuf,
     },
     /// A gradient is NaN or infinite while all losses are finite.
@@ -256,21 +261,22 @@ pub enum TrainError {
     NotFiniteGradient {
         /// The step that was not taken.
         step: usize,
-        /// The step's pairs.
+        /// The pairs of the step.
         places: Vec<Place>,
-        /// Weights from before.
+        /// The checkpoint with the weights before the step.
         checkpoint: PathBuf,
     },
 }
 
 impl TrainError {
+    /// Adds the path to an I/O error.
     pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> TrainError {
         let path = path.to_owned();
         move |source| TrainError::File { path, source }
     }
 }
 
-/// The setting that leaves these rows out.
+/// The option that leaves these rows out.
 fn skip(places: &[Place]) -> String {
     format!("--set 'data.skip={:?}'", names(places))
 }
@@ -288,4 +294,19 @@ fn list(places: &[Place]) -> String {
 
 fn names(places: &[Place]) -> Vec<String> {
     places.iter().map(ToString::to_string).collect()
+}
+
+/// The text of an error and of its causes, in one line.
+pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
 }

@@ -1,8 +1,8 @@
 //! Preference training: from a plan to a better model on disk.
 //!
-//! A [`Plan`] says what is trained, on which pairs, with which objective, and how; [`train`] runs
-//! it. The run's folder holds `plan.toml` with every default spelled out, `metrics.jsonl` with
-//! TRL's names, `checkpoints/` that a killed run resumes from to the same bytes, and `model/`, a
+//! A [`Plan`] says what is trained, on which pairs, with which objective, and how. [`train`] runs it. The
+//! run's folder then holds `plan.toml` with every default spelled out, `metrics.jsonl` with TRL's names,
+//! `checkpoints/`, from which a killed run resumes and ends with the same bytes, and `model/`, a model
 //! folder in Hugging Face's layout.
 //!
 //! ```no_run
@@ -23,37 +23,26 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod autodiff_lock;
 mod batch;
-mod checkpoint;
-mod data;
+mod digest;
 mod durable;
 mod error;
-mod examples;
-mod features;
-mod goal;
-mod known;
+mod evaluate;
 mod metrics;
-mod optimizer;
-mod parameters;
-mod partners;
 mod plan;
 mod reference;
-mod rows;
 mod run;
-mod schedule;
+mod sets;
+mod step;
 mod tracker;
-mod trainer;
-mod turn;
 
-pub use checkpoint::has_checkpoint;
 pub use error::TrainError;
 pub use metrics::{EvalRecord, PairMeans, PairSums, Record, StepRecord};
-pub use optimizer::AdamW;
-pub use parameters::NamedGradients;
 pub use plan::{
     DataPlan, ModelPlan, OnError, OutputPlan, Plan, PlanError, ReferenceKind, ScheduleKind,
     Settings, TrainPlan, WeightFormat,
 };
-pub use run::{Outcome, train};
-pub use schedule::Schedule;
+pub use run::{Outcome, has_checkpoint, train, train_policy};
+pub use step::{AdamW, NamedGradients, Schedule, TrainBackend, TrainablePolicy};
 pub use tracker::{Silent, Tracker};

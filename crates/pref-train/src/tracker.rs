@@ -1,32 +1,32 @@
-//! Who is told of a run as it goes: a progress bar, a log, a person's own code.
+//! Reports of a running run, for a progress bar, a log, or code of your own.
 
 use crate::metrics::{EvalRecord, StepRecord};
 
-/// What a run says while it goes. Every method has an empty default.
+/// Receives the reports of a run. Every method has an empty default.
 pub trait Tracker {
-    /// A remark worth reading: counts of truncated pairs, a cache found, a checkpoint skipped.
+    /// A message, such as the number of truncated pairs, or a skipped checkpoint.
     fn note(&mut self, _text: &str) {}
 
-    /// A stretch of work of known size begins: its name and the pairs in it.
+    /// A stage of known size begins: its name and its number of pairs.
     fn begin(&mut self, _what: &str, _n_pairs: usize) {}
 
-    /// So many pairs more of it are done.
+    /// This number of further pairs of the stage is done.
     fn advance(&mut self, _n_pairs: usize) {}
 
-    /// It is over.
+    /// The stage is over.
     fn end(&mut self) {}
 
-    /// Training begins, or goes on, after `step` of `total` steps.
+    /// Training begins or continues after `step` of `total` steps.
     fn training(&mut self, _step: usize, _total: usize) {}
 
-    /// An optimiser step was taken.
+    /// A line of the metrics is complete.
     fn step(&mut self, _record: &StepRecord) {}
 
-    /// An evaluation was made.
+    /// An evaluation is complete.
     fn evaluation(&mut self, _record: &EvalRecord) {}
 }
 
-/// Tells nobody.
+/// Ignores all reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Silent;
 

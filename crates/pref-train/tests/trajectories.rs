@@ -8,7 +8,7 @@ mod common;
 use std::path::Path;
 
 use burn::backend::{Autodiff, Flex, NdArray};
-use burn::tensor::backend::AutodiffBackend;
+use pref_train::TrainBackend;
 use serde_json::{Map, Value};
 
 /// Loss error allowed in the first four steps.
@@ -18,7 +18,7 @@ const BAR: f64 = 1e-3;
 const NOT_YET: [&str; 2] = ["dpo-llama-lora", "sft-llama"];
 
 #[track_caller]
-fn check<B: AutodiffBackend>(name: &str, model: &str, objective: &str) {
+fn check<B: TrainBackend>(name: &str, model: &str, objective: &str) {
     let file = common::workspace("fixtures/trajectories").join(format!("{name}.json"));
     let pairs = common::workspace("fixtures/gsm8k").join(format!("{name}.jsonl"));
     let peer: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();

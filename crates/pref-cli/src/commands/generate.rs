@@ -5,9 +5,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use burn::tensor::backend::AutodiffBackend;
 use pref_data::Tokenizer;
 use pref_model::{Decoder, GenerateOptions, generate};
+use pref_train::TrainBackend;
 use serde_json::json;
 
 use crate::device::{DeviceArgs, Task};
@@ -56,7 +56,7 @@ struct Continue<'a> {
 impl Task for Continue<'_> {
     type Output = ExitCode;
 
-    fn run<B: AutodiffBackend>(self, device: &B::Device) -> Result<ExitCode> {
+    fn run<B: TrainBackend>(self, device: &B::Device) -> Result<ExitCode> {
         let Args {
             input,
             max_new_tokens,

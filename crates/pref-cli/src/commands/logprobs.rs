@@ -6,9 +6,9 @@ use std::ops::Range;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
-use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Int, Tensor, TensorData};
-use pref_model::{Decoder, response_log_probs};
+use pref_model::{Decoder, Kernels, response_log_probs};
+use pref_train::TrainBackend;
 use serde_json::{Value, json};
 
 use crate::device::{DeviceArgs, Task};
@@ -45,7 +45,7 @@ struct Score<'a> {
 impl Task for Score<'_> {
     type Output = ExitCode;
 
-    fn run<B: AutodiffBackend>(self, device: &B::Device) -> Result<ExitCode> {
+    fn run<B: TrainBackend>(self, device: &B::Device) -> Result<ExitCode> {
         let input = &self.args.input;
         let folder = model_folder(&input.model)?;
         let ignored = &input.ignore_config;
@@ -110,7 +110,7 @@ fn scored(text: &TextIds) -> Range<usize> {
     start..text.ids.len()
 }
 
-fn score<B: burn::tensor::backend::Backend>(
+fn score<B: Kernels>(
     model: &Decoder<B>,
     rows: &[&TextIds],
     device: &B::Device,

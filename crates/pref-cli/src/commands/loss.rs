@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use burn::tensor::backend::AutodiffBackend;
 use pref_core::{Case, Mismatch};
+use pref_train::TrainBackend;
 use serde_json::{Value, json};
 
 use crate::device::{DeviceArgs, Task};
@@ -39,7 +39,7 @@ struct Cases<'a> {
 impl Task for Cases<'_> {
     type Output = ExitCode;
 
-    fn run<B: AutodiffBackend>(self, device: &B::Device) -> Result<ExitCode> {
+    fn run<B: TrainBackend>(self, device: &B::Device) -> Result<ExitCode> {
         let mut stdout = std::io::stdout().lock();
         let mut n_failed = 0;
         let mut worst: Option<(String, Mismatch)> = None;

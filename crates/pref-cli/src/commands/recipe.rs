@@ -9,11 +9,11 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
-use burn::tensor::backend::AutodiffBackend;
 use pref_data::{
     FRESH_EOS_ID, FRESH_PAD_ID, Pair, Text, Tokenizer, arithmetic_pairs, write_fresh_tokenizer,
 };
 use pref_model::{Config, Decoder, GenerateOptions, LlamaSizes, SaveDtype, generate};
+use pref_train::TrainBackend;
 use pref_train::{Outcome, Plan, Settings, has_checkpoint};
 use serde_json::Map;
 
@@ -41,7 +41,7 @@ pub(crate) struct Recipe<'a> {
 impl Task for Recipe<'_> {
     type Output = ExitCode;
 
-    fn run<B: AutodiffBackend>(self, device: &B::Device) -> Result<ExitCode> {
+    fn run<B: TrainBackend>(self, device: &B::Device) -> Result<ExitCode> {
         let folder = self
             .folder
             .clone()
@@ -174,7 +174,7 @@ fn write_data(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn write_fresh_model<B: AutodiffBackend>(folder: &Path, device: &B::Device) -> Result<()> {
+fn write_fresh_model<B: TrainBackend>(folder: &Path, device: &B::Device) -> Result<()> {
     let fresh = folder.join("fresh");
     let pairs = arithmetic_pairs(1000, 1);
     let texts: Vec<String> = pairs
@@ -201,7 +201,7 @@ fn write_fresh_model<B: AutodiffBackend>(folder: &Path, device: &B::Device) -> R
 }
 
 /// How many problems a decoder solves: its answer is the right one.
-fn solved<B: AutodiffBackend>(model: &Path, pairs: &[Pair], device: &B::Device) -> Result<usize> {
+fn solved<B: TrainBackend>(model: &Path, pairs: &[Pair], device: &B::Device) -> Result<usize> {
     let tokenizer = Tokenizer::from_folder(model)?;
     let decoder = Decoder::<B::InnerBackend>::load(model, device)?;
     let options = GenerateOptions {

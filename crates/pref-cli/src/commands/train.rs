@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
-use burn::tensor::backend::AutodiffBackend;
+use pref_train::TrainBackend;
 use pref_train::{Outcome, PairMeans, Plan, Settings, Tracker};
 use serde_json::json;
 
@@ -137,7 +137,7 @@ pub(crate) struct Training<'a> {
 impl Task for Training<'_> {
     type Output = Outcome;
 
-    fn run<B: AutodiffBackend>(self, device: &B::Device) -> Result<Outcome> {
+    fn run<B: TrainBackend>(self, device: &B::Device) -> Result<Outcome> {
         let Training {
             plan,
             resume,

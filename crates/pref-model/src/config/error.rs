@@ -5,73 +5,75 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// A configuration that names no decoder that there is.
+/// A configuration that Pref cannot build a decoder from.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("{}: {source}; a model's folder holds config.json and safetensors", path.display())]
     Read {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// It is no JSON object.
+    /// The file is not a JSON object.
     #[error("{origin}: {message}")]
     Json {
-        /// Which file.
+        /// The file.
         origin: String,
-        /// Line, column and what is wrong there.
+        /// Line, column and what the parser expected there.
         message: String,
     },
     /// A family that is not implemented.
     #[error("{origin}: model_type {found} is not supported; supported are {supported}")]
     Architecture {
-        /// Which file.
+        /// The file.
         origin: String,
         /// The `model_type` found.
         found: String,
-        /// Those there are.
+        /// The families that are implemented.
         supported: &'static str,
     },
     /// A key is absent.
     #[error("{origin}: `{key}` is missing; expected {expected}")]
     Missing {
-        /// Which file.
+        /// The file.
         origin: String,
         /// The key.
         key: String,
-        /// What it holds.
+        /// What the key should hold.
         expected: &'static str,
     },
     /// A value of the wrong type, or out of its range.
     #[error("{origin}: `{key}` is {found}; expected {expected}")]
     Value {
-        /// Which file.
+        /// The file.
         origin: String,
         /// The key.
         key: String,
-        /// What was there.
+        /// The value found.
         found: String,
-        /// What it takes.
+        /// What the key should hold.
         expected: String,
     },
-    /// A setting that would change the mathematics and is not implemented.
+    /// A setting that changes what the model computes, and is not implemented.
     #[error("{origin}: `{key}` = {found} is not supported{reason}")]
     Unsupported {
-        /// Which file.
+        /// The file.
         origin: String,
         /// The key.
         key: String,
-        /// What was there.
+        /// The value found.
         found: String,
-        /// `; supported are …`, or why not.
+        /// `; supported are …`, or why the value is not supported.
         reason: String,
     },
-    /// A setting to be ignored that cannot be.
-    #[error("`{key}` cannot be ignored: it decides what the model computes, and is supported")]
+    /// The caller asked to ignore a setting that must not be ignored.
+    #[error(
+        "`{key}` cannot be ignored: the decoder reads it, and it decides what the model computes"
+    )]
     NotIgnorable {
         /// The key.
         key: String,

@@ -1,11 +1,14 @@
-//! Reading values of a `config.json`. In: an object of the file. Out: a value of the type that is
-//! asked for, or an error that names the file, the key and what was found.
+//! Reading values of a `config.json`. In: an object of the file. Out: a value of the requested type,
+//! or an error that names the file, the key and what was found.
 
 use serde_json::{Map, Value};
 
-use super::ConfigError;
+use super::error::ConfigError;
 
-/// An object of the file, and where it is.
+/// `max_position_embeddings` of a file that does not have the key.
+pub(super) const DEFAULT_POSITIONS: usize = 2048;
+
+/// An object of the file, and its place in the file.
 pub(super) struct Json<'a> {
     pub(super) map: &'a Map<String, Value>,
     origin: &'a str,
@@ -14,7 +17,7 @@ pub(super) struct Json<'a> {
 }
 
 impl<'a> Json<'a> {
-    /// The whole file; settings of unknown effect are passed over if they are among `ignored`.
+    /// The whole file. Unknown settings that `ignored` names are not refused.
     pub(super) fn new(map: &'a Map<String, Value>, origin: &'a str, ignored: &'a [String]) -> Self {
         Self {
             map,
@@ -24,12 +27,12 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Whether the user said that this setting changes nothing.
+    /// Whether the user asked to ignore this setting.
     pub(super) fn is_ignored(&self, key: &str) -> bool {
         self.ignored.contains(&self.path(key))
     }
 
-    /// The value of a key; `null` is absent.
+    /// The value of a key. `null` counts as absent.
     pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
         self.map.get(key).filter(|value| !value.is_null())
     }
@@ -55,7 +58,7 @@ impl<'a> Json<'a> {
         let size = |value: &Value| {
             value
                 .as_u64()
-                // no size of a model is near this; products of two fit a usize
+                // No model has a size near this limit, and the product of two sizes fits a usize.
                 .filter(|n| (1..1 << 31).contains(n))
                 .map(|n| n as usize)
                 .ok_or_else(|| self.wrong(key, "a whole number above 0".to_owned()))

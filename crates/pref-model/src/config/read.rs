@@ -1,24 +1,70 @@
-//! From the JSON of a `config.json` to a [`Config`]: defaults of each family, both spellings.
+//! From the JSON of a `config.json` to a [`Config`], with the defaults of each family.
+
+use std::fs;
+use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::json::Json;
-use super::known::{refuse_honoured, refuse_unknown};
-use super::ropes::ropes;
-use super::{Activation, Architecture, Config, ConfigError, DEFAULT_POSITIONS, LayerKind};
-use crate::dtype::Format;
+use super::architecture::{Activation, Architecture, Config, LayerKind};
+use super::error::ConfigError;
+use super::json::{DEFAULT_POSITIONS, Json};
+use super::keys::{refuse_ignored_settings, refuse_unknown};
+use super::read_rope::ropes;
+use crate::number_format::Format;
 
 const SUPPORTED: &str = "llama, mistral, qwen2, qwen3, gemma3_text";
 
-/// More layers than any model has; a number that lies is refused before anything is made of it.
+/// The largest number of layers that is accepted. No model has more, so a larger number is a damaged
+/// file, and it is refused before memory is allocated for it.
 const MOST_LAYERS: usize = 10_000;
+
+impl Config {
+    /// Reads `config.json` of a model's folder.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file and the key.
+    pub fn from_folder(folder: &Path) -> Result<Self, ConfigError> {
+        Self::from_folder_ignoring(folder, &[])
+    }
+
+    /// Reads `config.json`, but ignores some settings that Pref does not know. `ignored` names
+    /// keys of the file; a key of an object inside it is written `rope_scaling.key`.
+    ///
+    /// # Errors
+    /// The errors of [`from_folder`](Self::from_folder), and an error for an ignored key that
+    /// decides what the decoder computes.
+    pub fn from_folder_ignoring(folder: &Path, ignored: &[String]) -> Result<Self, ConfigError> {
+        let path = folder.join("config.json");
+        let text = fs::read_to_string(&path).map_err(|source| ConfigError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        Self::parse(&text, &path.display().to_string(), ignored)
+    }
+
+    /// Reads the text of a `config.json`; `origin` names it in errors.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the key, what was found and what is supported.
+    pub fn from_json(text: &str, origin: &str) -> Result<Self, ConfigError> {
+        Self::parse(text, origin, &[])
+    }
+
+    fn parse(text: &str, origin: &str, ignored: &[String]) -> Result<Self, ConfigError> {
+        let raw = serde_json::from_str(text).map_err(|error| ConfigError::Json {
+            origin: origin.to_owned(),
+            message: error.to_string(),
+        })?;
+        read(raw, origin, ignored)
+    }
+}
 
 pub(super) fn read(
     raw: Map<String, Value>,
     origin: &str,
     ignored: &[String],
 ) -> Result<Config, ConfigError> {
-    refuse_honoured(ignored)?;
+    refuse_ignored_settings(ignored)?;
     let json = Json::new(&raw, origin, ignored);
     let architecture = match json.text("model_type")?.as_deref() {
         Some("llama") => Architecture::Llama,
@@ -133,7 +179,7 @@ fn activation(json: &Json<'_>, is_gemma: bool) -> Result<Activation, ConfigError
     }
 }
 
-/// Attention of each layer.
+/// The attention of each layer.
 fn layers(
     json: &Json<'_>,
     architecture: Architecture,

@@ -1,4 +1,5 @@
-//! Rotary position embeddings: their base, and how it is stretched.
+//! Rotary position embeddings: the frequencies of their angles, and how these are scaled for long
+//! sequences. In: a layer's settings. Out: one frequency per pair of channels.
 
 use std::f64::consts::PI;
 
@@ -7,21 +8,22 @@ use std::f64::consts::PI;
 pub struct Rope {
     /// Base `θ` of the wavelengths.
     pub theta: f64,
-    /// How positions are stretched.
+    /// How the frequencies are scaled.
     pub scaling: RopeScaling,
 }
 
-/// How positions beyond those of pre-training are reached.
+/// How frequencies are scaled, so that the model can use positions beyond those of pre-training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RopeScaling {
-    /// They are not.
+    /// No scaling.
     None,
     /// All frequencies are divided by `factor`.
     Linear {
-        /// `≥ 1`.
+        /// Divisor, `≥ 1`.
         factor: f64,
     },
-    /// Llama 3.1: low frequencies are divided, high ones kept, those between blended.
+    /// Llama 3.1: low frequencies are divided by `factor`, high frequencies are kept, and those
+    /// between are a mixture of both.
     Llama3 {
         /// Divisor of the low frequencies.
         factor: f64,
@@ -29,29 +31,29 @@ pub enum RopeScaling {
         low_freq_factor: f64,
         /// Wavelengths below `original / high_freq_factor` are high frequencies.
         high_freq_factor: f64,
-        /// Positions of pre-training.
+        /// Number of positions of pre-training.
         original: f64,
     },
     /// YaRN (Peng et al. 2023, section 3.2): channels that turn often within the original positions
-    /// are kept, those that turn seldom divided, and the scores made larger.
+    /// are kept, channels that turn rarely are divided by `factor`, and the attention scores grow.
     Yarn {
         /// Divisor of the low frequencies, `≥ 1`.
         factor: f64,
-        /// Positions of pre-training.
+        /// Number of positions of pre-training.
         original: f64,
         /// Turns within `original` above which a channel is kept.
         beta_fast: f64,
-        /// Turns within `original` below which it is divided.
+        /// Turns within `original` below which a channel is divided by `factor`.
         beta_slow: f64,
-        /// What rotated queries and keys are multiplied by.
+        /// Factor of the rotated queries and keys.
         attention_factor: f64,
-        /// The range of channels between is widened to whole channels.
+        /// Whether the limits of the range between both are rounded outwards to whole channels.
         truncates: bool,
     },
 }
 
 impl Rope {
-    /// Angle a position of each pair of channels, radians, `head_dim / 2` of them.
+    /// Angle per position of each pair of channels, radians, `[head_dim / 2]`.
     pub(crate) fn frequencies(&self, head_dim: usize) -> Vec<f64> {
         let plain = |i: usize| self.theta.powf(-2.0 * i as f64 / head_dim as f64);
         let channels = 0..head_dim / 2;
@@ -80,7 +82,7 @@ impl Rope {
                 truncates,
                 attention_factor: _,
             } => {
-                // the channel that makes so many turns within the original positions
+                // the channel that makes this many turns within the original positions
                 let channel = |turns: f64| {
                     let base = 2.0 * self.theta.ln();
                     head_dim as f64 * (original / (turns * 2.0 * PI)).ln() / base
@@ -97,7 +99,7 @@ impl Rope {
         }
     }
 
-    /// What `cos` and `sin` of the angles are multiplied by.
+    /// Factor of the cosines and sines of the angles.
     pub(crate) fn amplitude(&self) -> f64 {
         match self.scaling {
             RopeScaling::Yarn {
@@ -108,7 +110,7 @@ impl Rope {
     }
 }
 
-/// A frequency that is kept to a part, from 0 to 1, and divided for the rest.
+/// `kept · frequency + (1 − kept) · frequency / factor`, with `kept` limited to 0 to 1.
 fn blend(frequency: f64, factor: f64, kept: f64) -> f64 {
     let kept = kept.clamp(0.0, 1.0);
     kept * frequency + (1.0 - kept) * frequency / factor

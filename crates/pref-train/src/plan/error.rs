@@ -1,41 +1,41 @@
-//! What can be wrong with a plan.
+//! Why settings do not make a plan.
 
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// Settings that make no plan.
+/// Settings do not make a plan.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PlanError {
     /// The file cannot be read.
     #[error("{}: {source}", path.display())]
     Read {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The file is no TOML.
+    /// The file is not TOML.
     #[error("{}: {message}", path.display())]
     Toml {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Line, column and what is wrong there.
+        /// Line, column and what the parser expected there.
         message: String,
     },
-    /// A setting nobody knows.
+    /// A setting that does not exist.
     #[error("unknown setting `{key}` in {origin}{suggestion}")]
     UnknownKey {
         /// The key, with its section.
         key: String,
         /// The file, or `--set`.
         origin: String,
-        /// `; did you mean …?` or the section's settings.
+        /// `; did you mean …?` or the list of settings.
         suggestion: String,
     },
-    /// The same setting under two names.
+    /// The same setting was given under two names.
     #[error("`{first}` and `{second}` in {origin} are the same setting; keep one")]
     Twice {
         /// One spelling.
@@ -45,7 +45,7 @@ pub enum PlanError {
         /// The file, or `--set`.
         origin: String,
     },
-    /// A number that is none.
+    /// A number is not finite.
     #[error("`{key}` from {origin} must be a finite number, found nan or inf")]
     NotFinite {
         /// The setting.
@@ -53,84 +53,84 @@ pub enum PlanError {
         /// The file, or `--set`.
         origin: String,
     },
-    /// A `--set` without `=`.
-    #[error("`--set {0}` is no `key=value`, such as `train.learning-rate=5e-7`")]
+    /// The argument of `--set` has no `=`.
+    #[error("`--set {0}` is not a `key=value`, such as `train.learning-rate=5e-7`")]
     NoPair(String),
-    /// A setting without a default is absent.
+    /// A required setting is missing.
     #[error("`{key}` is not set: {expected}; give {flag} or set it in the plan")]
     Required {
         /// The setting.
         key: &'static str,
-        /// What it takes.
+        /// What was expected.
         expected: &'static str,
         /// The flag that sets it.
         flag: &'static str,
     },
-    /// A value of the wrong type, or an objective that is none.
+    /// A value has the wrong type, or the objective does not exist.
     #[error("`{key}`: {message}")]
     Value {
         /// The setting.
         key: String,
-        /// What is wrong with it.
+        /// The problem.
         message: String,
     },
-    /// A number outside its range.
+    /// A number is outside its range.
     #[error("`{key}` must be {expected}, found {value}")]
     OutOfRange {
         /// The setting.
         key: &'static str,
-        /// What was there.
+        /// The value found.
         value: String,
-        /// What it takes.
+        /// What was expected.
         expected: &'static str,
     },
-    /// An objective on two sets, and one is given.
+    /// The objective needs two sets, and only one is given.
     #[error(
-        "{method} mixes pairs with reasoning traces and pairs with emptied ones; set `data.empty` to a file of the latter"
+        "{method} mixes pairs with reasoning traces and pairs with emptied traces; set `data.empty` to a file of pairs with emptied traces"
     )]
     NeedsEmptySet {
         /// The method.
         method: &'static str,
     },
-    /// A second set that nothing reads.
+    /// The objective does not use the second set.
     #[error(
-        "{method} has no use for pairs with emptied traces; leave `{key}` out, or set `objective.method` to \"bvpo\""
+        "{method} does not use pairs with emptied traces; leave `{key}` out, or set `objective.method` to \"bvpo\""
     )]
     IgnoredEmptySet {
         /// The method.
         method: &'static str,
-        /// The setting that names them.
+        /// The setting that names the set.
         key: &'static str,
     },
-    /// Evaluation pairs from two places.
+    /// Two settings give evaluation pairs.
     #[error(
-        "`data.eval` and `data.eval-fraction` = {fraction} both say what is held out for evaluation; give one of them"
+        "`data.eval` and `data.eval-fraction` = {fraction} both give evaluation pairs; keep one of them"
     )]
     TwoEvaluations {
         /// The fraction.
         fraction: f64,
     },
-    /// The learning rate would never reach its peak.
+    /// The warm-up is longer than the run, so the learning rate would never reach its peak.
     #[error(
-        "`train.warmup-steps` = {warmup} is longer than the run of {steps} steps; lower it, or train for more"
+        "`train.warmup-steps` = {warmup} is longer than the run of {steps} steps; lower it, or train for more steps"
     )]
     LongWarmup {
-        /// Steps of the warm-up.
+        /// Number of steps of the warm-up.
         warmup: usize,
-        /// Steps of the run.
+        /// Number of steps of the run.
         steps: usize,
     },
-    /// One of two sets has evaluation pairs.
+    /// Only one of two sets has evaluation pairs.
     #[error(
         "`data.eval` and `data.empty-eval` go together: give both, or neither and `data.eval-fraction`"
     )]
     HalfEvaluation,
-    /// The best α of gradient estimates, which training does not take.
+    /// The optimal α needs estimates of gradients, which training does not make.
     #[error(
-        "`objective.alpha` = \"optimal\" follows from estimates of both sets' gradients, which training does not take; `pref loss` computes it from them, set it to that number"
+        "`objective.alpha` = \"optimal\" is computed from estimates of both sets' gradients, and training makes no such estimates; compute it with `pref loss`, and set `objective.alpha` to that number"
     )]
     NoMoments,
-    /// No reference for an objective of log-ratios.
+    /// The objective needs a reference, and there is none.
     #[error(
         "{method} compares the policy with a reference; set `model.reference` to \"precomputed\" or \"frozen-copy\""
     )]
@@ -138,15 +138,15 @@ pub enum PlanError {
         /// The method.
         method: &'static str,
     },
-    /// Precomputed log-probs of tokens, where whole distributions are compared.
+    /// The objective compares whole distributions, and only log-probs of tokens are available.
     #[error(
-        "{method} compares the next-token distributions of policy and reference, and log-probs of tokens do not hold them; set `model.reference` to \"frozen-copy\" or leave it out"
+        "{method} compares the next-token distributions of policy and reference, which precomputed log-probs do not contain; set `model.reference` to \"frozen-copy\" or leave it out"
     )]
     NeedsDistributions {
         /// The method.
         method: &'static str,
     },
-    /// A reference for an objective that has none.
+    /// The objective does not use a reference, and one is given.
     #[error(
         "{method} uses no reference; set `model.reference` to \"none\" or leave it out, and `model.reference-path` as well"
     )]

@@ -1,24 +1,40 @@
-//! The objective that settings describe. In: the settings of the section `objective`, in the order
-//! in which they were given, and TRL's words for losses. Out: a checked objective. A setting that
-//! the method does not have is refused, whichever of the two came first.
+//! The section `objective` of a plan. In: the settings of the objective in the order in which they were
+//! given, and TRL's names of losses. Out: a checked objective. A setting that the method does not have
+//! is refused, whether the method or the setting came first.
 
 use pref_core::{ConfigError, Method, ObjectiveConfig};
 use serde_json::{Value, json};
 
-use super::PlanError;
-use super::keys::Given;
+use super::error::PlanError;
+use super::keys::LOSS_TYPE;
 
-/// TRL's name of the setting that is `objective.method` here.
-pub(super) const LOSS_TYPE: &str = "loss_type";
+/// A setting as a user gave it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Given {
+    /// `section.key` as the plan spells it.
+    pub(super) name: String,
+    /// The key as the user spelled it.
+    pub(super) spelled: String,
+    pub(super) value: Value,
+    /// Where it was given: a file, or `--set`.
+    pub(super) origin: String,
+}
 
-/// The objective of these settings; dpo where none names a method.
+impl Given {
+    /// Whether it was given under this name of TRL.
+    pub(super) fn is_spelled(&self, alias: &str) -> bool {
+        self.spelled.replace('-', "_") == alias
+    }
+}
+
+/// The objective of these settings; dpo if none of them names a method.
 pub(super) fn objective(given: &[Given]) -> Result<ObjectiveConfig, PlanError> {
     let mut objective = json!({});
     for setting in given {
         let Some(path) = setting.name.strip_prefix("objective.") else {
             continue;
         };
-        // `inner.method` is a setting of the objective within
+        // `inner.method` is a setting of the inner objective
         let mut place = &mut objective;
         for name in path.split('.') {
             if !place.is_object() {
@@ -65,7 +81,7 @@ pub(super) fn objective(given: &[Given]) -> Result<ObjectiveConfig, PlanError> {
     })
 }
 
-/// The method that a `loss_type` is, with the settings that TRL's loss implies.
+/// The method of one of TRL's `loss_type`s, with the settings that it implies.
 fn translated(value: &Value) -> Result<Value, PlanError> {
     let wrong = |message: String| PlanError::Value {
         key: LOSS_TYPE.to_owned(),
@@ -80,7 +96,7 @@ fn translated(value: &Value) -> Result<Value, PlanError> {
                 .map(|m| format!("{{method = {}}}", m["method"]));
             let terms: Vec<String> = terms.collect();
             return Err(wrong(format!(
-                "several losses are a sum here: set `objective.method` to \"sum\" and `objective.terms` to [{}], each with its settings and a `weight`",
+                "several losses are the method \"sum\" here: set `objective.method` to \"sum\" and `objective.terms` to [{}], each with its settings and a `weight`",
                 terms.join(", ")
             )));
         }
@@ -91,10 +107,11 @@ fn translated(value: &Value) -> Result<Value, PlanError> {
             "must be a word or a list of words, found {word}"
         )));
     };
-    of_loss_type(word).map_err(|reason| wrong(format!("TRL's `{word}` is not here: {reason}")))
+    of_loss_type(word).map_err(|reason| wrong(format!("TRL's `{word}` is not available: {reason}")))
 }
 
-/// The method of one of TRL's words, or why there is none. Any other word is a method's own name.
+/// The method for one of TRL's names, or the reason why there is none. Any other name is returned as
+/// the name of a method.
 fn of_loss_type(word: &str) -> Result<Value, &'static str> {
     let method = match word.replace('-', "_").as_str() {
         "sigmoid" => "dpo",
@@ -127,7 +144,7 @@ fn of_loss_type(word: &str) -> Result<Value, &'static str> {
     Ok(json!({ "method": method }))
 }
 
-/// Refuses one of TRL's words as the name of a method, with the name that the method has here.
+/// Refuses one of TRL's names as the name of a method, and gives our name.
 fn refuse_loss_type(value: &Value) -> Result<(), PlanError> {
     let Some(word) = value.as_str().filter(|w| Method::from_name(w).is_none()) else {
         return Ok(());
@@ -140,7 +157,7 @@ fn refuse_loss_type(value: &Value) -> Result<(), PlanError> {
             )
         }
         Ok(_) => return Ok(()),
-        Err(reason) => format!("`{word}` is TRL's `loss_type`, and not here: {reason}"),
+        Err(reason) => format!("`{word}` is TRL's `loss_type`, and is not available: {reason}"),
     };
     Err(PlanError::Value {
         key: "objective.method".to_owned(),

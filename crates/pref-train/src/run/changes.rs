@@ -1,20 +1,20 @@
-//! Which settings a resumed run may change. In: the plan that the run has followed, and the one it
-//! is resumed with. Out: the changes, or the settings that must stay as they were.
+//! The settings that a resumed run may change. In: the previous plan of the run, and the plan to resume with.
+//! Out: the changes, or the settings that must not change.
 
 use std::collections::BTreeSet;
 use std::io;
 
 use serde_json::{Value, json};
 
+use super::checkpoint;
 use super::folder::Folder;
 use super::pins;
-use crate::checkpoint;
 use crate::error::TrainError;
 use crate::plan::{Plan, TrainPlan};
 
-/// Settings that may differ: how long the run is (it can only get longer, which is checked once the
-/// rows are counted), the learning rate, the rows to leave out, what is written when, and where the
-/// inputs are, whose content is checked by fingerprints.
+/// Settings that may change: the length of the run (it can only grow, which is checked when the number of
+/// rows is known), the learning rate, the rows to leave out, what is written and when, and the paths of the
+/// inputs, because fingerprints check their content.
 const FREE: [&str; 18] = [
     "train.steps",
     "train.epochs",
@@ -36,19 +36,19 @@ const FREE: [&str; 18] = [
     "data.empty-eval",
 ];
 
-/// A run that goes on: what its folder says of it, and what is to change.
+/// The previous plan of a run, as far as resuming needs it.
 #[derive(Clone, Debug)]
-pub(super) struct Begun {
-    /// Optimiser steps, or none and then passes over the data.
+pub(super) struct PreviousPlan {
+    /// Number of optimiser steps. If it was not set, `epochs` gives the length.
     steps: Option<usize>,
     epochs: f64,
-    /// `key: then → now` for settings that change.
+    /// `key: then → now` for each setting that changes.
     pub(super) changes: Vec<String>,
 }
 
-impl Begun {
-    /// Compares the plan in a run's folder with the one it is resumed with, which takes over what the
-    /// run has pinned.
+impl PreviousPlan {
+    /// Compares the plan in a run's folder with the plan to resume with. The latter also gets the values
+    /// that the run has pinned.
     ///
     /// # Errors
     /// [`TrainError::NothingToResume`] for a folder without a checkpoint, [`TrainError::OtherPlan`]
@@ -59,15 +59,15 @@ impl Begun {
                 folder: folder.path().to_owned(),
             });
         }
-        let no_toml = |message: String| {
+        let not_toml = |message: String| {
             let path = folder.file("plan.toml");
             TrainError::file(&path)(io::Error::other(message))
         };
         let then: Value =
-            toml::from_str(&folder.read("plan.toml")?).map_err(|e| no_toml(e.to_string()))?;
+            toml::from_str(&folder.read("plan.toml")?).map_err(|e| not_toml(e.to_string()))?;
         pins::adopt(plan, &then);
         let now: Value =
-            toml::from_str(&plan.to_toml()).map_err(|error| no_toml(error.to_string()))?;
+            toml::from_str(&plan.to_toml()).map_err(|error| not_toml(error.to_string()))?;
         let mut changes = Changes::default();
         changes.collect("", Some(&then), Some(&now));
         if !changes.fixed.is_empty() {
@@ -84,10 +84,10 @@ impl Begun {
         })
     }
 
-    /// The run's new length in steps, for this number of rows.
+    /// The number of steps of the resumed run on this number of rows.
     ///
     /// # Errors
-    /// [`TrainError::Shorter`] if it is less than it was.
+    /// [`TrainError::Shorter`] if the run would be shorter than before.
     pub(super) fn check_length(&self, plan: &Plan, n_rows: usize) -> Result<usize, TrainError> {
         let now = plan.train.total_steps(n_rows);
         let then = TrainPlan {
@@ -110,9 +110,9 @@ impl Begun {
 /// `key: then → now` for settings that differ.
 #[derive(Debug, Default)]
 struct Changes {
-    /// Those that may.
+    /// Settings that may change.
     free: Vec<String>,
-    /// Those that may not.
+    /// Settings that must not change.
     fixed: Vec<String>,
 }
 
@@ -139,7 +139,7 @@ impl Changes {
     }
 }
 
-/// A line of `changes.jsonl`, which records with which settings a run went on after a step.
-pub(super) fn line(step: usize, changes: &[String]) -> String {
+/// A line of `changes.jsonl`, which records the settings that changed after a step.
+pub(super) fn change_line(step: usize, changes: &[String]) -> String {
     format!("{}\n", json!({"step": step, "changes": changes}))
 }

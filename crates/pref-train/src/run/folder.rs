@@ -1,12 +1,14 @@
-//! The files of a run's folder besides its checkpoints: plan, metrics, changes of settings, and what
-//! killed writes have left. In: lines and texts. Out: files that are complete at any moment.
+//! The files of a run's folder besides its checkpoints: plan, metrics, and changes of settings. In: lines and
+//! texts. Out: files that are complete at any moment.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::checkpoint;
-use crate::durable::{remove_leftovers, write_file};
+use pref_model::write_file;
+
+use super::checkpoint;
+use crate::durable::remove_leftovers;
 use crate::error::TrainError;
 use crate::metrics::Record;
 use crate::plan::Plan;
@@ -24,6 +26,7 @@ impl Folder {
         &self.0
     }
 
+    /// The path of a file in the folder.
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
@@ -47,7 +50,7 @@ impl Folder {
         }
     }
 
-    /// Removes what writes left that were killed in the middle.
+    /// Removes the temporary files of killed writes.
     pub(super) fn remove_leftovers(&self) -> Result<(), TrainError> {
         for folder in [&self.0, &checkpoint::folder(&self.0)] {
             remove_leftovers(folder).map_err(TrainError::file(folder))?;
@@ -68,19 +71,19 @@ impl Folder {
         }
     }
 
-    /// Writes a small file whole or not at all.
+    /// Writes a small file, which is complete or unchanged at any moment.
     pub(super) fn write(&self, name: &str, text: &str) -> Result<(), TrainError> {
         let path = self.file(name);
         write_file(&path, text.as_bytes()).map_err(TrainError::file(&path))
     }
 
-    /// A small file as text.
+    /// Reads a small file.
     pub(super) fn read(&self, name: &str) -> Result<String, TrainError> {
         let path = self.file(name);
         fs::read_to_string(&path).map_err(TrainError::file(&path))
     }
 
-    /// Adds a line or some.
+    /// Appends lines to a file.
     pub(super) fn append(&self, name: &str, lines: &str) -> Result<(), TrainError> {
         let path = self.file(name);
         let mut options = OpenOptions::new();
@@ -89,12 +92,12 @@ impl Folder {
         written.map_err(TrainError::file(&path))
     }
 
-    /// Adds a line to the metrics.
+    /// Appends a line to the metrics.
     pub(super) fn log(&self, record: &Record) -> Result<(), TrainError> {
         self.append("metrics.jsonl", &line(record))
     }
 
-    /// The lines of the metrics that are complete, and what they say.
+    /// The complete lines of the metrics, as text and as records.
     fn lines(&self) -> Result<Vec<(String, Record)>, TrainError> {
         let text = match self.read("metrics.jsonl") {
             Err(TrainError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -106,13 +109,13 @@ impl Folder {
         Ok(text.lines().filter_map(complete).collect())
     }
 
-    /// What the metrics say so far.
+    /// The records in the metrics so far.
     pub(super) fn records(&self) -> Result<Vec<Record>, TrainError> {
         let lines = self.lines()?.into_iter();
         Ok(lines.map(|(_, record)| record).collect())
     }
 
-    /// Drops the lines of the metrics after a step, and adds one that could not be written then.
+    /// Removes the lines of the metrics after a step, and adds the line that could not be written then.
     pub(super) fn rewind(&self, step: usize, unwritten: Option<&Record>) -> Result<(), TrainError> {
         let mut lines = self.lines()?;
         lines.retain(|(_, record)| record.step() <= step);
@@ -127,6 +130,6 @@ impl Folder {
 }
 
 fn line(record: &Record) -> String {
-    let text = serde_json::to_string(record).expect("a record is numbers under names");
+    let text = serde_json::to_string(record).expect("a record consists of numbers with names");
     format!("{text}\n")
 }

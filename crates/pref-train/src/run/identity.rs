@@ -1,24 +1,26 @@
-//! What a run was started on. In: the model folders and the sets of tokens. Out: a fingerprint of
-//! each, kept in every checkpoint, so that a run goes on only with what it began with.
+//! The inputs that a run began with. In: models, tokenizer files and rows. Out: a fingerprint of each, which
+//! every checkpoint holds, so that a run continues only with the same inputs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::digest::hex;
 use crate::error::TrainError;
-use crate::examples::Examples;
 use crate::plan::Plan;
-use crate::reference::{Set, Sets};
+use crate::sets::{DataSet, Examples, PerSet};
 
 /// A fingerprint for each input of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identity(BTreeMap<String, Fingerprint>);
 
-/// What an input was.
+/// The size and the hash of an input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Fingerprint {
     /// Its size, such as `10 rows`.
@@ -28,33 +30,38 @@ pub(crate) struct Fingerprint {
 }
 
 impl Identity {
-    /// Reads every byte of the model's weights once, and every row.
-    pub(super) fn of(plan: &Plan, sets: &Sets<Examples>) -> Result<Self, TrainError> {
+    /// The fingerprints of all inputs, given that of the policy's weights. Reads every row, and every byte
+    /// of the weights of a separate reference.
+    pub(super) fn of(
+        plan: &Plan,
+        policy: Fingerprint,
+        sets: &PerSet<Examples>,
+    ) -> Result<Self, TrainError> {
         let model = &plan.model.path;
         let mut inputs = BTreeMap::new();
         let mut add = |name: &str, fingerprint| inputs.insert(name.to_owned(), fingerprint);
-        add(POLICY, weights(model)?);
+        add(POLICY, policy);
         if let Some(path) = &plan.model.reference_path {
-            add(REFERENCE, weights(path)?);
+            add(REFERENCE, weight_fingerprint(path)?);
         }
         let is_tokenizer = |name: &str| TOKENIZER_FILES.contains(&name);
         add("the tokenizer of model.path", files(model, is_tokenizer)?);
         let is_template = |name: &str| TEMPLATE_FILES.contains(&name);
         let template = files(model, is_template)?;
         add("the tokenizer's settings and chat template", template);
-        for set in Set::ALL {
+        for set in DataSet::ALL {
             add(set.title(), rows(sets.of(set)));
         }
         Ok(Self(inputs))
     }
 
-    /// The weights of the reference, which are the policy's where it has none of its own.
+    /// The weights of the reference, which are those of the policy if there is no separate reference.
     pub(super) fn reference_weights(&self) -> &Fingerprint {
         let own = self.0.get(REFERENCE).or(self.0.get(POLICY));
-        own.expect("the policy's weights are the first input")
+        own.expect("the weights of the policy are always an input")
     }
 
-    /// `input: then, now` for each input that is not what it was.
+    /// A description of each input that changed: name, size and hash then and now.
     pub(super) fn differences(&self, now: &Self) -> Vec<String> {
         let names: BTreeSet<_> = self.0.keys().chain(now.0.keys()).collect();
         let differing = names.into_iter().filter_map(|name| {
@@ -82,14 +89,14 @@ const TEMPLATE_FILES: [&str; 5] = [
     "added_tokens.json",
 ];
 
-/// Configuration and weights of a model's folder.
-fn weights(model: &Path) -> Result<Fingerprint, TrainError> {
+/// The fingerprint of the configuration and the weights in a model folder.
+pub(super) fn weight_fingerprint(model: &Path) -> Result<Fingerprint, TrainError> {
     files(model, |name| {
         name == "config.json" || name.ends_with(".safetensors")
     })
 }
 
-/// Names and bytes of some files of a folder.
+/// The fingerprint of some files of a folder: their names and bytes.
 fn files(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<Fingerprint, TrainError> {
     let wanted = |entry: io::Result<fs::DirEntry>| -> Option<PathBuf> {
         let path = entry.ok()?.path();
@@ -113,11 +120,11 @@ fn files(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<Fingerprint,
     })
 }
 
-/// A set's rows as they are stored: tokens with what objectives look at besides, in order.
+/// The fingerprint of the stored rows of a data set, in order.
 fn rows(examples: &Examples) -> Fingerprint {
     let mut hash = Sha256::new();
     for index in 0..examples.len() {
-        let bytes = examples.stored(index);
+        let bytes = examples.bytes_of(index);
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     }
@@ -131,7 +138,40 @@ fn counted(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-/// A digest in hexadecimal.
-pub(crate) fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+/// The fingerprint of the parameters of a module: their names and values.
+pub(super) fn parameter_fingerprint<B: Backend, M: Module<B>>(module: &M) -> Fingerprint {
+    let mut hasher = ParameterHasher {
+        path: Vec::new(),
+        hash: Sha256::new(),
+        n: 0,
+    };
+    module.visit(&mut hasher);
+    Fingerprint {
+        size: counted(hasher.n, "parameter"),
+        sha256: hex(hasher.hash),
+    }
+}
+
+struct ParameterHasher {
+    path: Vec<String>,
+    hash: Sha256,
+    n: usize,
+}
+
+impl<B: Backend> ModuleVisitor<B> for ParameterHasher {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        self.hash.update(self.path.join("."));
+        for value in param.val().into_data().iter::<f32>() {
+            self.hash.update(value.to_le_bytes());
+        }
+        self.n += 1;
+    }
 }

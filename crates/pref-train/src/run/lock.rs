@@ -1,5 +1,5 @@
-//! One writer for a run's folder. In: the folder. Out: a lock that other processes respect, held
-//! until it is dropped. A run that ends before it writes anything leaves no folder behind.
+//! One writer per run folder. In: the folder. Out: a lock that other processes respect, until it is dropped.
+//! A run that ends before it writes anything removes its folder.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Makes the folder where it is not there, and locks it.
+    /// Creates the folder if necessary, and locks it.
     ///
     /// # Errors
     /// [`TrainError::Locked`] names the process that holds the lock.
@@ -38,15 +38,14 @@ impl Lock {
                         process: fs::read_to_string(&path).unwrap_or_default(),
                     });
                 }
-                // a file system without locks: one writer cannot be enforced, training can go on
+                // The file system has no locks. One writer cannot be enforced, but training can continue.
                 Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
                 Err(TryLockError::Error(error)) => return Err(failed()(error)),
             }
             let process = std::process::id().to_string();
             file.set_len(0).map_err(failed())?;
             file.write_all(process.as_bytes()).map_err(failed())?;
-            // a process that ended in between may have removed the file that was locked here, where a
-            // file can be removed while it is open
+            // Except on Windows, another process that ended meanwhile can have removed the locked file.
             let is_there = || fs::read_to_string(&path).is_ok_and(|text| text == process);
             if cfg!(windows) || is_there() {
                 return Ok(Self {
@@ -59,12 +58,12 @@ impl Lock {
 }
 
 impl Drop for Lock {
-    /// Removes the folder where nothing was written into it.
+    /// Removes the folder if nothing was written into it.
     fn drop(&mut self) {
         let is_lock = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|e| e.file_name() == NAME);
         let is_unused = fs::read_dir(&self.folder).is_ok_and(|mut all| all.all(is_lock));
         if is_unused {
-            // the error that ended the run is the one to report
+            // An error here is not reported, because the error that ended the run matters more.
             let _ = fs::remove_file(self.folder.join(NAME));
             let _ = fs::remove_dir(&self.folder);
         }

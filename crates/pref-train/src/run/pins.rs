@@ -1,5 +1,5 @@
-//! Inputs that vary by themselves, held where they are. In: a plan. Out: the plan with what was found
-//! at the run's start, which its folder keeps, so that a resumed run reads the same.
+//! Inputs that change over time: the date in a chat template, and data sets of the hub. In: a plan. Out: the
+//! plan with their values at the start of the run, so that a resumed run reads the same.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::error::TrainError;
 use crate::plan::{DataPlan, Plan};
 use crate::tracker::Tracker;
 
-/// Takes over what the run has pinned at its start, where the plan itself says nothing of it.
+/// Copies the values that the run pinned at its start into a plan that does not set them.
 pub(super) fn adopt(plan: &mut Plan, then: &Value) {
     let then = &then["data"];
     let time = &mut plan.data.template_time;
@@ -25,12 +25,12 @@ pub(super) fn adopt(plan: &mut Plan, then: &Value) {
     }
 }
 
-/// Pins data sets of the hub to the commits that they are now.
+/// Pins data sets of the hub to their current commits.
 pub(super) fn data(plan: &mut Plan, tracker: &mut dyn Tracker) -> Result<(), TrainError> {
     for (key, path) in paths(&mut plan.data) {
         let pin = pinned(path)?;
         if pin != *path {
-            tracker.note(&format!("data.{key} is {} from here on", pin.display()));
+            tracker.note(&format!("data.{key} is pinned to {}", pin.display()));
             *path = pin;
         }
     }
@@ -49,12 +49,12 @@ pub(super) fn tokenizer(
     let now = || chrono::Local::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, false);
     let time = plan.data.template_time.get_or_insert_with(now);
     tracker.note(&format!(
-        "the chat template writes the time; this run always gives it {time} (data.template-time)"
+        "the chat template writes the current time; this run always uses {time} (data.template-time)"
     ));
     Ok(tokenizer.at_time(time)?)
 }
 
-/// The sets that a plan names.
+/// The paths of the data sets of a plan.
 fn paths(data: &mut DataPlan) -> impl Iterator<Item = (&'static str, &mut PathBuf)> {
     let others = [
         ("eval", &mut data.eval),

@@ -1,5 +1,5 @@
-//! The way to the first step. In: a plan, and a run to go on with, if there is one. Out: a trainer
-//! with policy, reference, rows and optimiser, or the news that it was asked to stop.
+//! The set-up of a run. In: a plan, and the plan of the run to resume, if there is one. Out: a trainer with
+//! policy, reference, rows and optimiser, or the outcome of a run that was asked to stop.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -7,57 +7,105 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::module::AutodiffModule;
-use burn::tensor::backend::{AutodiffBackend, Backend};
 use pref_data::{BatchLayout, Tokenizer};
-use pref_model::Decoder;
+use pref_model::Policy;
 
-use super::changes::Begun;
+use super::changes::PreviousPlan;
 use super::folder::Folder;
 use super::identity::Identity;
-use super::{Fingerprint, Outcome};
-use crate::checkpoint::{self, Restored};
-use crate::data::examples;
+use super::models::Models;
+use super::outcome::Outcome;
+use super::restore::{Restored, load_newest};
 use crate::error::TrainError;
-use crate::examples::Examples;
-use crate::known::{KnownLogProbs, Places};
 use crate::plan::{Plan, ReferenceKind};
-use crate::reference::{Reference, Set, Sets, cache_key, fill_log_probs};
+use crate::reference::{
+    CacheLayout, CacheWriter, CachedLogProbs, Reference, cache_key, score_rows,
+};
+use crate::sets::{DataSet, Examples, PerSet, read_sets};
+use crate::step::{TrainBackend, TrainablePolicy, Trainer};
 use crate::tracker::Tracker;
-use crate::trainer::{Parts, Trainer};
-use crate::turn::turn;
 
 /// What a trainer is made from.
-pub(super) struct Sources<'a> {
+pub(super) struct Start<'a> {
     pub(super) plan: &'a Plan,
     pub(super) tokenizer: &'a Tokenizer,
     pub(super) folder: &'a Folder,
-    /// The run that goes on, if it is not a new one.
-    pub(super) begun: Option<&'a Begun>,
+    /// The plan of the run to resume.
+    pub(super) previous: Option<&'a PreviousPlan>,
 }
 
-impl Sources<'_> {
-    /// Reads, tokenises and loads everything that the plan names, and restores the newest checkpoint
-    /// of a run that goes on, unless it is asked to stop.
-    pub(super) fn trainer<B: AutodiffBackend>(
+/// A run that is ready for its next step.
+pub(super) struct Ready<B: TrainBackend, M: Models<B>> {
+    pub(super) trainer: Trainer<B, M::Policy>,
+    pub(super) identity: Identity,
+}
+
+/// The model that gives the reference log-probs.
+type ReferenceModel<B, M> = <<M as Models<B>>::Policy as AutodiffModule<B>>::InnerModule;
+
+impl Start<'_> {
+    /// Reads, tokenises and loads everything that the plan names, and restores the newest checkpoint of
+    /// the run to resume. Breaks if the run is asked to stop meanwhile.
+    pub(super) fn ready<B: TrainBackend, M: Models<B>>(
         &self,
+        models: &M,
         device: &B::Device,
         tracker: &mut dyn Tracker,
         stop: &AtomicBool,
-    ) -> Result<ControlFlow<Outcome, Trainer<B>>, TrainError> {
-        let Sources {
-            plan,
-            tokenizer,
-            folder,
-            begun,
-        } = *self;
-        let ignored = &plan.model.ignore_config;
-        let base = {
-            let _turn = turn();
-            Decoder::<B>::load_ignoring(&plan.model.path, ignored, device)?
+    ) -> Result<ControlFlow<Outcome, Ready<B, M>>, TrainError> {
+        let plan = self.plan;
+        let policy = models.policy(plan, device)?;
+        if plan.train.share_prompts && !policy.shares_prompts() {
+            return Err(TrainError::NoSharedPrompts);
+        }
+        let n_ids = policy.vocab_size();
+        let sets = self.sets(n_ids, policy.max_positions(), tracker)?;
+        let layout = self.layout(n_ids);
+        let identity = Identity::of(plan, models.fingerprint(plan, &policy)?, &sets)?;
+        let restored = match self.previous {
+            Some(previous) => {
+                let total = previous.check_length(plan, sets.of(DataSet::Train).len())?;
+                Some(self.restore(&policy, total, &identity, device, tracker)?)
+            }
+            None => None,
         };
-        let config = base.config();
-        let n_ids = config.vocab_size();
-        let positions = config.max_position_embeddings();
+        let load_reference = || match &plan.model.reference_path {
+            Some(path) => models.reference(plan, path, device),
+            None => Ok(policy.reference().valid()),
+        };
+        let reference = match plan.model.reference {
+            ReferenceKind::None => Reference::None,
+            ReferenceKind::FrozenCopy => Reference::Model(Box::new(load_reference()?)),
+            ReferenceKind::Precomputed => {
+                let key = cache_key(&identity.reference_weights().sha256, &sets);
+                let precomputing = Precomputing {
+                    folder: self.folder,
+                    key: &key,
+                    sets: &sets,
+                    layout,
+                    device,
+                };
+                match precomputing.log_probs::<B, M>(load_reference, tracker, stop)? {
+                    ControlFlow::Continue(cached) => Reference::Cached(cached),
+                    ControlFlow::Break(outcome) => return Ok(ControlFlow::Break(outcome)),
+                }
+            }
+        };
+        let mut trainer = Trainer::new(plan, policy, reference, sets, layout, device)?;
+        if let Some(restored) = restored {
+            trainer.restore(restored.policy, restored.moments, restored.position);
+        }
+        Ok(ControlFlow::Continue(Ready { trainer, identity }))
+    }
+
+    /// The rows of all data sets, for a model with this number of ids and positions.
+    fn sets(
+        &self,
+        n_ids: usize,
+        positions: usize,
+        tracker: &mut dyn Tracker,
+    ) -> Result<PerSet<Examples>, TrainError> {
+        let plan = self.plan;
         let max_length = plan.data.max_length.unwrap_or(positions.min(1024));
         if max_length > positions {
             return Err(TrainError::TooLong {
@@ -66,69 +114,43 @@ impl Sources<'_> {
                 positions,
             });
         }
-        let sets = examples(plan, tokenizer, max_length, n_ids, tracker)?;
-        let n_rows = sets.of(Set::Train).len();
+        let sets = read_sets(plan, self.tokenizer, max_length, n_ids, tracker)?;
+        let n_rows = sets.of(DataSet::Train).len();
         plan.train.check_warmup(plan.train.total_steps(n_rows))?;
-        let layout = BatchLayout {
-            pad_id: [tokenizer.pad_id(), tokenizer.eos_id()]
+        Ok(sets)
+    }
+
+    /// How rows become batches, for a model with this number of ids.
+    fn layout(&self, n_ids: usize) -> BatchLayout {
+        let train = &self.plan.train;
+        BatchLayout {
+            pad_id: [self.tokenizer.pad_id(), self.tokenizer.eos_id()]
                 .into_iter()
                 .flatten()
                 .find(|&id| (id as usize) < n_ids)
                 .unwrap_or(0),
-            pad_to_multiple_of: plan.train.pad_to_multiple_of,
-            pairs: plan.train.batch_size,
-            tokens: plan.train.batch_tokens,
-            shares_prompts: plan.train.share_prompts,
-        };
-        let identity = Identity::of(plan, &sets)?;
-        let restored = match begun {
-            Some(begun) => {
-                let total = begun.check_length(plan, n_rows)?;
-                Some(self.restore(&base, total, &identity, device, tracker)?)
-            }
-            None => None,
-        };
-        let scoring = Scoring {
-            plan,
-            folder,
-            weights: identity.reference_weights(),
-            sets: &sets,
-            layout,
-            device,
-        };
-        let reference = match scoring.reference(|| base.valid(), tracker, stop)? {
-            ControlFlow::Continue(reference) => reference,
-            ControlFlow::Break(outcome) => return Ok(ControlFlow::Break(outcome)),
-        };
-        let parts = Parts {
-            policy: base,
-            reference,
-            sets,
-            layout,
-            device: device.clone(),
-        };
-        let mut trainer = Trainer::new(plan, parts, identity)?;
-        if let Some(restored) = restored {
-            trainer.restore(restored);
+            pad_to_multiple_of: train.pad_to_multiple_of,
+            pairs: train.batch_size,
+            tokens: train.batch_tokens,
+            shares_prompts: train.share_prompts,
         }
-        Ok(ControlFlow::Continue(trainer))
     }
 
-    /// The newest checkpoint of a run of `total` steps, if it began with the same inputs.
-    fn restore<B: AutodiffBackend>(
+    /// The newest checkpoint of a run of `total` steps, if the run began with the same inputs.
+    fn restore<B: TrainBackend, P: TrainablePolicy<B>>(
         &self,
-        base: &Decoder<B>,
+        policy: &P,
         total: usize,
         identity: &Identity,
         device: &B::Device,
         tracker: &mut dyn Tracker,
-    ) -> Result<Restored<B>, TrainError> {
+    ) -> Result<Restored<B, P>, TrainError> {
         let run = self.folder.path();
-        let restored = checkpoint::load_newest(run, total, base, device)?;
+        let restored = load_newest(run, total, policy, device)?;
         for skipped in &restored.skipped {
             tracker.note(&format!("skipped a damaged checkpoint, {skipped}"));
         }
-        let differences = restored.state.identity.differences(identity);
+        let differences = restored.identity.differences(identity);
         match differences.is_empty() {
             true => Ok(restored),
             false => Err(TrainError::OtherInputs {
@@ -139,95 +161,69 @@ impl Sources<'_> {
     }
 }
 
-/// What the reference's log-probs are computed from, and where they are kept.
-struct Scoring<'a, D> {
-    plan: &'a Plan,
+/// The computation of reference log-probs before training.
+struct Precomputing<'a, D> {
     folder: &'a Folder,
-    /// Of the reference.
-    weights: &'a Fingerprint,
-    sets: &'a Sets<Examples>,
+    /// The hash of everything that the log-probs depend on.
+    key: &'a str,
+    sets: &'a PerSet<Examples>,
     layout: BatchLayout,
     device: &'a D,
 }
 
-impl<D> Scoring<'_, D> {
-    /// The reference as the plan wants it; `base` is the policy before training.
-    fn reference<B: Backend<Device = D>>(
+impl<D> Precomputing<'_, D> {
+    /// The log-probs in the run's folder. Those that are missing are computed first.
+    fn log_probs<B: TrainBackend<Device = D>, M: Models<B>>(
         &self,
-        base: impl FnOnce() -> Decoder<B>,
+        load: impl FnOnce() -> Result<ReferenceModel<B, M>, TrainError>,
         tracker: &mut dyn Tracker,
         stop: &AtomicBool,
-    ) -> Result<ControlFlow<Outcome, Reference<B>>, TrainError> {
-        let plan = &self.plan.model;
-        let load = || match &plan.reference_path {
-            Some(path) => {
-                let model = Decoder::<B>::load_ignoring(path, &plan.ignore_config, self.device);
-                model.map_err(TrainError::from)
-            }
-            None => Ok(base()),
-        };
-        match plan.reference {
-            ReferenceKind::None => Ok(ControlFlow::Continue(Reference::None)),
-            ReferenceKind::FrozenCopy => {
-                let model = Box::new(load()?);
-                Ok(ControlFlow::Continue(Reference::Model(model)))
-            }
-            ReferenceKind::Precomputed => self.precomputed(load, tracker, stop),
-        }
-    }
-
-    /// The log-probs in the run's folder, computed first where they are not there.
-    fn precomputed<B: Backend<Device = D>>(
-        &self,
-        load: impl FnOnce() -> Result<Decoder<B>, TrainError>,
-        tracker: &mut dyn Tracker,
-        stop: &AtomicBool,
-    ) -> Result<ControlFlow<Outcome, Reference<B>>, TrainError> {
-        let places = Arc::new(Places::new(&cache_key(self.weights, self.sets), self.sets));
+    ) -> Result<ControlFlow<Outcome, CachedLogProbs>, TrainError> {
+        let layout = Arc::new(CacheLayout::new(self.key, self.sets));
         let path = self.folder.file("reference.safetensors");
         let failed = || TrainError::file(&path);
-        if let Some(known) = KnownLogProbs::open(&path, &places) {
+        if let Some(cached) = CachedLogProbs::open(&path, &layout) {
             tracker.note(&format!("reference log-probs read from {}", path.display()));
-            return Ok(ControlFlow::Continue(Reference::Known(known)));
+            return Ok(ControlFlow::Continue(cached));
         }
         let model = load()?;
-        let file = places.filling(&path, self.sets, self.layout);
+        let file = CacheWriter::open(&layout, &path, self.sets, self.layout);
         let mut file = file.map_err(failed())?;
-        let n_pairs = self.sets.0.iter().map(Examples::len).sum();
+        let n_rows = self.sets.0.iter().map(Examples::len).sum();
         let n_before = file.n_done();
         if n_before > 0 {
             tracker.note(&format!(
-                "reference: {n_before} of {n_pairs} pairs were scored before"
+                "reference: {n_before} of {n_rows} pairs were scored before"
             ));
         }
-        tracker.begin("reference", n_pairs);
+        tracker.begin("reference", n_rows);
         tracker.advance(n_before);
-        let goes_on = |n| {
+        let continues = |n| {
             tracker.advance(n);
             !stop.load(Ordering::SeqCst)
         };
-        let filled = fill_log_probs(
+        let scored = score_rows::<B::InnerBackend, _>(
             &mut file,
             &model,
             self.sets,
             self.layout,
             self.device,
-            goes_on,
+            continues,
         );
         tracker.end();
-        let is_complete = filled.map_err(failed())? || file.n_done() == n_pairs;
+        let is_complete = scored.map_err(failed())? || file.n_done() == n_rows;
         if !is_complete {
             file.save().map_err(failed())?;
             return Ok(ControlFlow::Break(Outcome::Unstarted {
                 scored: file.n_done(),
-                of: n_pairs,
+                of: n_rows,
             }));
         }
         file.finish().map_err(failed())?;
-        match KnownLogProbs::open(&path, &places) {
-            Some(known) => Ok(ControlFlow::Continue(Reference::Known(known))),
+        match CachedLogProbs::open(&path, &layout) {
+            Some(cached) => Ok(ControlFlow::Continue(cached)),
             None => Err(failed()(io::Error::other(
-                "this file was just written and does not read back as written; check the disk",
+                "this file was just written, but it does not contain what was written; check the disk",
             ))),
         }
     }

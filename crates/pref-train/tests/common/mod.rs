@@ -6,8 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use burn::tensor::backend::AutodiffBackend;
-use pref_train::{EvalRecord, Outcome, Plan, Record, Settings, StepRecord, Tracker, TrainError};
+use pref_train::{
+    EvalRecord, Outcome, Plan, Record, Settings, StepRecord, Tracker, TrainBackend, TrainError,
+};
 
 /// A folder of the workspace.
 pub(crate) fn workspace(path: &str) -> PathBuf {
@@ -56,7 +57,7 @@ impl Tracker for Memory {
 }
 
 /// Runs a plan to its end.
-pub(crate) fn run<B: AutodiffBackend>(
+pub(crate) fn run<B: TrainBackend>(
     plan: &Plan,
     resume: bool,
 ) -> Result<(Outcome, Memory), TrainError> {

@@ -1,0 +1,147 @@
+//! What a decoder computes with: its family, its sizes, and what each layer attends to.
+
+use serde_json::{Map, Value, json};
+
+use super::rope::Rope;
+use crate::number_format::Format;
+
+/// A decoder's architecture and sizes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The JSON that the configuration was read from.
+    pub(crate) raw: Map<String, Value>,
+    /// Keys of it that the caller asked to ignore.
+    pub(crate) ignored: Vec<String>,
+    /// Number format of the stored model that this one was loaded or trained from.
+    pub(crate) stored: Option<Format>,
+    pub(crate) architecture: Architecture,
+    pub(crate) vocab_size: usize,
+    pub(crate) hidden_size: usize,
+    pub(crate) intermediate_size: usize,
+    pub(crate) n_heads: usize,
+    pub(crate) n_kv_heads: usize,
+    pub(crate) head_dim: usize,
+    pub(crate) norm_eps: f64,
+    pub(crate) max_positions: usize,
+    pub(crate) eos_token_ids: Vec<u32>,
+    pub(crate) initializer_range: f64,
+    pub(crate) has_tied_head: bool,
+    pub(crate) has_qkv_bias: bool,
+    pub(crate) has_output_bias: bool,
+    pub(crate) has_mlp_bias: bool,
+    pub(crate) activation: Activation,
+    /// Scale of the attention scores.
+    pub(crate) attention_scale: f64,
+    pub(crate) attention_softcap: Option<f64>,
+    pub(crate) logit_softcap: Option<f64>,
+    /// One entry per layer.
+    pub(crate) layers: Vec<LayerKind>,
+}
+
+/// The decoder families that Pref implements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Architecture {
+    /// Llama 2 and 3.
+    Llama,
+    /// Mistral 7B and models of the same layout.
+    Mistral,
+    /// Qwen2 and 2.5.
+    Qwen2,
+    /// Qwen3, dense.
+    Qwen3,
+    /// Gemma 3, text.
+    Gemma3,
+}
+
+/// The activation function of an MLP's gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// `x · σ(x)`.
+    Silu,
+    /// The tanh approximation of the Gaussian error linear unit.
+    GeluTanh,
+}
+
+/// What one layer's attention computes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LayerKind {
+    /// Token `i` attends to tokens `j` with `i − window < j ≤ i`. Without a window it attends to all
+    /// `j ≤ i`.
+    pub(crate) window: Option<usize>,
+    /// The rotary embedding of the layer's queries and keys.
+    pub(crate) rope: Rope,
+}
+
+impl Architecture {
+    /// Whether the family is Gemma, which scales embeddings, adds 1 to norm weights, and
+    /// normalises after each block as well as before it.
+    pub(crate) fn is_gemma(self) -> bool {
+        self == Architecture::Gemma3
+    }
+
+    /// Whether queries and keys are normalised before the rotary embedding.
+    pub(crate) fn has_query_key_norm(self) -> bool {
+        matches!(self, Architecture::Qwen3 | Architecture::Gemma3)
+    }
+}
+
+impl Config {
+    /// The decoder's family.
+    pub fn architecture(&self) -> Architecture {
+        self.architecture
+    }
+
+    /// Number of rows of the embedding table.
+    pub fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+
+    /// Length of the longest sequence that the model was trained for, tokens.
+    pub fn max_position_embeddings(&self) -> usize {
+        self.max_positions
+    }
+
+    /// Ids of the tokens that end a generation, as `eos_token_id` lists them.
+    pub fn eos_token_ids(&self) -> &[u32] {
+        &self.eos_token_ids
+    }
+
+    /// Limit `c` of the logits, which become `c · tanh(logits / c)`.
+    pub(crate) fn logit_softcap(&self) -> Option<f64> {
+        self.logit_softcap
+    }
+
+    /// Number of layers.
+    pub fn n_layers(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// The rotary embedding of each layer.
+    pub fn ropes(&self) -> impl Iterator<Item = &Rope> {
+        self.layers.iter().map(|layer| &layer.rope)
+    }
+
+    /// The number format of the stored model that this one was loaded or trained from, under the
+    /// name that `transformers` gives it. It is taken from `config.json`, or from the weights if
+    /// `config.json` does not say. `None` for a model that was never stored.
+    pub fn stored_dtype(&self) -> Option<&str> {
+        self.stored.map(Format::name)
+    }
+
+    /// The JSON that the configuration was read from, with this number format. Both keys, `dtype`
+    /// and `torch_dtype`, are set if the file has both.
+    pub(crate) fn to_json(&self, dtype: &str) -> String {
+        let mut raw = self.raw.clone();
+        let known = ["dtype", "torch_dtype"].map(|key| raw.contains_key(key).then_some(key));
+        let known: Vec<&str> = known.into_iter().flatten().collect();
+        let keys = if known.is_empty() {
+            vec!["dtype"]
+        } else {
+            known
+        };
+        for key in keys {
+            raw.insert(key.to_owned(), json!(dtype));
+        }
+        serde_json::to_string_pretty(&raw).expect("every JSON value can be printed") + "\n"
+    }
+}

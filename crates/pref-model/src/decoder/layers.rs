@@ -1,0 +1,70 @@
+//! The parts of a decoder layer. In: hidden states. Out: hidden states.
+//!
+//! Field names are those of Hugging Face's tensors, so the path of a parameter in the module is its
+//! name in the file. Weights are `[out, in]`, as they are stored.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Tensor, backend::Backend};
+
+use crate::config::Config;
+use crate::kernels::Kernels;
+
+/// `y = x Wᵀ + b`.
+#[derive(Module, Debug)]
+pub(super) struct Linear<B: Backend> {
+    pub(super) weight: Param<Tensor<B, 2>>,
+    pub(super) bias: Option<Param<Tensor<B, 1>>>,
+}
+
+impl<B: Backend> Linear<B> {
+    /// `[n, in]` to `[n, out]`. Two-dimensional, so that it is one large matrix product.
+    pub(super) fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        let y = x.matmul(self.weight.val().transpose());
+        match &self.bias {
+            Some(bias) => y + bias.val().unsqueeze(),
+            None => y,
+        }
+    }
+}
+
+/// A table of embeddings, `[vocab, hidden]`.
+#[derive(Module, Debug)]
+pub(super) struct Embedding<B: Backend> {
+    pub(super) weight: Param<Tensor<B, 2>>,
+}
+
+/// Root mean square normalisation over the last axis.
+#[derive(Module, Debug)]
+pub(super) struct Norm<B: Backend> {
+    pub(super) weight: Param<Tensor<B, 1>>,
+}
+
+impl<B: Kernels> Norm<B> {
+    /// `x / √(mean x² + ε) · w`. In Gemma the factor is `1 + w`.
+    pub(super) fn forward<const D: usize>(&self, x: Tensor<B, D>, config: &Config) -> Tensor<B, D> {
+        let weight = self.weight.val();
+        let weight = match config.architecture.is_gemma() {
+            true => weight + 1.0,
+            false => weight,
+        };
+        B::rms_norm(x, weight, config.norm_eps)
+    }
+}
+
+/// The gated feed-forward block.
+#[derive(Module, Debug)]
+pub(super) struct Mlp<B: Backend> {
+    pub(super) gate_proj: Linear<B>,
+    pub(super) up_proj: Linear<B>,
+    pub(super) down_proj: Linear<B>,
+}
+
+impl<B: Kernels> Mlp<B> {
+    /// `[n, hidden]` to `[n, hidden]`.
+    pub(super) fn forward(&self, x: Tensor<B, 2>, config: &Config) -> Tensor<B, 2> {
+        let gate = self.gate_proj.forward(x.clone());
+        let up = self.up_proj.forward(x);
+        self.down_proj
+            .forward(B::gated(gate, up, config.activation))
+    }
+}

@@ -1,0 +1,12 @@
+//! The decoder of the supported families. In: token ids. Out: hidden states and logits.
+
+mod attention;
+mod build;
+mod cache;
+mod folder;
+mod layers;
+mod model;
+mod positions;
+
+pub(crate) use cache::Cache;
+pub use model::Decoder;

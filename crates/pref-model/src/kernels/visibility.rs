@@ -1,0 +1,147 @@
+//! Which tokens each token of a batch attends to. In: the sizes of a batch, an optional window, and the
+//! branches of rows that hold two answers. Out: the rule, and for plain bodies a mask.
+
+use std::cell::OnceCell;
+use std::ops::Range;
+
+use burn::tensor::{Tensor, TensorData, backend::Backend};
+
+/// Added to the score of a token that is not visible. Every token sees itself, so no row consists of
+/// such scores alone. `e^−∞` is 0 at once, while `e^−1e9` takes the slow path of libm for underflow.
+const INVISIBLE: f32 = f32::NEG_INFINITY;
+
+/// The tokens that each token of a batch attends to: itself and those before it, within the window.
+///
+/// A row can hold two answers to one prompt: prompt, first answer, second answer. Tokens of the second
+/// answer do not attend to the first, and their positions continue those of the prompt.
+#[derive(Debug)]
+pub struct Visibility<B: Backend> {
+    /// Number of rows.
+    pub rows: usize,
+    /// Number of new tokens per row.
+    pub tokens: usize,
+    /// Number of cached tokens before the new ones.
+    pub before: usize,
+    /// A token sees the tokens whose position is less than this many positions before its own.
+    pub window: Option<usize>,
+    /// The tokens of the first answer of each row. Empty if every row is one text.
+    pub branches: Vec<Range<usize>>,
+    /// Number of query heads, and of key and value heads.
+    pub heads: [usize; 2],
+    device: B::Device,
+    mask: OnceCell<Option<Tensor<B, 3>>>,
+}
+
+impl<B: Backend> Visibility<B> {
+    /// Rows that each are one text. `tokens` new tokens follow `before` cached ones.
+    pub fn causal(
+        rows: usize,
+        tokens: usize,
+        before: usize,
+        window: Option<usize>,
+        heads: [usize; 2],
+        device: &B::Device,
+    ) -> Self {
+        Self {
+            rows,
+            tokens,
+            before,
+            window,
+            branches: Vec::new(),
+            heads,
+            device: device.clone(),
+            mask: OnceCell::new(),
+        }
+    }
+
+    /// Rows that each hold two answers to one prompt. `branches[row]` are the tokens of the first.
+    pub fn branched(
+        branches: &[Range<usize>],
+        tokens: usize,
+        window: Option<usize>,
+        heads: [usize; 2],
+        device: &B::Device,
+    ) -> Self {
+        Self {
+            branches: branches.to_vec(),
+            ..Self::causal(branches.len(), tokens, 0, window, heads, device)
+        }
+    }
+
+    /// Position of the new tokens of each row. One list stands for all rows if they are the same.
+    pub fn positions(&self) -> Vec<Vec<usize>> {
+        if self.branches.is_empty() {
+            return vec![(self.before..self.before + self.tokens).collect()];
+        }
+        let of_row = |branch: &Range<usize>| {
+            let position = |t: usize| match t < branch.end {
+                true => t,
+                false => t - branch.len(),
+            };
+            (0..self.tokens).map(position).collect()
+        };
+        self.branches.iter().map(of_row).collect()
+    }
+
+    /// Values to add to the scores, made once and kept: `[1, 1, group · tokens · total]` for rows of one
+    /// text, `[rows · kv_heads, 1, group · tokens · total]` for rows of two answers, where `group` is
+    /// `heads / kv_heads`. `None` if every new token sees all tokens.
+    pub(super) fn mask(&self) -> Option<&Tensor<B, 3>> {
+        let make = || match self.branches.is_empty() {
+            true => self.causal_mask(),
+            false => Some(self.branched_mask()),
+        };
+        self.mask.get_or_init(make).as_ref()
+    }
+
+    fn causal_mask(&self) -> Option<Tensor<B, 3>> {
+        let Self { tokens, before, .. } = *self;
+        let total = before + tokens;
+        if tokens == 1 && self.window.is_none_or(|window| total <= window) {
+            return None;
+        }
+        let [heads, kv_heads] = self.heads;
+        let group = heads / kv_heads;
+        let sees = |i: usize, j: usize| j <= i && self.window.is_none_or(|window| j + window > i);
+        let one_head: Vec<f32> = (before..total)
+            .flat_map(|i| (0..total).map(move |j| (i, j)))
+            .map(|(i, j)| if sees(i, j) { 0.0 } else { INVISIBLE })
+            .collect();
+        let shape = [1, 1, group * tokens * total];
+        Some(Tensor::from_data(
+            TensorData::new(one_head.repeat(group), shape),
+            &self.device,
+        ))
+    }
+
+    /// Computed on the device from one value per token, so that only those values are copied to it.
+    fn branched_mask(&self) -> Tensor<B, 3> {
+        let Self { rows, tokens, .. } = *self;
+        let positions = self.positions();
+        let column = |of: &dyn Fn(usize, usize) -> f32| -> Tensor<B, 4> {
+            let cells = (0..rows).flat_map(|row| (0..tokens).map(move |t| (row, t)));
+            let values: Vec<f32> = cells.map(|(row, t)| of(row, t)).collect();
+            Tensor::from_data(TensorData::new(values, [rows, 1, tokens, 1]), &self.device)
+        };
+        let flag = |holds: bool| f32::from(u8::from(holds));
+        let is_second = column(&|row, t| flag(t >= self.branches[row].end));
+        let is_first = column(&|row, t| flag(self.branches[row].contains(&t)));
+        let index = column(&|_, t| t as f32);
+        let across = |x: Tensor<B, 4>| x.swap_dims(2, 3); // [rows, 1, 1, tokens]
+
+        let mut hidden = is_second * across(is_first);
+        hidden = hidden + across(index.clone()).greater(index).float();
+        if let Some(window) = self.window {
+            let position = column(&|row, t| positions[row][t] as f32);
+            let distance = position.clone() - across(position);
+            hidden = hidden + distance.greater_equal_elem(window as f32).float();
+        }
+        let [heads, kv_heads] = self.heads;
+        let group = heads / kv_heads;
+        let mask = hidden.zeros_like();
+        let mask = mask.mask_fill(hidden.greater_elem(0.0), INVISIBLE);
+        // One copy per head: the layers share the mask, and adding tensors of one shape is fastest.
+        let mask = mask.repeat(&[1, kv_heads, group, 1]);
+        mask.reshape([rows * kv_heads, 1, group * tokens * tokens])
+    }
+}

@@ -1,0 +1,108 @@
+//! The seam between models and training. In: token ids. Out: hidden states, logits and log-probs, and
+//! what a run needs to know of the model that gives them.
+
+use std::ops::Range;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{Int, Tensor, backend::Backend};
+
+use crate::decoder::Decoder;
+use crate::kernels::{Kernels, token_log_probs};
+use crate::number_format::SaveDtype;
+use crate::weights::{LoadError, SaveError, load_parameters, save_parameters};
+
+/// A causal language model that can be trained, evaluated and saved.
+///
+/// [`Decoder`] is one. A Burn module of your own becomes one with the four methods that have no default
+/// body; `pref-train` then trains it (see the example in its documentation). Parameters that require no
+/// gradient are not trained.
+pub trait Policy<B: Backend>: Module<B> {
+    /// Hidden states before the output head, `[rows, tokens, hidden]`, of `[rows, tokens]` ids.
+    ///
+    /// Rows are padded on the right with any id, so a token must see only itself and tokens before it.
+    ///
+    /// A row can hold two answers to one prompt (prompt, first answer, second answer), so that the
+    /// prompt is computed once. `branches[row]` are then the tokens of the first answer: the tokens of
+    /// the second must not attend to them, and their positions continue those of the prompt. `branches`
+    /// is empty if every row is one text, and always if [`shares_prompts`](Self::shares_prompts) is
+    /// false.
+    ///
+    /// # Panics
+    /// If there are no tokens, or the number of branches is neither 0 nor the number of rows.
+    fn hidden(&self, tokens: Tensor<B, 2, Int>, branches: &[Range<usize>]) -> Tensor<B, 3>;
+
+    /// Logits of hidden states, `[n, vocab]` of `[n, hidden]`.
+    fn logits(&self, hidden: Tensor<B, 2>) -> Tensor<B, 2>;
+
+    /// Number of token ids that the model knows. Data with a larger id is refused.
+    fn vocab_size(&self) -> usize;
+
+    /// Length of the longest sequence, tokens.
+    fn max_positions(&self) -> usize;
+
+    /// Whether [`hidden`](Self::hidden) accepts branches.
+    fn shares_prompts(&self) -> bool {
+        false
+    }
+
+    /// `log softmax(logits)[target]` of each row of hidden states, nats, `[n]` of `[n, hidden]` and
+    /// `[n]`.
+    fn log_probs(&self, hidden: Tensor<B, 2>, targets: Tensor<B, 1, Int>) -> Tensor<B, 1> {
+        token_log_probs(self.logits(hidden), targets)
+    }
+
+    /// The model that this one is compared with before its first step: a copy, which costs no memory
+    /// until the policy changes. A model with adapters gives itself without them.
+    #[must_use]
+    fn reference(&self) -> Self {
+        self.clone()
+    }
+
+    /// Writes the model into a folder. The default writes the parameters alone, as
+    /// [`save_parameters`] does.
+    ///
+    /// # Errors
+    /// [`SaveError`] names the file, or the weight that the format cannot hold.
+    fn save(&self, folder: &Path, dtype: SaveDtype) -> Result<(), SaveError> {
+        save_parameters(self, folder, dtype)
+    }
+
+    /// This model with the weights that [`save`](Self::save) wrote into a folder.
+    ///
+    /// # Errors
+    /// [`LoadError`] names the file and the tensor.
+    fn restore(self, folder: &Path) -> Result<Self, LoadError> {
+        load_parameters(self, folder)
+    }
+}
+
+impl<B: Kernels> Policy<B> for Decoder<B> {
+    fn hidden(&self, tokens: Tensor<B, 2, Int>, branches: &[Range<usize>]) -> Tensor<B, 3> {
+        self.forward(tokens, branches, None)
+    }
+
+    fn logits(&self, hidden: Tensor<B, 2>) -> Tensor<B, 2> {
+        Decoder::logits(self, hidden)
+    }
+
+    fn vocab_size(&self) -> usize {
+        self.config().vocab_size()
+    }
+
+    fn max_positions(&self) -> usize {
+        self.config().max_position_embeddings()
+    }
+
+    fn shares_prompts(&self) -> bool {
+        true
+    }
+
+    fn log_probs(&self, hidden: Tensor<B, 2>, targets: Tensor<B, 1, Int>) -> Tensor<B, 1> {
+        B::target_log_probs(hidden, self.head(), self.config().logit_softcap(), targets)
+    }
+
+    fn save(&self, folder: &Path, dtype: SaveDtype) -> Result<(), SaveError> {
+        Decoder::save(self, folder, dtype)
+    }
+}

@@ -1,0 +1,21 @@
+//! The weights of a model folder: named tensors in safetensors files, without any knowledge of the
+//! model that they belong to.
+
+pub(crate) mod atomic;
+mod checksums;
+mod files;
+mod finite;
+mod load_error;
+mod module;
+mod names;
+mod save_error;
+mod target;
+mod write;
+
+pub use atomic::write_file;
+pub use checksums::{ChecksumError, Checksums, add_checksums, verify_checksums};
+pub(crate) use files::WeightFiles;
+pub use load_error::LoadError;
+pub use module::{load_parameters, save_parameters};
+pub use save_error::SaveError;
+pub(crate) use write::{SHARD_BYTES, TensorsToSave};

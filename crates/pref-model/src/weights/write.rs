@@ -1,0 +1,204 @@
+//! Tensors to safetensors, as `transformers` writes and reads them. In: the parameters of a Burn
+//! module and a number format. Out: `model.safetensors`, or shards with their index, and checksums.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Tensor, backend::Backend};
+use safetensors::tensor::{Dtype, View};
+use serde_json::json;
+
+use super::finite::NotFinite;
+use super::names::{INDEX, SINGLE, shard};
+use super::save_error::SaveError;
+use super::target::Target;
+use crate::number_format::Format;
+
+/// Largest number of bytes of weights in one file, as `transformers` splits them.
+pub(crate) const SHARD_BYTES: usize = 5_000_000_000;
+
+/// The tensors of a model, ready to be written into a folder.
+pub(crate) struct TensorsToSave {
+    folder: PathBuf,
+    by_name: BTreeMap<String, Stored>,
+}
+
+/// A tensor as it is written.
+struct Stored {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl View for &Stored {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
+    }
+
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl TensorsToSave {
+    /// Copies every float parameter of a module from its device. A parameter's name is its path in
+    /// the module, such as `model.layers.0.mlp.up_proj.weight`.
+    ///
+    /// # Errors
+    /// [`SaveError::NotFinite`] or [`SaveError::TooLarge`] for a value that the format cannot hold.
+    pub(crate) fn of_module<B: Backend, M: Module<B>>(
+        module: &M,
+        format: Format,
+        folder: &Path,
+    ) -> Result<Self, SaveError> {
+        let mut copier = Copier {
+            folder,
+            path: Vec::new(),
+            format,
+            by_name: BTreeMap::new(),
+            failure: None,
+        };
+        module.visit(&mut copier);
+        match copier.failure {
+            Some(failure) => Err(failure),
+            None => Ok(Self {
+                folder: folder.to_owned(),
+                by_name: copier.by_name,
+            }),
+        }
+    }
+
+    /// Writes the tensors in files of at most `shard_bytes` bytes of weights, then calls `finish`,
+    /// and removes the weights of an earlier save.
+    pub(crate) fn write(
+        self,
+        shard_bytes: usize,
+        finish: impl FnOnce() -> Result<(), SaveError>,
+    ) -> Result<(), SaveError> {
+        let folder = &self.folder;
+        fs::create_dir_all(folder).map_err(SaveError::at(folder))?;
+        let shards = split(&self.by_name, shard_bytes);
+        let n = shards.len();
+        let mut target = Target::open(folder, n)?;
+        let mut weight_map = BTreeMap::new();
+        for (i, tensors) in shards.iter().enumerate() {
+            let name = match n {
+                1 => SINGLE.to_owned(),
+                n => shard(i + 1, n),
+            };
+            for (tensor, _) in tensors {
+                weight_map.insert(tensor.to_owned(), name.clone());
+            }
+            target.write(&name, |path| write_tensors(path, tensors))?;
+        }
+        if n > 1 {
+            let total: usize = self.by_name.values().map(|stored| stored.bytes.len()).sum();
+            let index = json!({"metadata": {"total_size": total}, "weight_map": weight_map});
+            let text = format!("{index:#}\n");
+            target.write(INDEX, |path| {
+                fs::write(path, &text).map_err(SaveError::at(path))
+            })?;
+        }
+        finish()?;
+        target.finish()
+    }
+}
+
+struct Copier<'a> {
+    folder: &'a Path,
+    path: Vec<String>,
+    format: Format,
+    by_name: BTreeMap<String, Stored>,
+    /// The first value that the format cannot hold.
+    failure: Option<SaveError>,
+}
+
+impl<B: Backend> ModuleVisitor<B> for Copier<'_> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        if self.failure.is_some() {
+            return;
+        }
+        let tensor = param.val();
+        let shape = tensor.dims().to_vec();
+        let values: Vec<f32> = tensor.into_data().iter::<f32>().collect();
+        let name = self.path.join(".");
+        let stored: Vec<f32> = values.iter().map(|&v| self.format.round(v)).collect();
+        if let Some(found) = NotFinite::among(&stored, &shape) {
+            let (folder, tensor) = (self.folder.to_owned(), name);
+            let (n, index, value) = (found.n, found.index, values[found.at]);
+            self.failure = Some(match value.is_finite() {
+                true => SaveError::TooLarge {
+                    folder,
+                    tensor,
+                    format: self.format.name(),
+                    n,
+                    value,
+                    index,
+                },
+                false => SaveError::NotFinite {
+                    folder,
+                    tensor,
+                    n,
+                    index,
+                },
+            });
+            return;
+        }
+        let stored = Stored {
+            dtype: self.format.dtype(),
+            shape,
+            bytes: self.format.bytes(&stored),
+        };
+        self.by_name.insert(name, stored);
+    }
+}
+
+type Shard<'a> = Vec<(&'a str, &'a Stored)>;
+
+/// Fills shards in the order of the names, each up to the limit.
+fn split(tensors: &BTreeMap<String, Stored>, limit: usize) -> Vec<Shard<'_>> {
+    let mut shards: Vec<Shard<'_>> = vec![Vec::new()];
+    let mut filled = 0;
+    for (name, stored) in tensors {
+        let n = stored.bytes.len();
+        let is_full = filled > 0 && filled + n > limit;
+        if is_full {
+            shards.push(Vec::new());
+            filled = 0;
+        }
+        filled += n;
+        let last = shards.last_mut().expect("there is at least one shard");
+        last.push((name, stored));
+    }
+    shards
+}
+
+fn write_tensors(path: &Path, tensors: &Shard<'_>) -> Result<(), SaveError> {
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    let tensors = tensors.iter().map(|(name, stored)| (*name, *stored));
+    safetensors::serialize_to_file(tensors, Some(metadata), path).map_err(|error| {
+        SaveError::Format {
+            path: path.to_owned(),
+            message: error.to_string(),
+        }
+    })
+}

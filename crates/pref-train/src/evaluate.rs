@@ -1,0 +1,60 @@
+//! Evaluation. In: a policy, rows and an objective, but no optimiser. Out: loss and rewards.
+
+use std::ops::ControlFlow;
+
+use burn::tensor::backend::Backend;
+use pref_model::Policy;
+
+use crate::batch::{TokenValues, log_probs};
+use crate::metrics::{PairMeans, PairSums, PairValues};
+use crate::sets::DataSet;
+use crate::step::{LossInputs, RunObjective, StepFailure, mixed_means};
+
+/// Means over the evaluation rows, and over those with emptied traces if there are any.
+pub(crate) type Evaluation = (PairMeans, Option<PairMeans>);
+
+/// Loss and rewards of a policy on the evaluation rows.
+///
+/// After each batch, `continues` gets the number of its rows, and returns whether to continue.
+///
+/// # Errors
+/// [`StepFailure`] names the rows whose loss is not finite, or an input that is missing.
+pub(crate) fn evaluate<B: Backend, P: Policy<B>>(
+    policy: &P,
+    inputs: &LossInputs<B, P>,
+    objective: &RunObjective<B>,
+    mut continues: impl FnMut(usize) -> bool,
+) -> Result<ControlFlow<(), Evaluation>, StepFailure> {
+    let layout = inputs.layout;
+    let mut sums = [PairSums::default(); 2];
+    for (sums, set) in sums.iter_mut().zip([DataSet::Eval, DataSet::EmptyEval]) {
+        let examples = inputs.sets.of(set);
+        let mut all = layout.length_sorted(examples.entries()).concat();
+        all.retain(|i| !inputs.skipped.of(set).contains(i));
+        let point = inputs.reference_point(policy, objective, set, &all)?;
+        for indices in layout.divide(examples.entries(), &all) {
+            let rows = examples.rows(indices);
+            let answers = rows.learned(layout);
+            let batch = &answers.batch;
+            let distributions = inputs.distributions(batch);
+            let distributions = distributions.as_ref();
+            let values = TokenValues {
+                policy: log_probs(policy, batch, &inputs.device),
+                reference: inputs.reference_log_probs(set, indices, &answers, distributions),
+                kl: distributions.map(|d| inputs.divergence(policy, batch, d)),
+            };
+            let (_, measured) = objective.loss(examples, &rows, &values, batch, point.as_ref())?;
+            let measured = PairValues::read(measured);
+            let broken = measured.not_finite();
+            if !broken.is_empty() {
+                let broken = broken.iter().map(|&k| indices[k]).collect();
+                return Err(StepFailure::Loss(set, broken));
+            }
+            sums.add(&measured);
+            if !continues(indices.len()) {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+    }
+    Ok(ControlFlow::Continue(mixed_means(&sums, inputs.alpha)))
+}

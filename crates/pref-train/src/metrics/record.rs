@@ -1,0 +1,63 @@
+//! The lines of `metrics.jsonl`: training steps and evaluations.
+
+use serde::{Deserialize, Serialize};
+
+use super::means::PairMeans;
+use super::prefix;
+
+/// One line of `metrics.jsonl`: the optimiser steps since the previous line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// Number of optimiser steps, this one included.
+    pub step: usize,
+    /// Number of passes over the data so far.
+    pub epoch: f64,
+    /// Means over the pairs of these steps.
+    #[serde(flatten)]
+    pub pairs: PairMeans,
+    /// For an objective on two sets, means over the pairs with emptied traces. The loss in `pairs` is
+    /// then the loss of the mixture, and the other means in `pairs` are over the pairs with traces.
+    #[serde(flatten, with = "prefix::empty")]
+    pub empty: Option<PairMeans>,
+    /// Global gradient norm of the last of these steps, before clipping.
+    pub grad_norm: f64,
+    /// Learning rate of the last of these steps.
+    pub learning_rate: f64,
+    /// Number of tokens so far, prompts included and padding not.
+    pub num_tokens: u64,
+}
+
+/// One line of `metrics.jsonl`: an evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvalRecord {
+    /// Number of optimiser steps before it.
+    pub step: usize,
+    /// Number of evaluated pairs.
+    pub eval_pairs: usize,
+    /// Means over these pairs.
+    #[serde(flatten, with = "prefix::eval")]
+    pub pairs: PairMeans,
+    /// For an objective on two sets, means over the pairs with emptied traces.
+    #[serde(flatten, with = "prefix::eval_empty")]
+    pub empty: Option<PairMeans>,
+}
+
+/// A line of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Record {
+    /// An evaluation.
+    Eval(EvalRecord),
+    /// Training steps.
+    Step(StepRecord),
+}
+
+impl Record {
+    /// Number of optimiser steps.
+    pub fn step(&self) -> usize {
+        match self {
+            Record::Eval(record) => record.step,
+            Record::Step(record) => record.step,
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! From settings to a checked plan. In: [`Settings`]. Out: a [`Plan`], or the first setting that is
+//! impossible by itself or beside another.
+
+use pref_core::{BvpoAlpha, ObjectiveKind};
+
+use super::error::PlanError;
+use super::sections::{Plan, ReferenceKind};
+use super::settings::Settings;
+
+impl Plan {
+    /// Makes a plan of settings, and checks it.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the setting, what was found and what was expected.
+    pub fn from_settings(settings: Settings) -> Result<Self, PlanError> {
+        let plan: Plan = settings.into_plan()?;
+        plan.check()?;
+        Ok(plan)
+    }
+
+    /// The plan as TOML, with every default spelled out.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("every value of a plan can be written as TOML")
+    }
+
+    /// Checks every value, and the values that depend on each other.
+    fn check(&self) -> Result<(), PlanError> {
+        let train = &self.train;
+        let range = |key: &'static str, holds: bool, value: f64, expected: &'static str| {
+            if holds && value.is_finite() {
+                Ok(())
+            } else {
+                let value = value.to_string();
+                Err(PlanError::OutOfRange {
+                    key,
+                    value,
+                    expected,
+                })
+            }
+        };
+        let count = |key, n: usize| range(key, n > 0, n as f64, "at least 1");
+        let unit = |key, x: f64| range(key, (0.0..1.0).contains(&x), x, "from 0 to below 1");
+        range("train.epochs", train.epochs > 0.0, train.epochs, "above 0")?;
+        if let Some(steps) = train.steps {
+            count("train.steps", steps)?;
+        }
+        range(
+            "train.save-minutes",
+            train.save_minutes >= 0.0,
+            train.save_minutes,
+            "at least 0",
+        )?;
+        count("train.batch-size", train.batch_size)?;
+        count("train.gradient-accumulation", train.gradient_accumulation)?;
+        count("train.log-every", train.log_every)?;
+        range(
+            "train.learning-rate",
+            train.learning_rate > 0.0,
+            train.learning_rate,
+            "above 0",
+        )?;
+        range(
+            "train.weight-decay",
+            train.weight_decay >= 0.0,
+            train.weight_decay,
+            "at least 0",
+        )?;
+        range(
+            "train.max-grad-norm",
+            train.max_grad_norm >= 0.0,
+            train.max_grad_norm,
+            "at least 0",
+        )?;
+        range(
+            "train.adam-epsilon",
+            train.adam_epsilon > 0.0,
+            train.adam_epsilon,
+            "above 0",
+        )?;
+        unit("train.adam-beta1", train.adam_beta1)?;
+        unit("train.adam-beta2", train.adam_beta2)?;
+        unit("data.eval-fraction", self.data.eval_fraction)?;
+        if self.data.eval.is_some() && self.data.eval_fraction > 0.0 {
+            let fraction = self.data.eval_fraction;
+            return Err(PlanError::TwoEvaluations { fraction });
+        }
+        if let Some(steps) = train.steps {
+            train.check_warmup(steps)?;
+        }
+        if let Some(max_length) = self.data.max_length {
+            range(
+                "data.max-length",
+                max_length >= 2,
+                max_length as f64,
+                "at least 2 (one token of prompt and one of response)",
+            )?;
+        }
+        if let Some([start, end]) = self.data.rows
+            && start >= end
+        {
+            return Err(PlanError::OutOfRange {
+                key: "data.rows",
+                value: format!("[{start}, {end}]"),
+                expected: "[start, end) with start below end",
+            });
+        }
+        self.check_objective()
+    }
+
+    fn check_objective(&self) -> Result<(), PlanError> {
+        let method = self.objective.method().name();
+        let needs = self.objective.needs();
+        if !needs.traces {
+            for (key, set) in [
+                ("data.empty", &self.data.empty),
+                ("data.empty-eval", &self.data.empty_eval),
+            ] {
+                if set.is_some() {
+                    return Err(PlanError::IgnoredEmptySet { method, key });
+                }
+            }
+        } else if self.data.empty.is_none() {
+            return Err(PlanError::NeedsEmptySet { method });
+        }
+        if self.data.empty.is_some() && self.data.eval.is_some() != self.data.empty_eval.is_some() {
+            return Err(PlanError::HalfEvaluation);
+        }
+        if let ObjectiveKind::Bvpo(bvpo) = self.objective.kind()
+            && bvpo.alpha == BvpoAlpha::Optimal
+        {
+            return Err(PlanError::NoMoments);
+        }
+        if needs.kl && self.model.reference != ReferenceKind::FrozenCopy {
+            return Err(PlanError::NeedsDistributions { method });
+        }
+        match (needs.reference, self.model.reference) {
+            (true, ReferenceKind::None) => Err(PlanError::NeedsReference { method }),
+            (true, ReferenceKind::Precomputed | ReferenceKind::FrozenCopy) => Ok(()),
+            // A reference that the objective does not use would cost time and memory for nothing.
+            (false, ReferenceKind::None) if self.model.reference_path.is_none() => Ok(()),
+            (
+                false,
+                ReferenceKind::None | ReferenceKind::Precomputed | ReferenceKind::FrozenCopy,
+            ) => Err(PlanError::IgnoredReference { method }),
+        }
+    }
+}

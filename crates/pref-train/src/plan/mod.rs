@@ -1,0 +1,19 @@
+//! The plan of a run: what to train, on which data, with which objective, and how.
+//!
+//! In: layers of settings (a TOML file, `--set` pairs, flags). Out: a [`Plan`] whose values are checked.
+//! Training accepts nothing else, and the run's folder keeps the plan with every default spelled out.
+
+mod check;
+mod data;
+mod error;
+mod keys;
+mod objective;
+mod sections;
+mod settings;
+mod train;
+
+pub use data::{DataPlan, OnError};
+pub use error::PlanError;
+pub use sections::{ModelPlan, OutputPlan, Plan, ReferenceKind, WeightFormat};
+pub use settings::Settings;
+pub use train::{ScheduleKind, TrainPlan};

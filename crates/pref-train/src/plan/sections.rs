@@ -1,0 +1,96 @@
+//! A plan and its sections about models and output. The other sections have files of their own.
+
+use std::path::PathBuf;
+
+use pref_core::ObjectiveConfig;
+use serde::{Deserialize, Serialize};
+
+use super::data::DataPlan;
+use super::train::TrainPlan;
+
+/// Everything that decides a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Plan {
+    /// The policy and its reference.
+    pub model: ModelPlan,
+    /// Where the pairs come from, and how they become tokens.
+    pub data: DataPlan,
+    /// The loss.
+    pub objective: ObjectiveConfig,
+    /// How the loss is minimised.
+    pub train: TrainPlan,
+    /// What the run writes.
+    pub output: OutputPlan,
+}
+
+/// The policy and its reference.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ModelPlan {
+    /// Folder of the model that training starts from, in Hugging Face's layout. For a policy of your
+    /// own, the folder with its tokenizer. Required.
+    pub path: PathBuf,
+    /// Where the reference log-probs come from. The default follows from the objective: `frozen-copy`
+    /// if it compares whole distributions, `precomputed` if it uses a reference, else `none`.
+    pub reference: ReferenceKind,
+    /// Folder of the reference model. By default, the model that training starts from.
+    pub reference_path: Option<PathBuf>,
+    /// Keys of `config.json` that Pref does not know, and that it ignores because you know that they
+    /// do not change what the model computes. A key of an object inside it is written
+    /// `rope_scaling.key`. Default: none.
+    pub ignore_config: Vec<String>,
+}
+
+/// Where the reference log-probs come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReferenceKind {
+    /// They are computed once before training, and kept in the run's folder.
+    #[default]
+    Precomputed,
+    /// A second copy of the model in memory computes them during training.
+    FrozenCopy,
+    /// There are none: the objective uses no reference.
+    None,
+}
+
+/// What the run writes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct OutputPlan {
+    /// The run's folder. Default: `runs/<data>-<method>`.
+    pub folder: PathBuf,
+    /// Number format of the final weights. Default: `source`.
+    pub dtype: WeightFormat,
+    /// Number of checkpoints to keep; 0 keeps all. Default: 2.
+    pub keep_checkpoints: usize,
+    /// Whether to write a checkpoint after the last step, from which a longer run can continue. It
+    /// takes three times the space of the weights. Default: true.
+    pub last_checkpoint: bool,
+}
+
+impl Default for OutputPlan {
+    fn default() -> Self {
+        Self {
+            folder: PathBuf::new(),
+            dtype: WeightFormat::Source,
+            keep_checkpoints: 2,
+            last_checkpoint: true,
+        }
+    }
+}
+
+/// Number format of the final weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WeightFormat {
+    /// The format of the model that training started from.
+    Source,
+    /// 32-bit floats.
+    F32,
+    /// IEEE half precision.
+    F16,
+    /// bfloat16.
+    Bf16,
+}

@@ -1,0 +1,121 @@
+//! The section `train` of a plan: how the loss is minimised.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::PlanError;
+
+/// How the loss is minimised.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TrainPlan {
+    /// Number of passes over the data, unless `steps` is set. Default: 1.
+    pub epochs: f64,
+    /// Number of optimiser steps. By default it follows from `epochs`.
+    pub steps: Option<usize>,
+    /// Number of pairs in one forward pass. Default: 8.
+    pub batch_size: usize,
+    /// Largest number of tokens in one forward pass, padding included, so that long pairs come in
+    /// smaller batches; 0 for no limit. The pairs of an optimiser step stay the same. Default: 0.
+    pub batch_tokens: usize,
+    /// Whether both answers of a pair share one row with their prompt, which is then computed once. This
+    /// pays if prompts are longer than answers. Default: false.
+    pub share_prompts: bool,
+    /// Rows are padded to a multiple of this number of tokens, so that a GPU sees few shapes; 0 pads to
+    /// the longest row. Default: 0.
+    pub pad_to_multiple_of: usize,
+    /// Number of forward passes in one optimiser step. Default: 1.
+    pub gradient_accumulation: usize,
+    /// Peak learning rate. Default: 1e-6.
+    pub learning_rate: f64,
+    /// How the learning rate falls after the warm-up. Default: `linear`.
+    pub schedule: ScheduleKind,
+    /// Number of steps over which the learning rate rises from 0. Default: 0.
+    pub warmup_steps: usize,
+    /// AdamW's decoupled weight decay of matrices. Norms and biases do not decay. Default: 0.
+    pub weight_decay: f64,
+    /// AdamW's decay of the mean of the gradient. Default: 0.9.
+    pub adam_beta1: f64,
+    /// AdamW's decay of the mean of the squared gradient. Default: 0.999.
+    pub adam_beta2: f64,
+    /// AdamW's `ε`. Default: 1e-8.
+    pub adam_epsilon: f64,
+    /// Gradients with a larger global norm are scaled down to this norm; 0 for never. Default: 1.
+    pub max_grad_norm: f64,
+    /// Seed of the shuffling and of the evaluation split. Default: 42.
+    pub seed: u64,
+    /// Number of response tokens whose logits are in memory at the same time; 0 for all. A limit bounds
+    /// the memory of a large vocabulary, and costs a second projection. Default: 0.
+    pub vocab_chunk: usize,
+    /// Number of optimiser steps that one line of the metrics averages. Default: 1.
+    pub log_every: usize,
+    /// Number of steps between evaluations; 0 evaluates only before and after. Default: 0.
+    pub eval_every: usize,
+    /// Number of steps between checkpoints; 0 for none by steps. Default: 0.
+    pub save_every: usize,
+    /// Minutes between checkpoints, but at least 20 times as long as one takes to write; 0 for none by
+    /// time. Default: 5.
+    pub save_minutes: f64,
+}
+
+impl Default for TrainPlan {
+    fn default() -> Self {
+        Self {
+            epochs: 1.0,
+            steps: None,
+            batch_size: 8,
+            batch_tokens: 0,
+            share_prompts: false,
+            pad_to_multiple_of: 0,
+            gradient_accumulation: 1,
+            learning_rate: 1e-6,
+            schedule: ScheduleKind::Linear,
+            warmup_steps: 0,
+            weight_decay: 0.0,
+            adam_beta1: 0.9,
+            adam_beta2: 0.999,
+            adam_epsilon: 1e-8,
+            max_grad_norm: 1.0,
+            seed: 42,
+            vocab_chunk: 0,
+            log_every: 1,
+            eval_every: 0,
+            save_every: 0,
+            save_minutes: 5.0,
+        }
+    }
+}
+
+impl TrainPlan {
+    /// Number of optimiser steps of one pass over `n_rows` rows.
+    pub fn steps_per_epoch(&self, n_rows: usize) -> usize {
+        n_rows.div_ceil(self.batch_size * self.gradient_accumulation)
+    }
+
+    /// Number of optimiser steps of the whole run on `n_rows` rows.
+    pub fn total_steps(&self, n_rows: usize) -> usize {
+        let by_epochs = self.epochs * self.steps_per_epoch(n_rows) as f64;
+        self.steps.unwrap_or(by_epochs.ceil() as usize)
+    }
+
+    /// Refuses a warm-up that is longer than a run of `steps` steps.
+    pub(crate) fn check_warmup(&self, steps: usize) -> Result<(), PlanError> {
+        let warmup = self.warmup_steps;
+        match warmup > steps {
+            true => Err(PlanError::LongWarmup { warmup, steps }),
+            false => Ok(()),
+        }
+    }
+}
+
+/// How the learning rate falls after the warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScheduleKind {
+    /// It stays at its peak.
+    #[serde(alias = "constant_with_warmup")]
+    Constant,
+    /// In a straight line to 0 at the last step.
+    Linear,
+    /// Along half a cosine to 0 at the last step.
+    Cosine,
+}

@@ -1,0 +1,204 @@
+//! The file of reference log-probs. In: log-probs in the order of computation. Out: a safetensors file in
+//! the run's folder that is read back by pair, never as a whole. What was written survives a stop.
+
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use memmap2::Mmap;
+use pref_data::BatchLayout;
+use sha2::{Digest, Sha256};
+
+use super::layout::CacheLayout;
+use crate::durable::{rename, sibling};
+use crate::sets::{DataSet, Examples, PerSet, map};
+
+/// Time between two syncs to disk.
+const SAVED_EVERY: Duration = Duration::from_secs(20);
+
+/// A file of log-probs while it is being written, in batches of pairs of similar length. After the data
+/// it holds the number of finished pairs, in the order of computation, and the digest of their values.
+#[derive(Debug)]
+pub(crate) struct CacheWriter {
+    layout: Arc<CacheLayout>,
+    file: File,
+    path: PathBuf,
+    partial: PathBuf,
+    /// Batches that are not computed yet.
+    pending: VecDeque<(DataSet, Vec<usize>)>,
+    n_done: usize,
+    /// Digest of the values of the finished pairs.
+    hash: Sha256,
+    saved: Instant,
+}
+
+/// Number of bytes of the count and the digest after the data.
+const TRAILER: usize = size_of::<u64>() + 32;
+
+impl CacheWriter {
+    /// Opens the file under its temporary name. Log-probs that an earlier, stopped run wrote are kept if
+    /// they belong to the same pairs and are undamaged.
+    pub(crate) fn open(
+        layout: &Arc<CacheLayout>,
+        path: &Path,
+        sets: &PerSet<Examples>,
+        batches: BatchLayout,
+    ) -> io::Result<Self> {
+        let partial = sibling(path, "part");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut writer = CacheWriter {
+            layout: Arc::clone(layout),
+            file: options.open(&partial)?,
+            path: path.to_owned(),
+            partial,
+            pending: VecDeque::new(),
+            n_done: 0,
+            hash: Sha256::new(),
+            saved: Instant::now(),
+        };
+        let order = DataSet::ALL.map(|set| (set, batches.length_sorted(sets.of(set).entries())));
+        let order = order.map(|(set, batches)| (set, batches.concat()));
+        writer.continue_or_begin(&order)?;
+        let mut n_before = writer.n_done;
+        for (set, indices) in order {
+            let rest = &indices[n_before.min(indices.len())..];
+            n_before -= indices.len() - rest.len();
+            let rest = batches.divide(sets.of(set).entries(), rest);
+            let rest = rest.into_iter().map(|batch| (set, batch.to_vec()));
+            writer.pending.extend(rest);
+        }
+        Ok(writer)
+    }
+
+    /// Number of finished pairs.
+    pub(crate) fn n_done(&self) -> usize {
+        self.n_done
+    }
+
+    /// The next pairs to compute.
+    pub(crate) fn next_batch(&self) -> Option<(DataSet, Vec<usize>)> {
+        self.pending.front().cloned()
+    }
+
+    /// Writes the log-probs of the next batch, one slice per answer, the first answers of all pairs first.
+    pub(crate) fn put<'a>(&mut self, answers: impl Iterator<Item = &'a [f32]>) -> io::Result<()> {
+        let Some((set, indices)) = self.pending.pop_front() else {
+            return Ok(());
+        };
+        let rows: Vec<Vec<u8>> = answers
+            .map(|values| values.iter().flat_map(|v| v.to_le_bytes()).collect())
+            .collect();
+        assert_eq!(rows.len(), 2 * indices.len(), "two answers per pair");
+        for (row, bytes) in rows.iter().enumerate() {
+            let (side, k) = (row / indices.len(), row % indices.len());
+            let place = self.layout.range(set, side, indices[k]);
+            assert_eq!(bytes.len(), place.len(), "one log-prob per token");
+            self.file.seek(SeekFrom::Start(place.start as u64))?;
+            self.file.write_all(bytes)?;
+        }
+        for k in 0..indices.len() {
+            self.hash.update(&rows[k]);
+            self.hash.update(&rows[indices.len() + k]);
+        }
+        self.n_done += indices.len();
+        match self.saved.elapsed() > SAVED_EVERY {
+            true => self.save(),
+            false => Ok(()),
+        }
+    }
+
+    /// Syncs the values to disk, then records the number of finished pairs.
+    pub(crate) fn save(&mut self) -> io::Result<()> {
+        // In this order, so that a kill in between never leaves a count without its values.
+        self.file.sync_data()?;
+        self.file
+            .seek(SeekFrom::Start(self.layout.file_size() as u64))?;
+        self.file.write_all(&(self.n_done as u64).to_le_bytes())?;
+        self.file.write_all(&self.hash.clone().finalize())?;
+        self.file.sync_data()?;
+        self.saved = Instant::now();
+        Ok(())
+    }
+
+    /// Writes the digest of all data into the header, and renames the file to its final name.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        self.file.set_len(self.layout.file_size() as u64)?;
+        let digest = self.layout.data_digest(&map(&self.file)?);
+        self.file.rewind()?;
+        self.file.write_all(&self.layout.header(&digest))?;
+        self.file.sync_all()?;
+        rename(&self.partial, &self.path)
+    }
+
+    /// Continues a file with the same header, or begins a new file.
+    fn continue_or_begin(&mut self, order: &[(DataSet, Vec<usize>)]) -> io::Result<()> {
+        if let Some((n_done, hash)) = self.finished_before(order)? {
+            self.n_done = n_done;
+            self.hash = hash;
+            return Ok(());
+        }
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        self.file.write_all(self.layout.unfinished_header())
+    }
+
+    /// The number of finished pairs in the file, and the state of their digest. `None` if the file has
+    /// another header, or its values are not those that were written.
+    fn finished_before(
+        &self,
+        order: &[(DataSet, Vec<usize>)],
+    ) -> io::Result<Option<(usize, Sha256)>> {
+        let size = self.layout.file_size();
+        if self.file.metadata()?.len() != (size + TRAILER) as u64 {
+            return Ok(None);
+        }
+        let map = map(&self.file)?;
+        let (count, digest) = map[size..].split_at(size_of::<u64>());
+        let count = count.try_into().map(u64::from_le_bytes);
+        let n_done = count.map_err(io::Error::other)? as usize;
+        if !map.starts_with(self.layout.unfinished_header()) || n_done > self.layout.n_pairs() {
+            return Ok(None);
+        }
+        let mut hash = Sha256::new();
+        let pairs = order
+            .iter()
+            .flat_map(|(set, indices)| indices.iter().map(|&i| (*set, i)));
+        for (set, index) in pairs.take(n_done) {
+            for side in [0, 1] {
+                hash.update(&map[self.layout.range(set, side, index)]);
+            }
+        }
+        let is_whole = hash.clone().finalize()[..] == *digest;
+        Ok(is_whole.then_some((n_done, hash)))
+    }
+}
+
+/// The log-probs of every row, read from the file.
+#[derive(Debug)]
+pub(crate) struct CachedLogProbs {
+    layout: Arc<CacheLayout>,
+    map: Mmap,
+}
+
+impl CachedLogProbs {
+    /// Opens the file. `None` if it does not exist, is not complete, is damaged, or has another layout.
+    pub(crate) fn open(path: &Path, layout: &Arc<CacheLayout>) -> Option<Self> {
+        let map = File::open(path).and_then(|file| map(&file)).ok()?;
+        let is_whole = map.len() == layout.file_size()
+            && map.starts_with(&layout.header(&layout.data_digest(&map)));
+        is_whole.then(|| Self {
+            layout: Arc::clone(layout),
+            map,
+        })
+    }
+
+    /// The log-probs of the first (0) or second (1) answer of a row, nats.
+    pub(crate) fn get(&self, set: DataSet, side: usize, index: usize) -> Vec<f32> {
+        let (words, _) = self.map[self.layout.range(set, side, index)].as_chunks();
+        words.iter().map(|&word| f32::from_le_bytes(word)).collect()
+    }
+}

@@ -1,0 +1,37 @@
+//! How a run ended.
+
+use std::path::PathBuf;
+
+use crate::metrics::PairMeans;
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one per run")]
+pub enum Outcome {
+    /// The run took all its steps.
+    Finished {
+        /// Folder of the final weights.
+        model: PathBuf,
+        /// Number of optimiser steps of the run.
+        steps: usize,
+        /// The evaluation before the first step, if there are evaluation rows.
+        before: Option<PairMeans>,
+        /// The evaluation after the last step.
+        after: Option<PairMeans>,
+    },
+    /// The run was asked to stop, and can be resumed.
+    Interrupted {
+        /// Number of optimiser steps so far.
+        step: usize,
+        /// The checkpoint to resume from.
+        checkpoint: PathBuf,
+    },
+    /// The run was asked to stop while the reference scored the pairs. The scores are in the run's
+    /// folder, and the same call continues with them.
+    Unstarted {
+        /// Number of scored pairs.
+        scored: usize,
+        /// Number of all pairs.
+        of: usize,
+    },
+}

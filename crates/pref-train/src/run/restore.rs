@@ -1,0 +1,126 @@
+//! Reading checkpoints. In: a run's folder. Out: the newest checkpoint that is complete and undamaged.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Tensor, backend::Backend};
+use pref_model::Checksums;
+
+use super::checkpoint::{CheckpointState, OPTIMIZER, STATE, folder, folder_of, steps};
+use super::identity::Identity;
+use super::moments;
+use crate::autodiff_lock::lock_autodiff;
+use crate::error::{TrainError, error_chain};
+use crate::step::{Moments, Position, TrainBackend, TrainablePolicy, parameter_sizes};
+
+/// The content of a checkpoint.
+pub(super) struct Restored<B: TrainBackend, P> {
+    pub(super) policy: P,
+    pub(super) moments: BTreeMap<String, Moments<B::InnerBackend>>,
+    pub(super) position: Position,
+    pub(super) identity: Identity,
+    /// What is wrong with newer checkpoints, which were skipped.
+    pub(super) skipped: Vec<String>,
+}
+
+/// The newest checkpoint that is complete and undamaged, of a run of `total` steps. `policy` is the policy
+/// before training, which gets the weights of the checkpoint.
+pub(super) fn load_newest<B: TrainBackend, P: TrainablePolicy<B>>(
+    run: &Path,
+    total: usize,
+    policy: &P,
+    device: &B::Device,
+) -> Result<Restored<B, P>, TrainError> {
+    let mut skipped = Vec::new();
+    for step in steps(run).into_iter().rev() {
+        let folder = folder_of(run, step);
+        let loaded = match step > total {
+            true => Err(TrainError::file(&folder)(io::Error::other(format!(
+                "the run ends after {total} steps"
+            )))),
+            false => load(&folder, step, policy, device),
+        };
+        match loaded {
+            Ok(mut restored) => {
+                restored.skipped = skipped;
+                return Ok(restored);
+            }
+            Err(error) => skipped.push(format!("{}: {}", folder.display(), error_chain(&error))),
+        }
+    }
+    Err(TrainError::Damaged {
+        folder: folder(run),
+        reasons: skipped.join("; "),
+    })
+}
+
+fn load<B: TrainBackend, P: TrainablePolicy<B>>(
+    folder: &Path,
+    step: usize,
+    policy: &P,
+    device: &B::Device,
+) -> Result<Restored<B, P>, TrainError> {
+    let checksums = Checksums::of_folder(folder)?;
+    let checked = |name: &str| -> Result<(PathBuf, Vec<u8>), TrainError> {
+        let path = folder.join(name);
+        let bytes = fs::read(&path).map_err(TrainError::file(&path))?;
+        if !checksums.contains(name) {
+            let missing = format!("{} has no checksum of it", Checksums::FILE);
+            return Err(TrainError::file(&path)(io::Error::other(missing)));
+        }
+        checksums.check(&path, &bytes)?;
+        Ok((path, bytes))
+    };
+    let (path, bytes) = checked(STATE)?;
+    let state: CheckpointState<Position, Identity> =
+        serde_json::from_slice(&bytes).map_err(|e| TrainError::file(&path)(io::Error::other(e)))?;
+    let (path, bytes) = checked(OPTIMIZER)?;
+    let moments = moments::read(&bytes, device).map_err(TrainError::file(&path))?;
+    let policy = {
+        let _lock = lock_autodiff();
+        policy.clone().restore(folder)?
+    };
+    match flaw(&state.position, step, &parameter_sizes(&policy), &moments) {
+        Some(flaw) => Err(TrainError::file(folder)(io::Error::other(flaw))),
+        None => Ok(Restored {
+            policy,
+            moments,
+            position: state.position,
+            identity: state.identity,
+            skipped: Vec::new(),
+        }),
+    }
+}
+
+/// Why this cannot be the state after `step` steps of a run with these parameters.
+fn flaw<B: Backend>(
+    position: &Position,
+    step: usize,
+    sizes: &BTreeMap<String, usize>,
+    moments: &BTreeMap<String, Moments<B>>,
+) -> Option<String> {
+    if position.step != step {
+        return Some(format!("its state is that of step {}", position.step));
+    }
+    if position.sampler.n_pairs() == 0 {
+        return Some("its state has no rows to train on".to_owned());
+    }
+    if position.optimizer_steps as usize != position.step {
+        let n = position.optimizer_steps;
+        return Some(format!("its optimiser has taken {n} steps"));
+    }
+    for (name, Moments { first, second }) in moments {
+        let size = sizes.get(name).copied();
+        let fits = |moment: &Tensor<B, 1>| size == Some(moment.dims()[0]);
+        if !fits(first) || !fits(second) {
+            return Some(format!("the moments of `{name}` do not fit the weights"));
+        }
+    }
+    let missing = sizes.keys().find(|name| !moments.contains_key(*name));
+    match missing {
+        Some(name) if position.step > 0 => Some(format!("it has no moments of `{name}`")),
+        Some(_) | None => None,
+    }
+}

@@ -1,0 +1,365 @@
+//! The loop of a run. In: a [`Plan`]. Out: the run's folder (`plan.toml`, `metrics.jsonl`, `checkpoints/`,
+//! `model/`) and the evaluations. A run that is killed at any moment and resumed ends with the same bytes
+//! as an uninterrupted run.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pref_model::SaveDtype;
+
+use super::changes::{PreviousPlan, change_line};
+use super::checkpoint::{self, Snapshot};
+use super::folder::Folder;
+use super::identity::Identity;
+use super::lock::Lock;
+use super::models::{GivenPolicy, ModelFolders, Models};
+use super::outcome::Outcome;
+use super::pins;
+use super::start::{Ready, Start};
+use super::timer::SaveTimer;
+use crate::error::{TrainError, error_chain};
+use crate::evaluate::evaluate;
+use crate::metrics::{EvalRecord, PairMeans, Record, StepRecord};
+use crate::plan::{Plan, ReferenceKind, WeightFormat};
+use crate::sets::DataSet;
+use crate::step::{RunObjective, StepFailure, TrainBackend, TrainablePolicy, Trainer};
+use crate::tracker::Tracker;
+
+/// Trains the model in `model.path` of a plan, until the plan is finished or `stop` is set.
+///
+/// With `resume`, the run in the plan's folder continues from its newest checkpoint that is complete and
+/// undamaged. Its inputs (weights, tokenizer, template, rows) must be those that it began with. These
+/// settings may change: a larger number of steps or epochs, the learning rate, rows to leave out
+/// (`data.skip`), and what is logged and saved.
+///
+/// # Errors
+/// [`TrainError`]. Everything that was written stays, so the run can be resumed from the checkpoints before
+/// the error.
+pub fn train<B: TrainBackend>(
+    plan: &Plan,
+    resume: bool,
+    device: &B::Device,
+    tracker: &mut dyn Tracker,
+    stop: &AtomicBool,
+) -> Result<Outcome, TrainError> {
+    run::<B, ModelFolders>(plan, ModelFolders, resume, device, tracker, stop)
+}
+
+/// Trains a policy of your own, as [`train`] trains the model in `model.path`.
+///
+/// `model.path` of the plan is then the folder of the tokenizer. On resume, `policy` must have the same
+/// parameters as at the start of the run; the checkpoint replaces their values.
+///
+/// # Errors
+/// As [`train`], and [`TrainError::NoSharedPrompts`] if the plan asks for shared prompts and the policy does
+/// not support them.
+pub fn train_policy<B: TrainBackend, P: TrainablePolicy<B>>(
+    plan: &Plan,
+    policy: P,
+    resume: bool,
+    device: &B::Device,
+    tracker: &mut dyn Tracker,
+    stop: &AtomicBool,
+) -> Result<Outcome, TrainError> {
+    run::<B, GivenPolicy<P>>(plan, GivenPolicy(policy), resume, device, tracker, stop)
+}
+
+fn run<B: TrainBackend, M: Models<B>>(
+    plan: &Plan,
+    models: M,
+    resume: bool,
+    device: &B::Device,
+    tracker: &mut dyn Tracker,
+    stop: &AtomicBool,
+) -> Result<Outcome, TrainError> {
+    let folder = Folder::new(&plan.output.folder);
+    let _lock = Lock::take(folder.path())?;
+    folder.remove_leftovers()?;
+    let mut plan = plan.clone();
+    let previous = match resume {
+        true => Some(PreviousPlan::read(&folder, &mut plan)?),
+        false => {
+            folder.check_free()?;
+            None
+        }
+    };
+    pins::data(&mut plan, tracker)?;
+    let tokenizer = pins::tokenizer(&mut plan, tracker)?;
+    let start = Start {
+        plan: &plan,
+        tokenizer: &tokenizer,
+        folder: &folder,
+        previous: previous.as_ref(),
+    };
+    let Ready { trainer, identity } = match start.ready::<B, M>(&models, device, tracker, stop)? {
+        ControlFlow::Continue(ready) => ready,
+        ControlFlow::Break(outcome) => return Ok(outcome),
+    };
+    // The trainer has its own copy of the policy.
+    drop(models);
+    let mut run = Run {
+        eval_objective: RunObjective::new(&plan.objective),
+        plan: &plan,
+        evaluations: BTreeMap::new(),
+        timer: SaveTimer::new(plan.train.save_minutes),
+        folder,
+        identity,
+        trainer,
+        tracker,
+        stop,
+    };
+    match previous {
+        Some(previous) => run.resume(&previous)?,
+        None => run.begin()?,
+    }
+    run.finish_all_steps()
+}
+
+/// A run while it goes.
+struct Run<'a, B: TrainBackend, P: TrainablePolicy<B>> {
+    plan: &'a Plan,
+    folder: Folder,
+    identity: Identity,
+    trainer: Trainer<B, P>,
+    /// The objective on the backend without gradients.
+    eval_objective: RunObjective<B::InnerBackend>,
+    /// The evaluations in the metrics, by number of steps.
+    evaluations: BTreeMap<usize, PairMeans>,
+    timer: SaveTimer,
+    tracker: &'a mut dyn Tracker,
+    stop: &'a AtomicBool,
+}
+
+impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
+    /// Starts the run's folder: the plan, empty metrics, and a checkpoint of step 0 if checkpoints are
+    /// written by steps.
+    fn begin(&mut self) -> Result<(), TrainError> {
+        self.folder.begin(self.plan)?;
+        if self.plan.train.save_every > 0 {
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    /// Continues the metrics at the restored step, and records changed settings.
+    fn resume(&mut self, previous: &PreviousPlan) -> Result<(), TrainError> {
+        let step = self.trainer.position.step;
+        self.tracker.note(&format!("resumed after step {step}"));
+        let unwritten = self.trainer.position.unwritten.take();
+        self.folder.rewind(step, unwritten.as_ref())?;
+        for record in self.folder.records()? {
+            if let Record::Eval(record) = record {
+                self.evaluations.insert(record.step, record.pairs);
+            }
+        }
+        if !previous.changes.is_empty() {
+            let changes = previous.changes.join(", ");
+            self.tracker.note(&format!("resumed with {changes}"));
+            let line = change_line(step, &previous.changes);
+            self.folder.append("changes.jsonl", &line)?;
+        }
+        self.folder.write("plan.toml", &self.plan.to_toml())
+    }
+
+    fn finish_all_steps(mut self) -> Result<Outcome, TrainError> {
+        let total = self.trainer.total_steps();
+        let mut is_told = false;
+        loop {
+            let step = self.trainer.position.step;
+            if self.stop.load(Ordering::SeqCst) {
+                return self.interrupted();
+            }
+            if self.is_evaluation_due(step, total) && self.evaluate()?.is_break() {
+                return self.interrupted();
+            }
+            // After the first evaluation, which has a progress bar of its own.
+            if !std::mem::replace(&mut is_told, true) {
+                self.tracker.training(step, total);
+            }
+            if step >= total {
+                self.trainer.wait();
+                return self.finish();
+            }
+            self.step()?;
+            if self.is_checkpoint_due(step + 1, total) {
+                self.save()?;
+            }
+        }
+    }
+
+    fn interrupted(&mut self) -> Result<Outcome, TrainError> {
+        Ok(Outcome::Interrupted {
+            step: self.trainer.position.step,
+            checkpoint: self.save()?,
+        })
+    }
+
+    fn is_evaluation_due(&self, step: usize, total: usize) -> bool {
+        let every = self.plan.train.eval_every;
+        let is_due = step == 0 || step == total || (every > 0 && step.is_multiple_of(every));
+        is_due && self.trainer.inputs.n_eval() > 0 && !self.evaluations.contains_key(&step)
+    }
+
+    fn is_checkpoint_due(&self, step: usize, total: usize) -> bool {
+        let every = self.plan.train.save_every;
+        let is_due = (every > 0 && step.is_multiple_of(every)) || self.timer.is_due();
+        is_due && step < total
+    }
+
+    fn step(&mut self) -> Result<(), TrainError> {
+        let record = match self.trainer.step() {
+            Ok(record) => record,
+            Err(failure) => return Err(self.refused(failure, None)?),
+        };
+        let Some(record) = record else {
+            return Ok(());
+        };
+        self.tracker.step(&record);
+        if record.step == 1 {
+            self.check_first_step(&record);
+        }
+        let record = Record::Step(record);
+        let Err(error) = self.folder.log(&record) else {
+            return Ok(());
+        };
+        // The line goes into the checkpoint, so that a resumed run writes it.
+        self.trainer.position.unwritten = Some(record);
+        let kept = match self.save() {
+            Ok(checkpoint) => format!(
+                "the run is saved in {}; free some space and continue with --resume",
+                checkpoint.display()
+            ),
+            Err(error) => error.to_string(),
+        };
+        Err(TrainError::Metrics {
+            message: error_chain(&error),
+            kept,
+        })
+    }
+
+    /// Evaluates the policy. Breaks if the run is asked to stop meanwhile.
+    fn evaluate(&mut self) -> Result<ControlFlow<()>, TrainError> {
+        self.tracker
+            .begin("evaluation", self.trainer.inputs.n_eval());
+        let (tracker, stop) = (&mut *self.tracker, self.stop);
+        let trainer = &self.trainer;
+        let evaluated = evaluate(
+            &trainer.policy.valid(),
+            &trainer.inputs,
+            &self.eval_objective,
+            |n| {
+                tracker.advance(n);
+                !stop.load(Ordering::SeqCst)
+            },
+        );
+        self.tracker.end();
+        let step = self.trainer.position.step;
+        let (pairs, empty) = match evaluated {
+            Ok(ControlFlow::Continue(evaluation)) => evaluation,
+            Ok(ControlFlow::Break(())) => return Ok(ControlFlow::Break(())),
+            Err(failure) => return Err(self.refused(failure, Some(step))?),
+        };
+        let record = EvalRecord {
+            step,
+            eval_pairs: self.trainer.inputs.n_eval(),
+            pairs,
+            empty,
+        };
+        self.folder.log(&Record::Eval(record.clone()))?;
+        self.tracker.evaluation(&record);
+        self.evaluations.insert(record.step, record.pairs);
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Warns if the first step has rewards. Before the first update the policy equals its reference, so
+    /// every reward is 0 and the logistic loss is ln 2. Other values mean that the reference is wrong.
+    fn check_first_step(&mut self, record: &StepRecord) {
+        let plan = &self.plan.model;
+        let is_own = plan.reference != ReferenceKind::None && plan.reference_path.is_none();
+        let means = &record.pairs;
+        let largest = means.chosen_rewards.abs().max(means.rejected_rewards.abs());
+        if is_own && largest > 0.01 {
+            self.tracker.note(&format!(
+                "warning: the first step has rewards of {:.4} and {:.4}, and both should be 0, because \
+                 the policy still equals its reference; check that {} and its reference have the \
+                 same weights",
+                means.chosen_rewards,
+                means.rejected_rewards,
+                plan.path.display()
+            ));
+        }
+    }
+
+    fn save(&mut self) -> Result<PathBuf, TrainError> {
+        let trainer = &self.trainer;
+        let snapshot = Snapshot {
+            policy: &trainer.policy,
+            optimizer: &trainer.optimizer,
+            position: &trainer.position,
+            identity: &self.identity,
+            tokenizer_from: &self.plan.model.path,
+        };
+        let keep = self.plan.output.keep_checkpoints;
+        self.timer
+            .time(|| checkpoint::save(self.folder.path(), keep, &snapshot))
+    }
+
+    /// Saves a checkpoint after a failed step or evaluation. The result is the error to report.
+    fn refused(
+        &mut self,
+        failure: StepFailure,
+        evaluation: Option<usize>,
+    ) -> Result<TrainError, TrainError> {
+        let (set, pairs, is_gradient) = match failure {
+            StepFailure::Batch(error) => return Ok(TrainError::Batch(error)),
+            StepFailure::Loss(set, pairs) => (set, pairs, false),
+            StepFailure::Gradient(pairs) => (DataSet::Train, pairs, true),
+        };
+        let places = self.trainer.places(set, &pairs);
+        let checkpoint = self.save()?;
+        let step = self.trainer.position.step + 1;
+        Ok(match (evaluation, is_gradient) {
+            (Some(step), _) => TrainError::NotFiniteEvaluation {
+                step,
+                places,
+                checkpoint,
+            },
+            (None, false) => TrainError::NotFinite {
+                step,
+                places,
+                checkpoint,
+            },
+            (None, true) => TrainError::NotFiniteGradient {
+                step,
+                places,
+                checkpoint,
+            },
+        })
+    }
+
+    /// Writes the final weights, then the last checkpoint, which takes three times their space. The
+    /// weights come first, because they are the result of the run.
+    fn finish(&mut self) -> Result<Outcome, TrainError> {
+        let model = self.folder.model();
+        let dtype = match self.plan.output.dtype {
+            WeightFormat::Source => SaveDtype::Source,
+            WeightFormat::F32 => SaveDtype::F32,
+            WeightFormat::F16 => SaveDtype::F16,
+            WeightFormat::Bf16 => SaveDtype::Bf16,
+        };
+        checkpoint::save_model(&model, &self.trainer.policy, dtype, &self.plan.model.path)?;
+        if self.plan.output.last_checkpoint {
+            self.save()?;
+        }
+        let steps = self.trainer.position.step;
+        let at = |step: usize| self.evaluations.get(&step).copied();
+        Ok(Outcome::Finished {
+            model,
+            steps,
+            before: at(0),
+            after: at(steps),
+        })
+    }
+}

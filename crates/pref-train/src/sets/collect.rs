@@ -1,0 +1,86 @@
+//! Rows on their way into storage. In: token ids as they are read. Out: an entry for each row, and the
+//! stored rows of all data sets.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use pref_core::Needs;
+use pref_data::{DiffOptions, Place, TokenExample, TokenPair, token_diffs};
+use serde::Serialize;
+
+use super::examples::{Entry, StoredExamples};
+use super::requirements::check_pair;
+use super::row::PairRow;
+use super::store::RowWriter;
+use crate::error::TrainError;
+
+/// Stores the rows of all data sets as they are read.
+pub(super) struct RowCollector<'a> {
+    rows: RowWriter,
+    needs: Needs,
+    diff: &'a DiffOptions,
+    part_labels: BTreeSet<String>,
+}
+
+impl<'a> RowCollector<'a> {
+    /// A collector without rows. If there are many, they go to a file on the disk of the run's folder.
+    pub(super) fn new(folder: &Path, needs: Needs, diff: &'a DiffOptions) -> Self {
+        Self {
+            rows: RowWriter::new(folder),
+            needs,
+            diff,
+            part_labels: BTreeSet::new(),
+        }
+    }
+
+    /// Stores pairs with what the objective needs.
+    ///
+    /// # Errors
+    /// [`TrainError::Lacks`] names the first pair that lacks something, and how to produce it.
+    pub(super) fn pairs(&mut self, pairs: Vec<TokenPair>) -> Result<Vec<Entry>, TrainError> {
+        let mut varied = match self.needs.varied {
+            true => token_diffs(&pairs, self.diff),
+            false => Vec::new(),
+        }
+        .into_iter();
+        let store = |pair: TokenPair| {
+            check_pair(&pair, self.needs)?;
+            let features = pair.features.iter().flatten();
+            let labels = features.flat_map(|f| f.parts.iter().flatten().cloned());
+            self.part_labels.extend(labels);
+            let (place, lengths) = (pair.place.clone(), pair.ids().map(<[u32]>::len));
+            let varied = varied.next();
+            self.store(&PairRow { pair, varied }, place, lengths)
+        };
+        pairs.into_iter().map(store).collect()
+    }
+
+    /// Stores single answers.
+    pub(super) fn answers(&mut self, answers: Vec<TokenExample>) -> Result<Vec<Entry>, TrainError> {
+        let store = |answer: TokenExample| {
+            // The length of the mismatched answer is known once all rows are read.
+            let lengths = [answer.prompt.len(), answer.completion.len(), 0];
+            self.store(&answer, answer.place.clone(), lengths)
+        };
+        answers.into_iter().map(store).collect()
+    }
+
+    fn store(
+        &mut self,
+        row: &impl Serialize,
+        place: Place,
+        lengths: [usize; 3],
+    ) -> Result<Entry, TrainError> {
+        match self.rows.push(row) {
+            Ok(bytes) => Ok(Entry::new(bytes, place, lengths)),
+            Err(error) => Err(TrainError::file(self.rows.folder())(error)),
+        }
+    }
+
+    /// All stored rows.
+    pub(super) fn finish(self) -> Result<StoredExamples, TrainError> {
+        let folder = self.rows.folder().to_owned();
+        let rows = self.rows.finish().map_err(TrainError::file(&folder))?;
+        Ok(StoredExamples::new(rows, self.needs, self.part_labels))
+    }
+}

@@ -1,0 +1,189 @@
+//! A data set: an entry of a few numbers for each row in memory, and the rows themselves on demand.
+//! In: entries and stored rows. Out: batches of rows.
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::ops::Range;
+use std::sync::Arc;
+
+use pref_core::Needs;
+use pref_data::{Longest, Place, Placed, TokenExample};
+
+use super::mismatch::mismatched_rows;
+use super::row::{AnswerRow, RowBatch};
+use super::store::StoredRows;
+use crate::error::TrainError;
+
+/// What is in memory of a stored row.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// Position of the row in the storage.
+    bytes: Range<usize>,
+    place: Place,
+    lengths: [u32; 3],
+}
+
+impl Entry {
+    pub(super) fn new(bytes: Range<usize>, place: Place, lengths: [usize; 3]) -> Self {
+        Self {
+            bytes,
+            place,
+            // no model has more positions than a u32 can count
+            lengths: lengths.map(|n| n as u32),
+        }
+    }
+
+    /// Number of tokens of the prompt and of two answers: the chosen and the rejected one, or a single
+    /// answer and its mismatched one.
+    pub(crate) fn lengths(&self) -> [usize; 3] {
+        self.lengths.map(|n| n as usize)
+    }
+}
+
+impl Placed for Entry {
+    fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
+impl Longest for Entry {
+    fn longest(&self) -> usize {
+        let [prompt, first, second] = self.lengths();
+        prompt + first.max(second)
+    }
+}
+
+/// The stored rows of all data sets.
+#[derive(Clone, Debug)]
+pub(super) struct StoredExamples {
+    rows: Arc<StoredRows>,
+    needs: Needs,
+    part_labels: Arc<[String]>,
+}
+
+impl StoredExamples {
+    pub(super) fn new(rows: StoredRows, needs: Needs, part_labels: BTreeSet<String>) -> Self {
+        Self {
+            rows: Arc::new(rows),
+            needs,
+            part_labels: part_labels.into_iter().collect(),
+        }
+    }
+}
+
+/// A set of pairs, or of single answers.
+#[derive(Debug)]
+pub(crate) struct Examples {
+    stored: StoredExamples,
+    entries: Vec<Entry>,
+    /// For single answers: the row that each row's mismatched answer comes from.
+    mismatched: Option<Vec<usize>>,
+}
+
+impl Examples {
+    /// A set of pairs.
+    pub(super) fn pairs(stored: &StoredExamples, entries: Vec<Entry>) -> Self {
+        Self {
+            stored: stored.clone(),
+            entries,
+            mismatched: None,
+        }
+    }
+
+    /// A set of single answers. Each row also gets the answer to another prompt, which
+    /// [`mismatched_rows`] chooses, cut so that prompt and answer have at most `max_length` tokens.
+    ///
+    /// # Errors
+    /// [`TrainError::OnePrompt`] if all rows have the same prompt.
+    pub(super) fn single(
+        stored: &StoredExamples,
+        mut entries: Vec<Entry>,
+        max_length: usize,
+    ) -> Result<Self, TrainError> {
+        // Two different prompts with one hash are treated as one prompt, which changes only the choice.
+        let hasher = BuildHasherDefault::<DefaultHasher>::new();
+        let prompt = |entry: &Entry| {
+            let answer: TokenExample = stored.rows.get(entry.bytes.clone());
+            hasher.hash_one(answer.prompt)
+        };
+        let mismatched =
+            mismatched_rows(entries.iter().map(prompt)).ok_or(TrainError::OnePrompt)?;
+        let lengths: Vec<u32> = entries.iter().map(|entry| entry.lengths[1]).collect();
+        for (entry, &other) in entries.iter_mut().zip(&mismatched) {
+            let left = max_length.saturating_sub(entry.lengths()[0]).max(1);
+            entry.lengths[2] = lengths[other].min(left as u32);
+        }
+        Ok(Self {
+            stored: stored.clone(),
+            entries,
+            mismatched: Some(mismatched),
+        })
+    }
+
+    /// What is in memory of each row.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Number of rows.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// What the objective needs of each row.
+    pub(crate) fn needs(&self) -> Needs {
+        self.stored.needs
+    }
+
+    /// The labels of parts in all sets, sorted.
+    pub(crate) fn part_labels(&self) -> &[String] {
+        &self.stored.part_labels
+    }
+
+    /// Names of the two answers of a row, in files.
+    pub(crate) fn side_names(&self) -> [&'static str; 2] {
+        match self.mismatched {
+            None => ["chosen", "rejected"],
+            Some(_) => ["completion", "mismatched"],
+        }
+    }
+
+    /// Number of tokens in a step on these rows, prompts included and padding not.
+    pub(crate) fn n_tokens(&self, indices: &[usize]) -> u64 {
+        let tokens = indices.iter().map(|&i| {
+            let [prompt, first, second] = self.entries[i].lengths();
+            match self.mismatched {
+                None => 2 * prompt + first + second,
+                Some(_) => prompt + first,
+            }
+        });
+        tokens.sum::<usize>() as u64
+    }
+
+    /// The bytes of a stored row.
+    pub(crate) fn bytes_of(&self, index: usize) -> &[u8] {
+        let bytes = self.entries[index].bytes.clone();
+        self.stored.rows.bytes(bytes)
+    }
+
+    /// Reads some rows.
+    pub(crate) fn rows(&self, indices: &[usize]) -> RowBatch {
+        let stored = &self.stored.rows;
+        let bytes = |i: usize| self.entries[i].bytes.clone();
+        match &self.mismatched {
+            None => RowBatch::Pairs(indices.iter().map(|&i| stored.get(bytes(i))).collect()),
+            Some(others) => {
+                let row = |&i: &usize| {
+                    let other: TokenExample = stored.get(bytes(others[i]));
+                    let mut mismatched = other.completion;
+                    mismatched.truncate(self.entries[i].lengths()[2]);
+                    AnswerRow {
+                        answer: stored.get(bytes(i)),
+                        mismatched,
+                    }
+                };
+                RowBatch::Single(indices.iter().map(row).collect())
+            }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The rows of a run. In: the files of a plan and a tokenizer. Out: every data set as tokens, with what
+//! the objective looks at. A few numbers of each row are in memory, and the tokens are read on demand.
+
+mod collect;
+mod data_set;
+mod examples;
+mod mismatch;
+mod read;
+mod requirements;
+mod row;
+mod skip;
+mod store;
+
+pub(crate) use data_set::{DataSet, PerSet};
+pub(crate) use examples::Examples;
+pub(crate) use read::read_sets;
+pub(crate) use requirements::scored_segments;
+pub(crate) use row::{AnswerRow, PairRow, RowBatch};
+pub(crate) use skip::skipped_rows;
+pub(crate) use store::map;

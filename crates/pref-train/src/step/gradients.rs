@@ -1,0 +1,181 @@
+//! Gradients by parameter name. In: a Burn module and the gradients of a backward pass. Out: one flat
+//! tensor per parameter, by its path in the module, such as `model.layers.0.mlp.up_proj.weight`.
+//!
+//! Accumulation, clipping, the optimiser and checkpoints work on these, in the same order in every run.
+
+use std::collections::BTreeMap;
+
+use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Tensor, backend::AutodiffBackend, backend::Backend};
+
+/// Gradients by parameter, flattened to `[elements]`.
+#[derive(Clone, Debug)]
+pub struct NamedGradients<B: Backend> {
+    by_name: BTreeMap<String, Tensor<B, 1>>,
+}
+
+impl<B: Backend> Default for NamedGradients<B> {
+    fn default() -> Self {
+        Self {
+            by_name: BTreeMap::new(),
+        }
+    }
+}
+
+impl<B: Backend> NamedGradients<B> {
+    /// Adds the gradients of a backward pass.
+    pub fn accumulate<AB, M>(&mut self, module: &M, gradients: &AB::Gradients)
+    where
+        AB: AutodiffBackend<InnerBackend = B>,
+        M: AutodiffModule<AB>,
+    {
+        module.visit(&mut GradientVisitor {
+            path: Path::default(),
+            gradients,
+            into: self,
+        });
+    }
+
+    /// `√Σ g²` over all parameters, `[1]`. `None` if no parameter has a gradient.
+    pub fn norm(&self) -> Option<Tensor<B, 1>> {
+        let squares = self.by_name.values().map(|g| g.clone().square().sum());
+        let squares: Vec<Tensor<B, 1>> = squares.collect();
+        (!squares.is_empty()).then(|| Tensor::cat(squares, 0).sum().sqrt())
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) -> Option<Tensor<B, 1>> {
+        self.by_name.remove(name)
+    }
+
+    /// Multiplies every gradient by a factor.
+    #[must_use]
+    pub fn scaled(self, factor: f64) -> Self {
+        let scale = |(name, g): (String, Tensor<B, 1>)| (name, g * factor);
+        Self {
+            by_name: self.by_name.into_iter().map(scale).collect(),
+        }
+    }
+}
+
+/// Number of elements of every float parameter that is trained.
+pub(crate) fn parameter_sizes<B: Backend, M: Module<B>>(module: &M) -> BTreeMap<String, usize> {
+    let mut sizes = Sizes::default();
+    module.visit(&mut sizes);
+    sizes.by_name
+}
+
+#[derive(Default)]
+struct Sizes {
+    path: Path,
+    by_name: BTreeMap<String, usize>,
+}
+
+impl<B: Backend> ModuleVisitor<B> for Sizes {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        let value = param.val();
+        if value.is_require_grad() {
+            let n_elements = value.shape().num_elements();
+            self.by_name.insert(self.path.name(), n_elements);
+        }
+    }
+}
+
+/// Replaces every float parameter by `update(name, number of axes, flat value)`.
+pub(crate) fn map_parameters<AB, M, F>(module: M, update: F) -> M
+where
+    AB: AutodiffBackend,
+    M: Module<AB>,
+    F: FnMut(&str, usize, Tensor<AB::InnerBackend, 1>) -> Tensor<AB::InnerBackend, 1>,
+{
+    module.map(&mut Updater {
+        path: Path::default(),
+        update,
+    })
+}
+
+/// The names from the root of a module to a parameter.
+#[derive(Default)]
+struct Path(Vec<String>);
+
+impl Path {
+    fn enter(&mut self, name: &str) {
+        self.0.push(name.to_owned());
+    }
+
+    fn exit(&mut self) {
+        self.0.pop();
+    }
+
+    fn name(&self) -> String {
+        self.0.join(".")
+    }
+}
+
+struct GradientVisitor<'a, AB: AutodiffBackend> {
+    path: Path,
+    gradients: &'a AB::Gradients,
+    into: &'a mut NamedGradients<AB::InnerBackend>,
+}
+
+impl<AB: AutodiffBackend> ModuleVisitor<AB> for GradientVisitor<'_, AB> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<AB, D>>) {
+        let Some(gradient) = param.val().grad(self.gradients) else {
+            return;
+        };
+        let gradient = gradient.reshape([-1]);
+        let name = self.path.name();
+        let sum = match self.into.by_name.remove(&name) {
+            Some(sum) => sum + gradient,
+            None => gradient,
+        };
+        self.into.by_name.insert(name, sum);
+    }
+}
+
+struct Updater<F> {
+    path: Path,
+    update: F,
+}
+
+impl<AB, F> ModuleMapper<AB> for Updater<F>
+where
+    AB: AutodiffBackend,
+    F: FnMut(&str, usize, Tensor<AB::InnerBackend, 1>) -> Tensor<AB::InnerBackend, 1>,
+{
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<AB, D>>) -> Param<Tensor<AB, D>> {
+        let (id, tensor, mapper) = param.consume();
+        let is_trained = tensor.is_require_grad();
+        let dims = tensor.dims();
+        let flat = tensor.inner().reshape([-1]);
+        let updated = (self.update)(&self.path.name(), D, flat).reshape(dims);
+        let mut tensor = Tensor::from_inner(updated);
+        if is_trained {
+            tensor = tensor.require_grad();
+        }
+        Param::from_mapped_value(id, tensor, mapper)
+    }
+}

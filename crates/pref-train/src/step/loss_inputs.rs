@@ -1,0 +1,151 @@
+//! Everything that a loss is computed from besides the policy. In: a policy without gradients, and the
+//! indices of rows. Out: log-probs and divergences of reference and policy, in the form that an objective
+//! takes. Training steps and evaluations share it.
+
+use std::collections::BTreeSet;
+
+use burn::tensor::{Tensor, backend::Backend};
+use pref_core::{BatchError, Kto, Side, position_chunks, token_kl};
+use pref_data::{Batch, BatchLayout};
+use pref_model::Policy;
+
+use super::objective::RunObjective;
+use crate::batch::{AnswerBatch, TokenValues, log_probs, responses};
+use crate::metrics::{PairMeans, PairSums};
+use crate::reference::{Distributions, Reference};
+use crate::sets::{DataSet, Examples, PerSet};
+
+/// Rows, reference and layout of a run.
+#[derive(Debug)]
+pub(crate) struct LossInputs<B: Backend, P> {
+    /// The rows of each data set.
+    pub(crate) sets: PerSet<Examples>,
+    /// The rows of each data set that the plan leaves out.
+    pub(crate) skipped: PerSet<BTreeSet<usize>>,
+    /// The reference, which has the type of the policy.
+    pub(crate) reference: Reference<P>,
+    /// How rows become batches.
+    pub(crate) layout: BatchLayout,
+    /// Number of positions whose logits are computed at the same time; 0 for all.
+    pub(crate) vocab_chunk: usize,
+    /// Whether the objective compares whole next-token distributions.
+    pub(crate) needs_kl: bool,
+    /// Weight of the training rows in the loss; the rows with emptied traces have the rest.
+    pub(crate) alpha: f64,
+    /// Where the tensors are.
+    pub(crate) device: B::Device,
+}
+
+/// Why a loss or a gradient cannot be used.
+#[derive(Debug)]
+pub(crate) enum StepFailure {
+    /// These rows of a data set have a loss that is not finite.
+    Loss(DataSet, Vec<usize>),
+    /// The gradient is not finite. These are the training rows of the step.
+    Gradient(Vec<usize>),
+    /// The objective needs an input that is missing.
+    Batch(BatchError),
+}
+
+impl From<BatchError> for StepFailure {
+    fn from(error: BatchError) -> Self {
+        StepFailure::Batch(error)
+    }
+}
+
+impl<B: Backend, P: Policy<B>> LossInputs<B, P> {
+    /// Number of evaluation rows that are not left out.
+    pub(crate) fn n_eval(&self) -> usize {
+        self.sets.of(DataSet::Eval).len() - self.skipped.of(DataSet::Eval).len()
+    }
+
+    /// The reference log-probs of a batch, nats, `[answers, response tokens]`.
+    pub(crate) fn reference_log_probs(
+        &self,
+        set: DataSet,
+        indices: &[usize],
+        batch: &AnswerBatch,
+        distributions: Option<&Distributions<'_, B, P>>,
+    ) -> Option<Tensor<B, 2>> {
+        if let Some(distributions) = distributions {
+            return Some(distributions.log_probs(self.vocab_chunk));
+        }
+        let lengths = batch.batch.answers.iter().map(|answer| answer.tokens.len());
+        let width = lengths.max().unwrap_or(0);
+        self.reference
+            .log_probs(set, indices, batch, width, &self.device)
+    }
+
+    /// The next-token distributions of the reference, if the objective compares distributions.
+    pub(crate) fn distributions(&self, batch: &Batch) -> Option<Distributions<'_, B, P>> {
+        match self.needs_kl {
+            true => self.reference.distributions(batch, &self.device),
+            false => None,
+        }
+    }
+
+    /// The divergence of the policy from the reference at every response token, nats,
+    /// `[answers, response tokens]`.
+    pub(crate) fn divergence(
+        &self,
+        policy: &P,
+        batch: &Batch,
+        reference: &Distributions<'_, B, P>,
+    ) -> Tensor<B, 2> {
+        let tokens = responses::<B>(batch, &self.device);
+        let hidden = tokens.hidden(policy);
+        let [n, width] = hidden.dims();
+        let chunks = position_chunks(n, self.vocab_chunk).map(|range| {
+            let logits = policy.logits(hidden.clone().slice([range.clone(), 0..width]));
+            token_kl(reference.logits(range), logits)
+        });
+        tokens.to_rows(Tensor::cat(chunks.collect(), 0))
+    }
+
+    /// The value that single answers are compared with, `[1]`: the KL to the reference, estimated from
+    /// the mismatched answers of all these rows. It does not depend on how the rows are divided into
+    /// batches. `None` for an objective over pairs.
+    pub(crate) fn reference_point<A: Backend>(
+        &self,
+        policy: &P,
+        objective: &RunObjective<A>,
+        set: DataSet,
+        indices: &[usize],
+    ) -> Result<Option<Tensor<B, 1>>, BatchError> {
+        if matches!(objective, RunObjective::Pairs(_)) || indices.is_empty() {
+            return Ok(None);
+        }
+        let examples = self.sets.of(set);
+        let micro_batches = self.layout.divide(examples.entries(), indices).into_iter();
+        let sums = micro_batches.map(|micro| {
+            let batch = examples.rows(micro).mismatched(self.layout);
+            let values = TokenValues {
+                policy: log_probs(policy, &batch.batch, &self.device),
+                reference: self.reference_log_probs(set, micro, &batch, None),
+                kl: None,
+            };
+            let side = values.side(&batch.batch, 0..micro.len());
+            let sum = |values: Tensor<B, 2>| (values * side.mask.clone()).sum_dim(1);
+            (sum(side.policy.clone()), side.reference.clone().map(sum))
+        });
+        let (policy, reference): (Vec<_>, Vec<_>) = sums.unzip();
+        let mut side = Side::from_lengths(Tensor::cat(policy, 0), &vec![1; indices.len()]);
+        let reference: Option<Vec<_>> = reference.into_iter().collect();
+        side.reference = reference.map(|sums| Tensor::cat(sums, 0));
+        Kto::reference_point(&side).map(Some)
+    }
+}
+
+/// Means of the training rows, and of the rows with emptied traces if there are any. The loss of the first
+/// is that of the mixture, in which the training rows have the weight `alpha`.
+pub(crate) fn mixed_means(
+    [train, empty]: &[PairSums; 2],
+    alpha: f64,
+) -> (PairMeans, Option<PairMeans>) {
+    let mut means = train.means();
+    let empty = (empty.pairs > 0.0).then(|| empty.means());
+    if let Some(empty) = &empty {
+        means.loss = alpha * means.loss + (1.0 - alpha) * empty.loss;
+    }
+    (means, empty)
+}

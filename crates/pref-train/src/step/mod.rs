@@ -1,0 +1,23 @@
+//! The training step. In: rows, a policy and an objective. Out: the policy after one update, and what was
+//! measured.
+
+mod features;
+mod gradients;
+mod loss_inputs;
+mod objective;
+mod optimizer;
+mod policy;
+mod position;
+mod schedule;
+mod trainer;
+
+pub use gradients::NamedGradients;
+pub(crate) use gradients::parameter_sizes;
+pub(crate) use loss_inputs::{LossInputs, StepFailure, mixed_means};
+pub(crate) use objective::RunObjective;
+pub use optimizer::AdamW;
+pub(crate) use optimizer::Moments;
+pub use policy::{TrainBackend, TrainablePolicy};
+pub(crate) use position::Position;
+pub use schedule::Schedule;
+pub(crate) use trainer::Trainer;

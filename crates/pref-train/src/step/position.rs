@@ -1,0 +1,25 @@
+//! The position of a run, which every checkpoint holds.
+
+use pref_data::Sampler;
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::{PairSums, Record};
+
+/// How far a run has come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Position {
+    /// Number of optimiser steps.
+    pub(crate) step: usize,
+    /// Number of steps that the optimiser counts, for its bias correction.
+    pub(crate) optimizer_steps: u64,
+    /// Number of tokens so far.
+    pub(crate) tokens: u64,
+    /// The order of the training rows, and the next of them.
+    pub(crate) sampler: Sampler,
+    /// The order of the rows with emptied traces, and the next of them.
+    pub(crate) empty_sampler: Sampler,
+    /// Sums since the last line of the metrics: of the training rows, and of the rows with emptied traces.
+    pub(crate) unlogged: [PairSums; 2],
+    /// The line of the metrics of the last step, if it could not be written.
+    pub(crate) unwritten: Option<Record>,
+}

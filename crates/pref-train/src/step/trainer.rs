@@ -1,0 +1,303 @@
+//! The training step. In: the next rows. Out: the policy after one update, and what was measured.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{ElementConversion, Tensor};
+use pref_core::{BatchError, BvpoAlpha, ObjectiveKind, backward_in_chunks, token_kl};
+use pref_data::{BatchLayout, Longest, Order, Place, Placed, Sampler};
+use pref_model::token_log_probs;
+
+use super::gradients::NamedGradients;
+use super::loss_inputs::{LossInputs, StepFailure, mixed_means};
+use super::objective::RunObjective;
+use super::optimizer::{AdamW, Moments};
+use super::policy::{TrainBackend, TrainablePolicy};
+use super::position::Position;
+use super::schedule::Schedule;
+use crate::autodiff_lock::lock_autodiff;
+use crate::batch::{TokenValues, log_probs, responses};
+use crate::error::TrainError;
+use crate::metrics::{PairSums, PairValues, StepRecord};
+use crate::plan::{Plan, TrainPlan};
+use crate::reference::Reference;
+use crate::sets::{DataSet, Examples, PerSet, skipped_rows};
+
+/// A run in memory.
+#[derive(Debug)]
+pub(crate) struct Trainer<B: TrainBackend, P: TrainablePolicy<B>> {
+    pub(crate) policy: P,
+    pub(crate) optimizer: AdamW<B::InnerBackend>,
+    pub(crate) position: Position,
+    /// Rows and reference, which need no gradients.
+    pub(crate) inputs: LossInputs<B::InnerBackend, P::InnerModule>,
+    objective: RunObjective<B>,
+    plan: TrainPlan,
+    schedule: Schedule,
+}
+
+impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
+    /// A trainer before its first step.
+    ///
+    /// # Errors
+    /// [`TrainError`] if `data.skip` names a row that does not exist, or leaves no row to train on.
+    pub(crate) fn new(
+        plan: &Plan,
+        policy: P,
+        reference: Reference<P::InnerModule>,
+        sets: PerSet<Examples>,
+        layout: BatchLayout,
+        device: &B::Device,
+    ) -> Result<Self, TrainError> {
+        let order = match plan.data.shuffle {
+            true => Order::Shuffled,
+            false => Order::Sequential,
+        };
+        let skipped = skipped_rows(&plan.data, &sets)?;
+        let train = &plan.train;
+        let n = |set: DataSet| sets.of(set).len();
+        Ok(Self {
+            policy,
+            optimizer: AdamW::new(train),
+            position: Position {
+                step: 0,
+                optimizer_steps: 0,
+                tokens: 0,
+                sampler: Sampler::new(n(DataSet::Train), order, train.seed),
+                empty_sampler: Sampler::new(n(DataSet::Empty), order, train.seed),
+                unlogged: [PairSums::default(); 2],
+                unwritten: None,
+            },
+            schedule: Schedule::new(train, train.total_steps(n(DataSet::Train))),
+            objective: RunObjective::new(&plan.objective),
+            inputs: LossInputs {
+                sets,
+                skipped,
+                reference,
+                layout,
+                vocab_chunk: train.vocab_chunk,
+                needs_kl: plan.objective.needs().kl,
+                alpha: match plan.objective.kind() {
+                    ObjectiveKind::Bvpo(bvpo) => match bvpo.alpha {
+                        BvpoAlpha::Fixed(alpha) => alpha,
+                        BvpoAlpha::Optimal => unreachable!("a checked plan has a fixed α"),
+                    },
+                    ObjectiveKind::Pairwise(_) | ObjectiveKind::Kto(_) | ObjectiveKind::Sum(_) => {
+                        1.0
+                    }
+                },
+                device: device.clone(),
+            },
+            plan: train.clone(),
+        })
+    }
+
+    /// Moves to the position of a checkpoint.
+    pub(crate) fn restore(
+        &mut self,
+        policy: P,
+        moments: BTreeMap<String, Moments<B::InnerBackend>>,
+        position: Position,
+    ) {
+        self.policy = policy;
+        self.optimizer.restore(position.optimizer_steps, moments);
+        self.position = position;
+    }
+
+    /// Number of optimiser steps of the whole run.
+    pub(crate) fn total_steps(&self) -> usize {
+        self.plan
+            .total_steps(self.inputs.sets.of(DataSet::Train).len())
+    }
+
+    /// The places of some rows in their files.
+    pub(crate) fn places(&self, set: DataSet, indices: &[usize]) -> Vec<Place> {
+        let entries = self.inputs.sets.of(set).entries();
+        let place = |&i: &usize| entries[i].place().clone();
+        indices.iter().map(place).collect()
+    }
+
+    /// Takes one optimiser step: forward and backward on each micro-batch, then the update. The loss is
+    /// the mean over all rows of the step, independent of their division into micro-batches. The result
+    /// is the line of the metrics, if one is due.
+    ///
+    /// # Errors
+    /// [`StepFailure`]; the policy and the position then stay as they were.
+    pub(crate) fn step(&mut self) -> Result<Option<StepRecord>, StepFailure> {
+        let _lock = lock_autodiff();
+        let [mut sampler, mut empty_sampler] =
+            [&self.position.sampler, &self.position.empty_sampler].map(Clone::clone);
+        let pairs_per_step = self.plan.batch_size * self.plan.gradient_accumulation;
+        let indices = self.next_rows(DataSet::Train, &mut sampler, pairs_per_step);
+        let mut drawn = vec![(DataSet::Train, self.inputs.alpha, &indices)];
+        let empty;
+        if self.inputs.sets.of(DataSet::Empty).len() > 0 {
+            empty = self.next_rows(DataSet::Empty, &mut empty_sampler, pairs_per_step);
+            drawn.push((DataSet::Empty, 1.0 - self.inputs.alpha, &empty));
+        }
+
+        let mut gradients = NamedGradients::default();
+        let mut measured = Vec::new();
+        for &(set, weight, indices) in &drawn {
+            let point = {
+                let policy = self.policy.valid();
+                let (inputs, objective) = (&self.inputs, &self.objective);
+                inputs.reference_point(&policy, objective, set, indices)?
+            };
+            for micro in self
+                .inputs
+                .layout
+                .divide(self.inputs.sets.of(set).entries(), indices)
+            {
+                let share = weight * micro.len() as f64 / indices.len() as f64;
+                let point = point.clone().map(Tensor::from_inner);
+                let values = self.gradients(set, micro, share, point.as_ref(), &mut gradients)?;
+                measured.push((set, micro, values));
+            }
+        }
+
+        let mut sums = self.position.unlogged;
+        for (set, micro, values) in measured {
+            let values = PairValues::read(values);
+            let broken = values.not_finite();
+            if !broken.is_empty() {
+                let broken = broken.iter().map(|&k| micro[k]).collect();
+                return Err(StepFailure::Loss(set, broken));
+            }
+            sums[usize::from(set == DataSet::Empty)].add(&values);
+        }
+        let norm = match gradients.norm() {
+            Some(norm) => norm.into_scalar().elem::<f64>(),
+            None => 0.0,
+        };
+        if !norm.is_finite() {
+            return Err(StepFailure::Gradient(indices));
+        }
+
+        let limit = self.plan.max_grad_norm;
+        if limit > 0.0 && norm > limit {
+            // The same 1e-6 as in PyTorch's clip_grad_norm_.
+            gradients = gradients.scaled(limit / (norm + 1e-6));
+        }
+        let rate = self.schedule.rate(self.position.step);
+        self.policy = self
+            .optimizer
+            .step::<B, _>(self.policy.clone(), gradients, rate);
+
+        self.position.step += 1;
+        self.position.optimizer_steps = self.optimizer.steps();
+        for (set, _, indices) in drawn {
+            self.position.tokens += self.inputs.sets.of(set).n_tokens(indices);
+        }
+        self.position.sampler = sampler;
+        self.position.empty_sampler = empty_sampler;
+        let is_logged = self.position.step.is_multiple_of(self.plan.log_every)
+            || self.position.step == self.total_steps();
+        if !is_logged {
+            self.position.unlogged = sums;
+            return Ok(None);
+        }
+        self.position.unlogged = [PairSums::default(); 2];
+        let (pairs, empty) = mixed_means(&sums, self.inputs.alpha);
+        let n_pairs = self.inputs.sets.of(DataSet::Train).len();
+        Ok(Some(StepRecord {
+            step: self.position.step,
+            epoch: self.position.step as f64 / self.plan.steps_per_epoch(n_pairs) as f64,
+            pairs,
+            empty,
+            grad_norm: norm,
+            learning_rate: rate,
+            num_tokens: self.position.tokens,
+        }))
+    }
+
+    /// The next rows of a data set, without those to leave out, sorted by length. Rows of similar length
+    /// then share a micro-batch, which saves padding and does not change the mean.
+    fn next_rows(&self, set: DataSet, sampler: &mut Sampler, n: usize) -> Vec<usize> {
+        let entries = self.inputs.sets.of(set).entries();
+        let mut indices = Vec::new();
+        // This ends, because at least one row of the set is not left out.
+        while indices.is_empty() {
+            indices = sampler.next_batch(n);
+            indices.retain(|i| !self.inputs.skipped.of(set).contains(i));
+        }
+        indices.sort_by_key(|&i| std::cmp::Reverse(entries[i].longest()));
+        indices
+    }
+
+    /// Adds the gradients of `share` times the mean loss of some rows. The result is what is measured of
+    /// each row.
+    fn gradients(
+        &self,
+        set: DataSet,
+        indices: &[usize],
+        share: f64,
+        point: Option<&Tensor<B, 1>>,
+        gradients: &mut NamedGradients<B::InnerBackend>,
+    ) -> Result<Tensor<B::InnerBackend, 2>, BatchError> {
+        let device = &self.inputs.device;
+        let examples = self.inputs.sets.of(set);
+        let rows = examples.rows(indices);
+        let answers = rows.learned(self.inputs.layout);
+        let distributions = self.inputs.distributions(&answers.batch);
+        let reference =
+            self.inputs
+                .reference_log_probs(set, indices, &answers, distributions.as_ref());
+        let batch = answers.batch;
+        let reference = reference.map(Tensor::from_inner);
+        let mut add = |backward: &B::Gradients| {
+            gradients.accumulate::<B, _>(&self.policy, backward);
+        };
+        if self.inputs.vocab_chunk == 0 && distributions.is_none() {
+            let policy = log_probs(&self.policy, &batch, device);
+            let values = TokenValues {
+                policy,
+                reference,
+                kl: None,
+            };
+            let (loss, measured) = self
+                .objective
+                .loss(examples, &rows, &values, &batch, point)?;
+            add(&(loss * share).backward());
+            return Ok(measured.inner());
+        }
+
+        let tokens = responses::<B>(&batch, device);
+        let targets = tokens.targets();
+        let n_values = if distributions.is_some() { 2 } else { 1 };
+        let loss = |leaves: Vec<Tensor<B, 1>>| {
+            let mut values = leaves.into_iter().map(|leaf| tokens.to_rows(leaf));
+            let values = TokenValues {
+                policy: values.next().expect("log-probs come first"),
+                reference: reference.clone(),
+                kl: values.next(),
+            };
+            let (loss, measured) = self
+                .objective
+                .loss(examples, &rows, &values, &batch, point)?;
+            Ok((loss * share, measured.inner()))
+        };
+        backward_in_chunks(
+            tokens.hidden(&self.policy),
+            self.inputs.vocab_chunk,
+            n_values,
+            |hidden, range| {
+                let targets = targets.clone().slice([range.clone()]);
+                let Some(distributions) = &distributions else {
+                    return vec![self.policy.log_probs(hidden, targets)];
+                };
+                let reference = Tensor::from_inner(distributions.logits(range));
+                let logits = self.policy.logits(hidden);
+                let divergence = token_kl(reference, logits.clone());
+                vec![token_log_probs(logits, targets), divergence]
+            },
+            loss,
+            add,
+        )
+    }
+
+    /// Waits until the device has done all its work.
+    pub(crate) fn wait(&self) {
+        // If the device fails to synchronise, the next read fails and reports it.
+        let _ = B::sync(&self.inputs.device);
+    }
+}
