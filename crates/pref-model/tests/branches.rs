@@ -1,5 +1,5 @@
-//! Rows that hold two continuations of one beginning give each the log-probs that it has behind the
-//! beginning alone: in every family, windows and gradients included.
+//! Rows that hold two answers to one prompt give each answer the log-probs that it has in a row of its own, in
+//! every family, with windows, and with the same gradients.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -115,7 +115,7 @@ proptest! {
     }
 }
 
-/// Every parameter's gradient.
+/// The gradient of every parameter.
 struct Collect<'a> {
     gradients: &'a <Autodiff<Flex> as AutodiffBackend>::Gradients,
     found: Vec<Tensor<Flex, 1>>,
@@ -141,7 +141,7 @@ fn a_shared_prompt_changes_no_gradient() {
         let model = decoder::<B>(name);
         let gradient = |tokens: ResponseTokens<B>| {
             let hidden = tokens.hidden(&model);
-            // a different share of each token, so that none cancels
+            // A different factor for each token, so that no differences cancel.
             let n = tokens.len();
             let shares: Vec<f32> = (0..n).map(|i| (i % 5) as f32 - 1.5).collect();
             let shares = Tensor::<B, 1>::from_data(shares.as_slice(), &Default::default());

@@ -1,5 +1,5 @@
-//! What holds for every decoder: padding and batching change nothing, the cache changes nothing,
-//! gradients are those of finite differences, sampling is what its settings say.
+//! Properties of every decoder: padding, batching and the cache change nothing, gradients equal finite
+//! differences, and sampling follows its settings.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -46,7 +46,7 @@ fn rows<B: Backend>(rows: &[&[i32]]) -> Tensor<B, 2, Int> {
     Tensor::from_data(data, &B::Device::default())
 }
 
-/// Log-probs of each row's response, without padding.
+/// Log-probs of the response of each row, without padding.
 fn scores(model: &Decoder<Flex>, batch: &[(&[i32], Range<usize>)]) -> Vec<Vec<f32>> {
     let ids: Vec<&[i32]> = batch.iter().map(|(ids, _)| *ids).collect();
     let responses: Vec<Range<usize>> = batch.iter().map(|(_, r)| r.clone()).collect();
@@ -67,7 +67,7 @@ fn near(a: &[f32], b: &[f32], allowed: f32) {
 
 #[test]
 fn a_batch_gives_each_row_what_it_gets_alone() {
-    // longer than the windows of 24 tokens
+    // Longer than the windows of 24 tokens.
     let long: Vec<i32> = (0..60).map(|i| 5 + i * 37 % 900).collect();
     let short: Vec<i32> = (0..11).map(|i| 700 - i * 31).collect();
     for name in MODELS {
@@ -81,7 +81,7 @@ fn a_batch_gives_each_row_what_it_gets_alone() {
         for (a, b) in together.iter().zip(&alone) {
             near(a, b, 2e-5);
         }
-        // one past the response is a part of every longer response
+        // The log-probs of a response are the first ones of every longer response.
         near(
             &scores(&model, &[(&long, 1..60)])[0][2..],
             &together[0],
@@ -112,7 +112,7 @@ fn the_cache_changes_nothing() {
     }
 }
 
-/// Moves the parameter whose turn it is along a direction.
+/// Moves one parameter along a direction.
 struct Nudge<'a> {
     turn: usize,
     by: f32,
@@ -134,7 +134,7 @@ impl<B: Backend> ModuleMapper<B> for Nudge<'_> {
     }
 }
 
-/// The gradient of every parameter, in order.
+/// The gradient of every parameter, in their order.
 struct Gradients<'a> {
     gradients: &'a <Autodiff<Flex> as burn::tensor::backend::AutodiffBackend>::Gradients,
     found: Vec<Vec<f32>>,
@@ -160,7 +160,7 @@ fn gradients_are_those_of_finite_differences() {
         model.visit(&mut visitor);
         let plain = load::<Flex>(name);
         for (turn, gradient) in visitor.found.iter().enumerate() {
-            // along the gradient, the loss rises by the gradient's norm
+            // Along the gradient, the slope of the loss is the norm of the gradient.
             let norm = gradient.iter().map(|g| g * g).sum::<f32>().sqrt();
             let direction: Vec<f32> = gradient.iter().map(|g| g / norm).collect();
             let value = |by: f32| {
@@ -174,11 +174,11 @@ fn gradients_are_those_of_finite_differences() {
                 let values: Vec<f32> = loss.into_data().iter().collect();
                 values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64
             };
-            // far enough for f32, near enough for a straight line
+            // Large enough for the precision of f32, small enough for a straight line.
             let step = (5e-3 / norm).min(2e-3);
             let found = (value(step) - value(-step)) / f64::from(2.0 * step);
             let norm = f64::from(norm);
-            // f32 resolves the mean of 35 log-probs to about 1e-6
+            // f32 represents the mean of 35 log-probs to about 1e-6.
             assert!(
                 (found - norm).abs() <= 5e-4 + 0.03 * norm,
                 "{name}, parameter {turn}: norm {norm}, by differences {found}"

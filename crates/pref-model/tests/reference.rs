@@ -1,5 +1,5 @@
-//! The tiny decoders beside the reference implementation: log-probs of every token, the last
-//! position's logits, and a greedy continuation through the key-value cache.
+//! The tiny decoders compared with the reference implementation: log-probs of every token, logits of the last
+//! position, and a greedy continuation with the key-value cache.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -10,7 +10,7 @@ use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use pref_model::{Decoder, GenerateOptions, Kernels, Policy, generate, response_log_probs};
 use serde::Deserialize;
 
-/// Error of a log-prob allowed, nats.
+/// Allowed error of a log-prob, nats.
 const BAR: f32 = 2e-4;
 const MODELS: [&str; 9] = [
     "llama",

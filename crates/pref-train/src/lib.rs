@@ -22,6 +22,15 @@
 //! let outcome = train::<Autodiff<Flex>>(&plan, false, &Default::default(), &mut Silent, &never)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # A model of your own
+//!
+//! [`train_policy`] trains any Burn module that is a [`Policy`](pref_model::Policy). Data, objectives,
+//! reference, checkpoints, metrics and evaluation are those of [`train`].
+//!
+//! ```no_run
+#![doc = include_str!("../examples/own_policy.rs")]
+//! ```
 
 mod autodiff_lock;
 mod batch;

@@ -1,5 +1,5 @@
-//! What a run keeps of the model that it began with, through a stop and a resume: the number format
-//! of its weights, and settings that are ignored.
+//! What a resumed run keeps of the model that it began with: the number format of its weights, and the
+//! settings that are ignored.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 

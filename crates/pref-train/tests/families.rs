@@ -1,5 +1,5 @@
-//! Runs stopped and resumed: every kind of objective and every architecture, each at the number
-//! format of its weights; and which checkpoints are kept.
+//! Runs that are stopped and resumed, for every kind of objective and every architecture in the number format
+//! of its weights; and which checkpoints are kept.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -31,8 +31,8 @@ fn plan(model: &str, data: &Path, run: &Path, more: &[&str]) -> Plan {
     common::plan(&settings)
 }
 
-/// Runs to the end without a stop, and with one after step 2; both must end alike. Gives the number
-/// format that the model's `config.json` names.
+/// Runs without a stop, and with a stop after step 2. Both must end with the same bytes. The result is the
+/// number format in the `config.json` of the final model.
 #[track_caller]
 fn check(model: &str, data: &Path, folder: &Path, more: &[&str]) -> String {
     let [whole, parts] = ["whole", "parts"].map(|name| folder.join(name));
@@ -51,7 +51,7 @@ fn check(model: &str, data: &Path, folder: &Path, more: &[&str]) -> String {
     ));
     common::run::<Cpu>(&stopped, true).unwrap();
     let lines = common::metrics(&whole);
-    // four steps, and evaluations before, between and after
+    // Four steps, and evaluations before, between and after.
     assert_eq!(lines.len(), 7, "{more:?}");
     assert_eq!(common::metrics(&parts), lines, "{more:?}");
     let files = |run: &Path| {

@@ -1,4 +1,4 @@
-//! Plans: layers, aliases, defaults, and every way to get one wrong.
+//! Plans: layers of settings, aliases, defaults, and errors.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -110,7 +110,7 @@ fn settings_of_a_file_outlast_another_method() {
     settings.put("objective.method", "hinge").unwrap();
     let plan = Plan::from_settings(settings.clone()).unwrap();
     assert_eq!(plan.objective.to_value()["beta"], 0.3);
-    // and those that do not fit are refused, with the place where they are set
+    // Settings that do not fit the method are refused, and the error names the place where they are set.
     settings.put("objective.method", "orpo").unwrap();
     let error = Plan::from_settings(settings).unwrap_err().to_string();
     let error = error.replace(&file.path().display().to_string(), "[file]");
@@ -151,12 +151,12 @@ fn every_loss_type_of_trl_is_a_method_or_refused_with_a_reason() {
         ("sft", "sft"),
         ("kto", "kto"),
         ("simpo", "simpo"),
-        // our own names are taken as well
+        // Our own names are accepted as well.
         ("adpo", "adpo"),
     ] {
         assert_eq!(method(word), ours);
     }
-    // TRL's ipo averages over tokens, ours does where it is asked to
+    // TRL's ipo averages over tokens. Ours does so if `length_average` is set.
     assert_eq!(objective_of(&["loss_type=ipo"])["length_average"], true);
     assert_eq!(
         objective_of(&["objective.method=ipo"])["length_average"],
@@ -184,7 +184,7 @@ fn every_loss_type_of_trl_is_a_method_or_refused_with_a_reason() {
     insta::assert_snapshot!(messages.join("\n"));
 }
 
-/// JSON has no such number, and what it writes in its place counts as absent.
+/// JSON has no NaN and no infinity, and writes null instead.
 #[test]
 fn nan_and_infinity_are_no_absent_values() {
     for pair in [
@@ -302,7 +302,7 @@ fn what_is_cut_goes_by_trl_s_name_too() {
         let plan = plan(&[name]).unwrap();
         assert_eq!(plan.data.truncation, Truncation::KeepStart);
     }
-    // TRL's other mode cuts the start of the whole sequence, which nothing here does
+    // TRL's other mode cuts the start of the whole sequence, which Pref does not implement.
     let error = plan(&["truncation_mode=keep_end"]).unwrap_err().to_string();
     assert!(
         error.contains("`cut-prompt-start`, `cut-prompt-end`"),

@@ -1,4 +1,4 @@
-//! Runs on data that is no plain set of pairs: single answers (kto), and two sets mixed (bvpo).
+//! Runs on single answers (kto), and on a mixture of two sets of pairs (bvpo).
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -37,7 +37,7 @@ fn run(data: &Path, run: &Path, more: &[&str]) -> Memory {
     try_run(data, run, more).unwrap()
 }
 
-/// What is measured, but for accuracies, which rounding decides where rewards are zero.
+/// All means except accuracies, which depend on rounding if the rewards are zero.
 fn figures(means: &PairMeans) -> Vec<f64> {
     let mut all = vec![
         means.loss,
@@ -72,7 +72,7 @@ fn near(a: &[f64], b: &[f64]) {
     }
 }
 
-/// Single answers, right ones and wrong ones, to as many prompts.
+/// Single answers to different prompts, right ones and wrong ones.
 fn write_answers(folder: &Path, n: usize) -> PathBuf {
     let path = folder.join("answers.jsonl");
     let line = |i: usize| {
@@ -102,7 +102,7 @@ fn single_answers_train() {
     ];
     let memory = run(&data, &folder.path().join("run"), &settings);
     let first = &memory.steps[0].pairs;
-    // the policy is its own reference: every reward is 0 and σ(0) a half
+    // The policy equals its reference, so every reward is 0, and σ(0) is 0.5.
     assert!((first.loss - 0.5).abs() < 1e-5, "{}", first.loss);
     assert!(first.reference_point.unwrap() < 1e-4);
     let last = memory.evals.last().unwrap();
@@ -121,7 +121,7 @@ fn how_a_step_is_divided_changes_nothing_for_single_answers() {
     let path = |name: &str| folder.path().join(name);
     let whole = run(&data, &path("whole"), &["objective.method=kto"]);
     for (name, more) in [
-        // micro-batches of one: the reference point is the step's all the same
+        // With micro-batches of one row, the reference point is still that of the whole step.
         (
             "parts",
             &["train.batch-size=1", "train.gradient-accumulation=4"][..],
@@ -145,8 +145,8 @@ fn pairs_are_two_single_answers_that_stay_together() {
     assert!(memory.notes.iter().any(|note| note.contains("20 rows")));
 }
 
-/// Every answer stands in for another prompt's once, wanted ones as well as the others: both columns
-/// hold as many tokens.
+/// Every answer, desirable or not, is the mismatched answer of another prompt once, so both columns hold the
+/// same number of tokens.
 #[test]
 fn every_answer_is_a_mismatched_one_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -170,7 +170,7 @@ fn a_range_counts_rows_of_the_file() {
         &path("last"),
         &["objective.method=kto", "data.rows=[7, 10]"],
     );
-    // three pairs are six answers
+    // Three pairs are six answers.
     assert!(memory.notes.iter().any(|note| note.contains("6 rows")));
     let beyond = ["objective.method=kto", "data.rows=[7, 11]"];
     let error = try_run(&data, &path("beyond"), &beyond).unwrap_err();
@@ -189,7 +189,7 @@ fn pairs_of_one_prompt_are_held_out_together() {
     std::fs::write(&data, rows.join("\n")).unwrap();
     let settings = ["data.eval-fraction=0.25", "train.steps=1"];
     let memory = run(&data, &folder.path().join("run"), &settings);
-    // four are wanted, and each prompt has three
+    // Four answers are desirable, and each prompt has three answers.
     assert_eq!(memory.evals[0].eval_pairs, 3);
     std::fs::write(&data, [row(0), row(5)].join("\n")).unwrap();
     let error = try_run(&data, &folder.path().join("one"), &settings).unwrap_err();
@@ -292,7 +292,7 @@ fn two_sets_are_mixed() {
     };
     let alone = |name: &str, data: &Path| run(data, &path(name), &["data.eval-fraction=0.2"]);
 
-    // all weight on one set is that set's own objective
+    // With all weight on one set, the mixture is the objective of that set.
     let only_traces = both("traces", 1.0);
     close(&only_traces, &alone("dpo-traces", &traces));
     let only_empty = both("empty", 0.0);
@@ -303,7 +303,7 @@ fn two_sets_are_mixed() {
         assert!((a.pairs.loss - b.pairs.loss).abs() < 1e-4);
     }
 
-    // half of each: both get better, and both are in the metrics
+    // With half of the weight on each set, both improve, and both are in the metrics.
     let mixed = both("mixed", 0.5);
     let last = mixed.steps.last().unwrap();
     let of_empty = last.empty.as_ref().unwrap();
@@ -333,7 +333,7 @@ fn sets_that_do_not_fit_the_objective_are_named() {
         [
             error(&answers, &[]),
             error(&one, &["objective.method=kto"]),
-            // one prompt is left to train on
+            // One prompt is left to train on.
             error(
                 &pairs,
                 &[

@@ -1,4 +1,4 @@
-//! Step by step beside TRL's `DPOTrainer`, on the same pairs, model and settings.
+//! Runs compared step by step with TRL's `DPOTrainer`, on the same pairs, model and settings.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 #![allow(clippy::print_stdout, reason = "shown when a test fails, step by step")]
@@ -11,10 +11,10 @@ use burn::backend::{Autodiff, Flex, NdArray};
 use pref_train::TrainBackend;
 use serde_json::{Map, Value};
 
-/// Loss error allowed in the first four steps.
+/// Allowed error of the loss in the first four steps.
 const BAR: f64 = 1e-3;
 
-/// Trajectories that take something else than a preference objective on all weights.
+/// Trajectories that need something else than a preference objective on all weights.
 const NOT_YET: [&str; 2] = ["dpo-llama-lora", "sft-llama"];
 
 #[track_caller]
@@ -68,7 +68,7 @@ fn check<B: TrainBackend>(name: &str, model: &str, objective: &str) {
         near("rate", ours.learning_rate, number("learning_rate"), 1e-12);
         near("tokens", ours.num_tokens as f64, number("num_tokens"), 0.0);
         if ours.step <= 4 {
-            // a squared loss of 25 is compared as a fraction
+            // A squared loss of about 25 is compared relative to its size.
             let scale = number("loss").abs().max(1.0);
             near("loss", ours.pairs.loss, number("loss"), BAR * scale);
             near(
@@ -92,7 +92,7 @@ fn check<B: TrainBackend>(name: &str, model: &str, objective: &str) {
             }
         }
     }
-    // the run's end in the same place
+    // The end of the run is compared too.
     let (ours, theirs) = (memory.steps.last().unwrap(), theirs.last().unwrap());
     let end = theirs["loss"].as_f64().unwrap();
     assert!(
@@ -105,8 +105,7 @@ fn check<B: TrainBackend>(name: &str, model: &str, objective: &str) {
     }
 }
 
-/// The Euclidean norm of every tensor after the last step: weight decay, and what it leaves out,
-/// shows there.
+/// The Euclidean norm of every tensor after the last step, which shows which tensors decayed.
 #[track_caller]
 fn check_norms(file: &Path, theirs: &Map<String, Value>) {
     let bytes = std::fs::read(file).unwrap();

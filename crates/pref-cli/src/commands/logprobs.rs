@@ -110,11 +110,7 @@ fn scored(text: &TextIds) -> Range<usize> {
     start..text.ids.len()
 }
 
-fn score<B: Kernels>(
-    model: &Decoder<B>,
-    rows: &[&TextIds],
-    device: &B::Device,
-) -> Vec<Vec<f32>> {
+fn score<B: Kernels>(model: &Decoder<B>, rows: &[&TextIds], device: &B::Device) -> Vec<Vec<f32>> {
     let width = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
     let padded = rows.iter().flat_map(|row| {
         let padding = std::iter::repeat_n(0, width - row.ids.len());

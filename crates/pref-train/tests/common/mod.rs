@@ -1,4 +1,4 @@
-//! What the tests of a whole run share: paths, plans, and a tracker that remembers.
+//! Helpers of the tests of whole runs: paths, plans, and a tracker that records.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 #![allow(dead_code, reason = "each test file uses its own part")]
@@ -34,7 +34,7 @@ pub(crate) fn plan(settings: &[String]) -> Plan {
     Plan::from_settings(all).unwrap()
 }
 
-/// A tracker that remembers everything.
+/// A tracker that records everything.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     pub(crate) notes: Vec<String>,
@@ -68,14 +68,14 @@ pub(crate) fn run<B: TrainBackend>(
     Ok((outcome, memory))
 }
 
-/// Lines of a run's metrics.
+/// The lines of the metrics of a run.
 pub(crate) fn metrics(folder: &Path) -> Vec<Record> {
     let text = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
     let parse = |line: &str| serde_json::from_str(line).unwrap();
     text.lines().map(parse).collect()
 }
 
-/// A file of pairs, small enough to train on in a test.
+/// Writes a file of short pairs.
 pub(crate) fn write_pairs(folder: &Path, n: usize) -> PathBuf {
     let path = folder.join("pairs.jsonl");
     let line = |i: usize| {
@@ -92,7 +92,7 @@ pub(crate) fn write_pairs(folder: &Path, n: usize) -> PathBuf {
     path
 }
 
-/// Sets the flag after some steps, or with 0 at the first work that is reported.
+/// Sets `stop` after a number of steps; with 0, when the first rows are scored.
 pub(crate) struct StopAfter<'a> {
     pub(crate) step: usize,
     pub(crate) stop: &'a AtomicBool,
