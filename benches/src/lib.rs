@@ -45,8 +45,9 @@ impl<B: AutodiffBackend> Inputs<B> {
         let loss = match config.kind() {
             ObjectiveKind::Kto(kto) => kto.loss(&self.unpaired).expect(COMPLETE).loss,
             ObjectiveKind::Bvpo(bvpo) => {
-                let both = bvpo.loss(&self.pairs, &self.pairs);
-                both.expect(COMPLETE).loss
+                let objective = bvpo.build::<B>().expect("α is a number");
+                let output = objective.loss(&self.pairs, &self.pairs);
+                output.expect(COMPLETE).loss
             }
             ObjectiveKind::Pairwise(_) | ObjectiveKind::Sum(_) => {
                 let objective = config.over_pairs::<B>().expect("it is one over pairs");

@@ -1,17 +1,17 @@
-//! What an objective is given: log-probs of both answers of each pair, and whatever else the
-//! method needs. In: tensors of the user's own model. Out: [`PairBatch`], checked shapes.
+//! The input of an objective: log-probs of both answers of each pair, and what else the method
+//! needs. In: tensors of any Burn model. Out: [`PairBatch`], whose shapes are checked.
 
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
 use crate::error::BatchError;
 use crate::segments::Segments;
 
-/// Which answer of the pair.
+/// Which of the two answers of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// The preferred answer, `y_w`.
     Chosen,
-    /// The other one, `y_l`.
+    /// The other answer, `y_l`.
     Rejected,
 }
 
@@ -25,33 +25,33 @@ impl Role {
     }
 }
 
-/// One answer of every pair. All tensors are `[pairs, tokens]`; `tokens` may differ between the
-/// two sides of a batch.
+/// One answer of every pair of a batch. All tensors are `[pairs, tokens]`. The two sides of a batch
+/// may differ in `tokens`.
 #[derive(Clone, Debug)]
 pub struct Side<B: Backend> {
-    /// `log π_θ(y_t | y_<t, x)` in nats. Gradients flow from here.
+    /// `log π_θ(y_t | y_<t, x)` in nats. The loss is differentiated with respect to these.
     pub policy: Tensor<B, 2>,
-    /// `log π_ref(y_t | y_<t, x)` in nats, without gradient.
+    /// `log π_ref(y_t | y_<t, x)` in nats. They receive no gradient.
     pub reference: Option<Tensor<B, 2>>,
-    /// 1 where the token belongs to the answer, 0 for the prompt and for padding.
+    /// 1 where the token belongs to the answer, 0 for prompt and padding.
     pub mask: Tensor<B, 2>,
-    /// 1 where the token differs from the other answer (BMC's token diff).
+    /// 1 where the token differs from the other answer, else 0 (BMC).
     pub varied: Option<Tensor<B, 2>>,
-    /// How much the token matters to the answer's failure, `s_t ∈ [0, 1]` (cDPO).
+    /// How much each token contributes to the answer being wrong, `s_t ∈ [0, 1]` (cDPO).
     pub importance: Option<Tensor<B, 2>>,
-    /// Weights that came with the data.
+    /// Token weights that the data gives.
     pub given: Option<Tensor<B, 2>>,
-    /// `KL(π_ref ‖ π_θ)` of the next-token distributions at each position, nats (TDPO).
-    /// Gradients flow from here too.
+    /// `KL(π_ref ‖ π_θ)` of the next-token distributions at each position, in nats (TDPO). The loss
+    /// is differentiated with respect to these as well.
     pub kl: Option<Tensor<B, 2>>,
-    /// Index into [`PairBatch::part_labels`] of each token's part (HiPO).
+    /// Part of each token, as an index into [`PairBatch::part_labels`] (HiPO).
     pub parts: Option<Tensor<B, 2, Int>>,
-    /// Whether every answer is known to begin in the first column, without a gap.
-    starts_first: bool,
+    /// Whether it is known that every answer begins in the first column and has no gaps.
+    is_left_aligned: bool,
 }
 
 impl<B: Backend> Side<B> {
-    /// A side of log-probs alone; add the rest through the fields.
+    /// A side that has only policy log-probs and a mask. Set the other fields as the method needs.
     ///
     /// # Shapes
     /// Both `[pairs, tokens]`.
@@ -73,25 +73,25 @@ impl<B: Backend> Side<B> {
             given: None,
             kl: None,
             parts: None,
-            starts_first: false,
+            is_left_aligned: false,
         }
     }
 
-    /// A side whose answers all begin in the first column: row `i` has `lengths[i]` tokens, and
-    /// what follows is padding. Cheaper than [`Side::new`] with the same mask, since no token's
-    /// position has to be counted.
+    /// A side whose answers all begin in the first column: row `i` has `lengths[i]` tokens, then
+    /// padding. This is faster than [`Side::new`] with the same mask, because the position of a
+    /// token is its column and need not be counted.
     ///
     /// # Shapes
-    /// `[pairs, tokens]`, one length a pair.
+    /// `policy` is `[pairs, tokens]`; `lengths` has one entry a pair, in tokens.
     ///
     /// # Panics
-    /// If there is not one length a row, or a length is beyond `tokens`.
+    /// If the number of lengths is not `pairs`, or a length exceeds `tokens`.
     pub fn from_lengths(policy: Tensor<B, 2>, lengths: &[usize]) -> Self {
         let [pairs, tokens] = policy.dims();
         assert_eq!(
             lengths.len(),
             pairs,
-            "one length a row of the policy's log-probs"
+            "there must be one length for each row of the policy's log-probs"
         );
         assert!(
             lengths.iter().all(|&n| n <= tokens),
@@ -103,38 +103,41 @@ impl<B: Backend> Side<B> {
         }
         let mask = Tensor::from_data(TensorData::new(mask, [pairs, tokens]), &policy.device());
         Self {
-            starts_first: true,
+            is_left_aligned: true,
             ..Self::new(policy, mask)
         }
     }
 
-    /// The same side with the reference's log-probs, `[pairs, tokens]`.
+    /// The same side with the reference's log-probs, `[pairs, tokens]`, in nats.
     #[must_use]
     pub fn with_reference(mut self, reference: Tensor<B, 2>) -> Self {
         self.reference = Some(reference);
         self
     }
 
-    /// Tokens of each answer, `[pairs, 1]`.
+    /// Number of tokens of each answer, `[pairs, 1]`.
     pub fn n_tokens(&self) -> Tensor<B, 2> {
         self.mask.clone().sum_dim(1)
     }
 
-    /// Index of each token within its answer, from 0, `[pairs, tokens]`; at masked positions, any
-    /// index of the answer.
+    /// Index of each token within its answer, from 0, `[pairs, tokens]`. At masked positions the
+    /// value is some index of the answer.
     pub fn positions(&self) -> Tensor<B, 2, Int> {
-        (self.counted() - 0.5).int() // −0.5 is cut to 0
+        // in padding the count may be 0; −0.5 is rounded towards 0
+        (self.cumulative_counts() - 0.5).int()
     }
 
-    pub(crate) fn starts_first(&self) -> bool {
-        self.starts_first
+    pub(crate) fn is_left_aligned(&self) -> bool {
+        self.is_left_aligned
     }
 
-    /// How many tokens of its answer there are up to each column, that one included,
-    /// `[pairs, tokens]`; anything up to that in padding. Whole numbers as floats, exact up to 2²⁴,
-    /// because integer arithmetic is several times slower on a CPU.
-    pub(crate) fn counted(&self) -> Tensor<B, 2> {
-        if !self.starts_first {
+    /// Number of tokens of the answer up to and including each column, `[pairs, tokens]`. In
+    /// padding the value is any number from 0 to the answer's length.
+    ///
+    /// The counts are whole numbers stored as floats, exact up to 2²⁴, because integer arithmetic
+    /// is several times slower on a CPU.
+    pub(crate) fn cumulative_counts(&self) -> Tensor<B, 2> {
+        if !self.is_left_aligned {
             return self.mask.clone().cumsum(1);
         }
         let [_, tokens] = self.mask.dims();
@@ -142,9 +145,9 @@ impl<B: Backend> Side<B> {
         self.mask.clone() * columns.float().reshape([1, tokens])
     }
 
-    /// `values` where the mask is 1, else 0, so that whatever a model left in the padding, even
-    /// an infinity, touches neither loss nor gradient.
-    pub(crate) fn masked(&self, values: Tensor<B, 2>) -> Tensor<B, 2> {
+    /// `values` with 0 wherever the mask is 0. Padding then affects neither the loss nor its
+    /// gradient, even if a model left an infinity there.
+    pub(crate) fn zero_where_masked(&self, values: Tensor<B, 2>) -> Tensor<B, 2> {
         values.mask_fill(self.mask.clone().equal_elem(0.0), 0.0)
     }
 
@@ -172,22 +175,22 @@ impl<B: Backend> Side<B> {
     }
 }
 
-/// A batch of preference pairs, ready for an objective.
+/// A batch of preference pairs, as an objective takes it.
 #[derive(Clone, Debug)]
 pub struct PairBatch<B: Backend> {
     /// The preferred answers.
     pub chosen: Side<B>,
-    /// The others.
+    /// The other answers.
     pub rejected: Side<B>,
-    /// Names of the parts that [`Side::parts`] counts in.
+    /// Labels of the parts; [`Side::parts`] holds indices into this list.
     pub part_labels: Vec<String>,
-    /// Scored segments, one entry a pair: chosen, rejected (2D-DPO). Plain data, because ranking
-    /// them is no work for a device.
+    /// Scored segments of each pair, chosen and rejected (2D-DPO). Either one entry a pair or
+    /// empty. They are plain data, because ranking them is not work for a device.
     pub segments: Vec<(Segments, Segments)>,
 }
 
 impl<B: Backend> PairBatch<B> {
-    /// A batch of two sides.
+    /// A batch of two sides, without part labels and segments.
     ///
     /// # Panics
     /// If the sides hold different numbers of pairs, or a tensor does not have its side's shape.
@@ -202,12 +205,12 @@ impl<B: Backend> PairBatch<B> {
         batch
     }
 
-    /// Pairs in the batch.
+    /// Number of pairs in the batch.
     pub fn n_pairs(&self) -> usize {
         self.chosen.policy.dims()[0]
     }
 
-    /// The side of that role.
+    /// The answers of that role.
     pub fn side(&self, role: Role) -> &Side<B> {
         match role {
             Role::Chosen => &self.chosen,
@@ -215,9 +218,10 @@ impl<B: Backend> PairBatch<B> {
         }
     }
 
-    /// Reads the masks back and refuses answers without a token, which have no log-prob to speak
-    /// of. It costs a copy from the device, so the loss never calls it; call it once on data you
-    /// do not trust.
+    /// Refuses answers without a token.
+    ///
+    /// The masks are copied from the device, which costs time, so the loss never calls this. Call
+    /// it once on data that you do not trust.
     ///
     /// # Errors
     /// [`BatchError::EmptyAnswer`] names the first pair and side without a token.

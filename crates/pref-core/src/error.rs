@@ -1,21 +1,22 @@
-//! What can be wrong with a batch's data, with segments, and with a configuration.
+//! Errors of the objectives' inputs: a batch that lacks data, or segments that do not describe
+//! their answer. In: what was found. Out: a message with what was expected and the way out.
 
 use thiserror::Error;
 
-/// The batch does not hold what the objective computes with.
+/// The batch lacks something that the objective computes with.
 #[derive(Clone, Debug, Error, PartialEq)]
 #[non_exhaustive]
 pub enum BatchError {
-    /// An input the method is defined on is absent.
+    /// A tensor that the objective needs is absent.
     #[error("{user} needs {input} for the {side} answers, and the batch has none; {remedy}")]
     Missing {
-        /// The method, weight or granularity that asked.
+        /// The token reward, weight, granularity or method that needs the tensor.
         user: &'static str,
-        /// What it asked for.
+        /// The tensor it needs.
         input: &'static str,
-        /// `chosen` or `rejected`.
+        /// `chosen` or `rejected`, or another name of the answers.
         side: &'static str,
-        /// Where such data comes from.
+        /// How to get the data.
         remedy: &'static str,
     },
     /// An answer has no token.
@@ -23,24 +24,24 @@ pub enum BatchError {
         "pair {pair}: the {side} answer has no token (its mask is all zero); drop the pair or raise the length limit"
     )]
     EmptyAnswer {
-        /// Index in the batch, from 0.
+        /// Index of the pair in the batch, from 0.
         pair: usize,
         /// `chosen` or `rejected`.
         side: &'static str,
     },
-    /// A token carries a part that the configuration gives no weight.
+    /// A token belongs to a part that has no weight in the configuration.
     #[error(
-        "part `{label}` has no weight; `part_weights` names {known}; add `{label}` or label the tokens differently"
+        "part `{label}` has no weight: `part_weights` has {known}; add `{label}` to it, or label the tokens differently"
     )]
     UnknownPart {
         /// The label found.
         label: String,
-        /// The labels with a weight, for the message.
+        /// The labels that have a weight, separated by commas.
         known: String,
     },
-    /// Segments are there for some pairs only.
+    /// Some pairs have segments and others do not.
     #[error(
-        "the batch has {found} segmented pairs of {pairs}; ranked granularity needs segments for all"
+        "{found} of the batch's {pairs} pairs have segments, but ranked granularity needs segments for every pair; segment and score the others, or leave them out"
     )]
     SegmentCount {
         /// Pairs with segments.
@@ -48,74 +49,71 @@ pub enum BatchError {
         /// Pairs in the batch.
         pairs: usize,
     },
-    /// KTO's estimate needs a completion of another prompt.
+    /// KTO has no answer to another prompt from which to estimate the KL divergence.
     #[error(
-        "kto estimates its KL term on completions of other prompts in the batch, and {n} leaves none; use a batch of at least 2"
+        "kto estimates the KL divergence from answers to other prompts, and a batch of {n} has none; use a batch of at least 2"
     )]
     NoMismatch {
         /// Examples in the batch.
         n: usize,
     },
-    /// BVPO's best mixture needs gradient estimates.
-    #[error(
-        "bvpo with `alpha` \"optimal\" needs moments of the gradients with and without traces, and has none; estimate them, or give `alpha` a number"
-    )]
-    NoMoments,
 }
 
-/// Segments and score rows that do not describe an answer.
+/// Segments or scores that do not describe their answer.
 #[derive(Clone, Debug, Error, PartialEq)]
 #[non_exhaustive]
 pub enum SegmentError {
-    /// `scores` and `segments` differ in length.
-    #[error("{segments} segments but {scores} score rows; each segment needs one row of 5 aspects")]
+    /// The number of score rows differs from the number of segments.
+    #[error(
+        "found {segments} segments but {scores} rows of scores; each segment needs one row of 5 scores"
+    )]
     RowCount {
         /// Segments found.
         segments: usize,
-        /// Score rows found.
+        /// Rows of scores found.
         scores: usize,
     },
-    /// No segment at all.
-    #[error("no segments; an answer has at least one")]
+    /// The answer has no segment.
+    #[error("the answer has no segments; it needs at least one")]
     None,
-    /// A segment holds no token.
-    #[error("segment {index} [{start}, {end}) holds no token")]
+    /// A segment contains no token.
+    #[error("segment {index} is [{start}, {end}), which contains no token")]
     Empty {
-        /// Which segment, from 0.
+        /// Index of the segment, from 0.
         index: usize,
-        /// First token.
+        /// Its first token.
         start: usize,
-        /// One past the last token.
+        /// One past its last token.
         end: usize,
     },
-    /// Two segments share a token, or are out of order.
+    /// Two segments share a token, or are not in text order.
     #[error(
-        "segment {index} starts at token {start}, before the one in front of it ends at {previous_end}; segments are in text order and do not overlap"
+        "segment {index} starts at token {start}, before the previous segment ends at {previous_end}; segments must be in text order and must not overlap"
     )]
     Overlap {
-        /// Which segment, from 0.
+        /// Index of the segment, from 0.
         index: usize,
-        /// First token.
+        /// Its first token.
         start: usize,
-        /// End of the segment before.
+        /// One past the last token of the previous segment.
         previous_end: usize,
     },
-    /// A segment reaches past the answer.
-    #[error("segment {index} ends at token {end}, past the answer's {n_tokens} tokens")]
+    /// A segment reaches past the end of the answer.
+    #[error("segment {index} ends at token {end}, but the answer has only {n_tokens} tokens")]
     PastEnd {
-        /// Which segment, from 0.
+        /// Index of the segment, from 0.
         index: usize,
-        /// One past the last token.
+        /// One past its last token.
         end: usize,
         /// Tokens in the answer.
         n_tokens: usize,
     },
-    /// A score outside 0..=4.
-    #[error("segment {index}, aspect {aspect}: score {score} is outside 0..=4")]
+    /// A score is not a number from 0 to 4.
+    #[error("segment {index}, aspect {aspect}: a score must be from 0 to 4, found {score}")]
     Score {
-        /// Which segment, from 0.
+        /// Index of the segment, from 0.
         index: usize,
-        /// Which aspect, from 0.
+        /// Index of the aspect, from 0.
         aspect: usize,
         /// The score found.
         score: f64,

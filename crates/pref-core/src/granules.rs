@@ -1,5 +1,5 @@
-//! Granules: which tokens are compared with which. In: an assignment of tokens to granules.
-//! Out: sums of weighted token rewards, one a granule, all that a link sees.
+//! Granules: groups of tokens that are compared as one. In: token rewards and the granule of each
+//! token. Out: one sum a granule and side, which is all that a link sees.
 
 use std::sync::OnceLock;
 
@@ -7,51 +7,57 @@ use burn::tensor::{Bool, IndexingUpdateOp, Int, Tensor, backend::Backend};
 
 use crate::batch::PairBatch;
 
-/// Where the tokens of one side go.
+/// The granule of each token of one side.
 #[derive(Clone, Debug)]
 pub enum Assignment<B: Backend> {
-    /// Every token into the only granule.
+    /// There is one granule, and every token belongs to it.
     Whole,
-    /// The granule of each token, `[pairs, tokens]`. Masked tokens may point anywhere: they add 0.
+    /// Granule index of each token, `[pairs, tokens]`. At masked positions any index will do, since
+    /// masked tokens add 0.
     Tokens(Tensor<B, 2, Int>),
 }
 
-/// A division of both sides' tokens into granules that are compared pairwise.
+/// A division of the tokens of both sides into granules. Granule `g` of the chosen answer is
+/// compared with granule `g` of the rejected answer.
 #[derive(Clone, Debug)]
 pub struct Granules<B: Backend> {
-    /// Columns of the granule axis.
+    /// Number of granules, the size of the axis `granules` below.
     pub n_granules: usize,
-    /// Where the chosen answers' tokens go.
+    /// Granules of the chosen answers' tokens.
     pub chosen: Assignment<B>,
-    /// Where the rejected answers' tokens go.
+    /// Granules of the rejected answers' tokens.
     pub rejected: Assignment<B>,
-    /// Weight of each granule's loss, `[pairs, granules]`; 0 where the pair has no such granule.
+    /// Weight of each granule's loss, `≥ 0`, `[pairs, granules]`. It is 0 where a pair has fewer
+    /// granules than `n_granules`.
     pub weight: Tensor<B, 2>,
-    /// Factors of the granule sums of the chosen side, `[pairs, granules]`; 1 if absent.
+    /// Factors of the chosen side's granule sums, `[pairs, granules]`. Absent means 1.
     pub chosen_scale: Option<Tensor<B, 2>>,
-    /// The same for the rejected side.
+    /// Factors of the rejected side's granule sums, `[pairs, granules]`. Absent means 1.
     pub rejected_scale: Option<Tensor<B, 2>>,
 }
 
-/// What a link sees of one side.
+/// The granule sums of one side: the input of a link.
 #[derive(Clone, Debug)]
 pub struct GranuleSums<B: Backend> {
-    /// `S(g) = Σ_{t∈g} w_t ρ_t`, nats, `[pairs, granules]`.
+    /// `S(g) = Σ_{t∈g} w_t ρ_t` in nats, `[pairs, granules]`, times the granule's scale. For
+    /// another f-divergence than the reverse KL, the score of that sum.
     pub reward: Tensor<B, 2>,
-    counted: Counted<B>,
+    token_count: TokenCount<B>,
+    /// Filled by the first call of [`GranuleSums::n_tokens`]; most links never call it.
     n_tokens: OnceLock<Tensor<B, 2>>,
 }
 
-/// What [`GranuleSums::n_tokens`] counts, when a link first asks. Most never do.
+/// The inputs of [`GranuleSums::n_tokens`].
 #[derive(Clone, Debug)]
-struct Counted<B: Backend> {
+struct TokenCount<B: Backend> {
     mask: Tensor<B, 2>,
     assignment: Assignment<B>,
     n_granules: usize,
 }
 
 impl<B: Backend> GranuleSums<B> {
-    /// Sums `values` by granule, and will count `mask`; both `[pairs, tokens]`.
+    /// Sums `values` by granule. `values` and `mask` are `[pairs, tokens]`, `scale` is
+    /// `[pairs, granules]`.
     pub(crate) fn new(
         values: Tensor<B, 2>,
         mask: Tensor<B, 2>,
@@ -66,7 +72,7 @@ impl<B: Backend> GranuleSums<B> {
         };
         Self {
             reward,
-            counted: Counted {
+            token_count: TokenCount {
                 mask,
                 assignment: assignment.clone(),
                 n_granules,
@@ -75,29 +81,29 @@ impl<B: Backend> GranuleSums<B> {
         }
     }
 
-    /// `n(g)`: tokens in the granule, `[pairs, granules]`.
+    /// `n(g)`, the number of tokens of each granule, `[pairs, granules]`.
     pub fn n_tokens(&self) -> Tensor<B, 2> {
         let count = || {
-            let Counted {
+            let TokenCount {
                 mask,
                 assignment,
                 n_granules,
-            } = self.counted.clone();
+            } = self.token_count.clone();
             sum_by_granule(mask, &assignment, n_granules)
         };
         self.n_tokens.get_or_init(count).clone()
     }
 
-    /// `S(g) / n(g)`, 0 for a granule without tokens, `[pairs, granules]`.
+    /// `S(g) / n(g)`, nats a token, `[pairs, granules]`. It is 0 for a granule without tokens.
     pub fn mean(&self) -> Tensor<B, 2> {
-        // the reciprocal outside the graph, so that the gradient is exact (see `math`)
+        // the reciprocal stays outside the autodiff graph, so that the gradient is exact: see `math`
         let n_tokens = self.n_tokens().clamp_min(1.0);
         self.reward.clone() * (n_tokens.ones_like() / n_tokens)
     }
 }
 
-/// Sums `[pairs, tokens]` into `[pairs, granules]`. A scatter: time and memory are linear in the
-/// tokens whatever the number of granules.
+/// Sums `[pairs, tokens]` into `[pairs, granules]`. This is a scatter, so time and memory are
+/// linear in the tokens and do not depend on the number of granules.
 fn sum_by_granule<B: Backend>(
     values: Tensor<B, 2>,
     assignment: &Assignment<B>,
@@ -118,8 +124,8 @@ fn sum_by_granule<B: Backend>(
 }
 
 impl<B: Backend> Granules<B> {
-    /// Where either side has a token in the granule, `[pairs, granules]`.
-    pub(crate) fn present(&self, batch: &PairBatch<B>) -> Tensor<B, 2, Bool> {
+    /// Whether at least one side of the pair has a token in the granule, `[pairs, granules]`.
+    pub(crate) fn has_tokens(&self, batch: &PairBatch<B>) -> Tensor<B, 2, Bool> {
         let count = |mask: &Tensor<B, 2>, assignment| {
             sum_by_granule(mask.clone(), assignment, self.n_granules)
         };

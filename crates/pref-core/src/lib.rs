@@ -1,11 +1,18 @@
-//! Preference objectives at the grain of the token, the segment and the aspect.
+//! Preference objectives that work on single tokens, on segments and on whole answers.
 //!
-//! An objective over pairs of answers is five choices: what a token is worth ([`TokenReward`]),
-//! how much it counts ([`TokenWeight`]), what is compared with what ([`Granularity`]), the
-//! function from granule sums to a loss ([`Link`]), and how losses are summed. Every published
-//! method is a named choice of the five, read from configuration; any other is a line of it.
+//! An objective over pairs of answers is made of five choices:
+//! - the reward of a token ([`TokenReward`]): its log-ratio to the reference, or its log-prob;
+//! - how much each token counts ([`TokenWeight`]);
+//! - which tokens of one answer are compared with which of the other ([`Granularity`]);
+//! - the function that makes a loss of the sums of both sides ([`Link`]), and the f-divergence
+//!   ([`Divergence`]) that it is applied to;
+//! - how the losses are added up.
 //!
-//! Hand it per-token log-probs from any Burn model, get a loss to call `backward()` on:
+//! DPO, SimPO, ADPO and the other published methods are fixed choices of these five. The
+//! configuration ([`ObjectiveConfig`]) knows them by name and can change each choice. Methods that
+//! are not of this form have types of their own: [`Kto`], [`Bvpo`], [`WeightedSum`].
+//!
+//! You give per-token log-probs of any Burn model, and get a loss to call `backward()` on:
 //!
 //! ```
 //! use burn::{backend::{Autodiff, Flex}, tensor::Tensor};
@@ -15,7 +22,7 @@
 //! let device = Default::default();
 //! let tokens = |rows: [[f32; 3]; 1]| Tensor::<B, 2>::from_data(rows, &device);
 //!
-//! // one pair: log-probs of the answers' tokens, [pairs, tokens]; the rejected answer has two
+//! // one pair: log-probs [pairs, tokens]; the rejected answer has two tokens and is padded
 //! let chosen = tokens([[-0.5, -1.2, -0.3]]).require_grad();
 //! let rejected = tokens([[-0.9, -2.0, 0.0]]).require_grad();
 //! let batch = PairBatch::new(
@@ -23,56 +30,54 @@
 //!     Side::new(rejected, tokens([[1., 1., 0.]])).with_reference(tokens([[-0.8, -1.9, 0.0]])),
 //! );
 //!
-//! let objective: ObjectiveConfig =
+//! let config: ObjectiveConfig =
 //!     r#"{"method": "adpo", "beta": 0.1, "granularity": {"adaptive": 2}}"#.parse()?;
-//! let objective = objective.pairwise().expect("adpo compares pairs").build();
+//! let objective = config.pairwise().expect("adpo compares pairs").build();
 //! let output = objective.loss(&batch)?;
 //! let gradients = output.loss.backward();
-//! let of_chosen = chosen.grad(&gradients).expect("the loss depends on it");
-//! assert!(of_chosen.into_data().iter::<f32>().all(|g| g < 0.0)); // raise the chosen tokens
+//! let chosen_gradient = chosen.grad(&gradients).expect("the loss depends on it");
+//! // a step against the gradient makes the chosen tokens more likely
+//! assert!(chosen_gradient.into_data().iter::<f32>().all(|g| g < 0.0));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Nothing here reads a file, knows a token's text or starts a thread, and a loss copies nothing
-//! from the device.
+//! This crate reads no files, does not know the text of tokens and starts no threads. Computing a
+//! loss copies nothing from the device.
 
 mod batch;
-mod bvpo;
-mod case;
 mod config;
 mod divergence;
 mod error;
 mod granularity;
 mod granules;
-mod kto;
 mod link;
 mod math;
 mod moments;
 mod objective;
-mod pairwise;
+mod reward;
 mod segments;
 mod vocabulary;
 mod weight;
 
 pub use batch::{PairBatch, Role, Side};
-pub use bvpo::{BvpoAlpha, BvpoConfig, BvpoOutput};
-pub use case::{Case, CaseError, Evaluation, Expected, Mismatch};
 pub use config::{
-    ConfigError, GranularityConfig, LinkConfig, Method, MethodInfo, Needs, ObjectiveConfig,
-    ObjectiveKind, PairwiseConfig, TermConfig, WeightConfig,
+    BvpoAlpha, BvpoConfig, ConfigError, GranularityConfig, LinkConfig, Method, MethodInfo, Needs,
+    ObjectiveConfig, ObjectiveKind, PairwiseConfig, TermConfig, WeightConfig,
 };
 pub use divergence::Divergence;
 pub use error::{BatchError, SegmentError};
 pub use granularity::{Adaptive, Granularity, Parts, Ranked, Static, Whole};
 pub use granules::{Assignment, GranuleSums, Granules};
-pub use kto::{Kto, KtoOutput, UnpairedBatch, mismatched};
 pub use link::{
     ApoDown, ApoZero, DiscoPop, Exo, Figa, Hinge, LengthRegularized, Link, Logistic, Nca,
     NoPreference, OddsRatio, RobustLogistic, SimPo, Sppo, Squared,
 };
 pub use moments::GradientMoments;
-pub use objective::{Objective, Term, WeightedSum};
-pub use pairwise::{LossOutput, PairwiseObjective, TokenReward};
+pub use objective::{
+    Bvpo, BvpoOutput, Kto, KtoOutput, LossOutput, Objective, PairwiseObjective, Term,
+    UnpairedBatch, WeightedSum, mismatched_indices,
+};
+pub use reward::TokenReward;
 pub use segments::{N_ASPECTS, Segments};
 pub use vocabulary::{backward_in_chunks, position_chunks, token_kl};
 pub use weight::{

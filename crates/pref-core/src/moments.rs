@@ -1,10 +1,10 @@
-//! Bias and variance of two gradient estimates, and the mixture of them with the least error.
-//! In: numbers, or sampled gradients. Out: BVPO's `α*`.
+//! Bias and variance of two gradient estimates, for BVPO. In: biases and variances, or sampled
+//! gradients. Out: the mixture of the two estimates with the least mean squared error, `α*`.
 
 use burn::tensor::{ElementConversion, Tensor, backend::Backend};
 
-/// First and second moments of the gradients with traces, `g_t`, and with emptied ones, `g_e`,
-/// against the gradient that both estimate.
+/// Bias and variance of two estimates of one gradient: `g_t` from pairs with reasoning traces, `g_e`
+/// from pairs with emptied traces (Bias-Variance Optimized Preference Optimization).
 ///
 /// ```
 /// use pref_core::GradientMoments;
@@ -30,11 +30,15 @@ pub struct GradientMoments {
 }
 
 impl GradientMoments {
-    /// From the biases `b_t`, `b_e` to the target gradient, and the traces `V_t`, `V_e`, `C` of
-    /// the covariance matrices.
+    /// From known biases and variances.
+    ///
+    /// `trace_bias` and `empty_bias` are `b_t` and `b_e`, the differences between the expected
+    /// estimate and the target gradient, with one entry for each parameter. `trace_variance`,
+    /// `empty_variance` and `covariance` are `V_t`, `V_e` and `C`, the traces of the covariance
+    /// matrices.
     ///
     /// # Panics
-    /// If the biases are not of one length, or a variance is negative or no number.
+    /// If the biases differ in length, or a variance is negative or NaN.
     pub fn new(
         trace_bias: &[f64],
         empty_bias: &[f64],
@@ -45,7 +49,7 @@ impl GradientMoments {
         assert_eq!(
             trace_bias.len(),
             empty_bias.len(),
-            "both biases must have one entry a parameter"
+            "both biases must have one entry for each parameter"
         );
         assert!(
             trace_variance >= 0.0 && empty_variance >= 0.0,
@@ -62,14 +66,15 @@ impl GradientMoments {
         }
     }
 
-    /// From gradients of several batches with each of the two sets, and the gradient they should
-    /// estimate. Sample `i` of both comes from the same prompts.
+    /// Estimated from the gradients of several batches of each set, and the target gradient. Row
+    /// `i` of both sets must come from the same prompts.
     ///
     /// # Shapes
-    /// `trace`, `empty`: `[samples, parameters]`; `target`: `[parameters]`.
+    /// `trace` and `empty` are `[samples, parameters]`, `target` is `[parameters]`.
     ///
     /// # Panics
-    /// If the shapes do not fit, or there are fewer than two samples, which have no variance.
+    /// If the shapes do not fit, or there are fewer than two samples, from which no variance can be
+    /// estimated.
     pub fn from_samples<B: Backend>(
         trace: Tensor<B, 2>,
         empty: Tensor<B, 2>,
@@ -84,17 +89,17 @@ impl GradientMoments {
         assert_eq!(
             target.dims(),
             [parameters],
-            "the target must have one entry a parameter"
+            "the target must have one entry for each parameter"
         );
         assert!(
             samples >= 2,
-            "{samples} samples have no variance; take at least 2"
+            "no variance can be estimated from {samples} samples; take at least 2"
         );
         let target = target.reshape([1, parameters]);
         let mean_t = trace.clone().mean_dim(0);
         let mean_e = empty.clone().mean_dim(0);
-        let around_t = trace - mean_t.clone();
-        let around_e = empty - mean_e.clone();
+        let centred_t = trace - mean_t.clone();
+        let centred_e = empty - mean_e.clone();
         let (b_t, b_e) = (mean_t - target.clone(), mean_e - target);
         let dot = |a: &Tensor<B, 2>, b: &Tensor<B, 2>| -> f64 {
             (a.clone() * b.clone()).sum().into_scalar().elem()
@@ -104,13 +109,14 @@ impl GradientMoments {
             trace_bias: dot(&b_t, &b_t),
             empty_bias: dot(&b_e, &b_e),
             bias_product: dot(&b_t, &b_e),
-            trace_variance: dot(&around_t, &around_t) * unbiased,
-            empty_variance: dot(&around_e, &around_e) * unbiased,
-            covariance: dot(&around_t, &around_e) * unbiased,
+            trace_variance: dot(&centred_t, &centred_t) * unbiased,
+            empty_variance: dot(&centred_e, &centred_e) * unbiased,
+            covariance: dot(&centred_t, &centred_e) * unbiased,
         }
     }
 
-    /// `‖αb_t + (1−α)b_e‖² + α²V_t + (1−α)²V_e + 2α(1−α)C`: the mean squared error of the mixture.
+    /// Mean squared error of the mixture `α g_t + (1−α) g_e`, which is
+    /// `‖αb_t + (1−α)b_e‖² + α²V_t + (1−α)²V_e + 2α(1−α)C`.
     pub fn error(&self, alpha: f64) -> f64 {
         let rest = 1.0 - alpha;
         alpha * alpha * (self.trace_bias + self.trace_variance)
@@ -118,8 +124,9 @@ impl GradientMoments {
             + 2.0 * alpha * rest * (self.bias_product + self.covariance)
     }
 
-    /// `α* = (‖b_e‖² − b_t·b_e + V_e − C) / (‖b_t − b_e‖² + V_t + V_e − 2C)`, within `[0, 1]`:
-    /// where [`error`](Self::error) is least. Half where no mixture differs from another.
+    /// The `α` from 0 to 1 with the least [`error`](Self::error):
+    /// `α* = (‖b_e‖² − b_t·b_e + V_e − C) / (‖b_t − b_e‖² + V_t + V_e − 2C)`, clipped to `[0, 1]`.
+    /// If the divisor is 0, every mixture has the same error and the result is 0.5.
     pub fn optimal_alpha(&self) -> f64 {
         let numerator = self.empty_bias - self.bias_product + self.empty_variance - self.covariance;
         let curvature = self.trace_bias + self.empty_bias - 2.0 * self.bias_product

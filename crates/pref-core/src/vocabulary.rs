@@ -1,19 +1,20 @@
-//! Values of whole next-token distributions, a chunk of positions at a time: `[positions, vocab]`
-//! of all positions is never held. In: hidden states and a head, or logits. Out: one value a
-//! position, and gradients.
+//! Values of next-token distributions, computed for some positions at a time, so that memory never
+//! holds the logits of all positions. In: logits, or hidden states and functions of them. Out: one
+//! value for each position, and gradients.
 
 use std::ops::Range;
 
 use burn::tensor::{Tensor, activation::log_softmax, backend::AutodiffBackend, backend::Backend};
 
-/// `KL(π_ref(·|s_t) ‖ π_θ(·|s_t))` over the vocabulary at each position, nats, `[positions]`
-/// (TDPO, Zeng et al. 2024).
+/// `KL(π_ref(·|s_t) ‖ π_θ(·|s_t))` over the vocabulary at each position, nats (TDPO, Zeng et al.
+/// 2024).
 ///
-/// Gradients flow to the policy's logits alone. The derivative `π_θ − π_ref` is written down: it
-/// takes one pass over the vocabulary, and is exact where autodiff through the softmax is not.
+/// Only the policy's logits receive a gradient. The derivative `π_θ − π_ref` is written down instead
+/// of being left to autodiff: it takes one pass over the vocabulary and has no error of a
+/// differentiated softmax.
 ///
 /// # Shapes
-/// Both `[positions, vocab]`.
+/// Both inputs are `[positions, vocab]`, the result is `[positions]`.
 ///
 /// # Panics
 /// If the shapes differ.
@@ -31,14 +32,16 @@ pub fn token_kl<B: Backend>(
     let log_p = log_softmax(at.clone(), 1);
     let log_r = log_softmax(reference_logits.detach(), 1);
     let r = log_r.clone().exp();
-    let slope = log_p.clone().exp() - r.clone();
+    let derivative = log_p.clone().exp() - r.clone();
     let value = (r * (log_r - log_p)).sum_dim(1);
-    // logits − sg(logits) is zero, its derivative one; rounding must not make a KL negative
-    let step = (slope * (policy_logits - at)).sum_dim(1);
-    (value.clamp_min(0.0) + step).reshape([positions])
+    // logits − sg(logits) has the value 0 and the derivative 1
+    let with_derivative = (derivative * (policy_logits - at)).sum_dim(1);
+    // rounding could make the KL slightly negative
+    (value.clamp_min(0.0) + with_derivative).reshape([positions])
 }
 
-/// Ranges of at most `chunk` positions that cover `0..positions`; all at once if `chunk` is 0.
+/// Divides `0..positions` into ranges of at most `chunk` positions. With `chunk` 0 there is one range
+/// of all positions.
 pub fn position_chunks(positions: usize, chunk: usize) -> impl Iterator<Item = Range<usize>> {
     let chunk = if chunk == 0 { positions } else { chunk };
     (0..positions)
@@ -46,22 +49,28 @@ pub fn position_chunks(positions: usize, chunk: usize) -> impl Iterator<Item = R
         .map(move |start| start..(start + chunk).min(positions))
 }
 
-/// The gradients of a loss over values that each come from a whole row of logits, with memory that
-/// grows with the chunk and not with the vocabulary times the positions.
+/// The gradients of a loss whose inputs are computed from logits, without holding the logits of all
+/// positions. Memory grows with `chunk`, and not with the vocabulary times the positions.
 ///
-/// `values` maps hidden states `[n, width]` of a range of positions to `n_values` values a
-/// position, `[n]` each: logits through the head, then log-probs, divergences. `loss` maps all
-/// positions' values to the loss; it sees them as leaves. Each chunk's logits are computed twice,
-/// first without a graph for the values, then with one, against the loss's derivative.
+/// Arguments:
+/// - `hidden`: the hidden states of all positions, `[positions, width]`.
+/// - `chunk`: the most positions whose logits are computed at a time; 0 means all.
+/// - `n_values`: how many tensors `values` returns.
+/// - `values`: computes, from the hidden states `[n, width]` of a range of `n` positions, one or more
+///   values of each position, `[n]` each. It applies the head to get logits, and makes log-probs or
+///   divergences of them.
+/// - `loss`: computes the loss `[1]` from the values of all positions, `[positions]` each, and may
+///   return something else beside it.
+/// - `visit`: receives the gradients of one backward pass after the other. Their sum is the gradient
+///   of the loss. The passes of the chunks hold the head's gradient; the last pass holds the
+///   gradients of everything that `hidden` was computed from.
 ///
-/// `visit` is handed the gradients of each chunk's backward pass, in which the head's are, and at
-/// last those of everything in front of `hidden`; their sum is the loss's gradient.
-///
-/// # Shapes
-/// `hidden` is `[positions, width]`.
+/// The logits of each chunk are computed twice: first without an autodiff graph, to get the values
+/// and from them the loss and its derivatives with respect to the values; then with a graph, to
+/// multiply these derivatives with those of the values.
 ///
 /// # Errors
-/// As `loss`.
+/// The error of `loss`.
 pub fn backward_in_chunks<B, T, E>(
     hidden: Tensor<B, 2>,
     chunk: usize,
@@ -92,18 +101,18 @@ where
     let leaves: Vec<Tensor<B, 1>> = columns.into_iter().map(leaf).collect();
     let (loss, output) = loss(leaves.clone())?;
     let gradients = loss.backward();
-    // a value that the loss does not look at has no derivative
-    let slopes: Vec<_> = leaves.iter().map(|leaf| leaf.grad(&gradients)).collect();
+    // `None` for a value that the loss does not depend on
+    let derivatives: Vec<_> = leaves.iter().map(|leaf| leaf.grad(&gradients)).collect();
 
-    let mut of_hidden = Vec::new();
+    let mut hidden_gradient = Vec::new();
     for range in position_chunks(positions, chunk) {
         let part = part(&range).require_grad();
         let terms = values(part.clone(), range.clone())
             .into_iter()
-            .zip(&slopes)
-            .filter_map(|(value, slope)| {
-                let slope = slope.clone()?.slice([range.clone()]);
-                Some((value * Tensor::from_inner(slope)).sum())
+            .zip(&derivatives)
+            .filter_map(|(value, derivative)| {
+                let derivative = derivative.clone()?.slice([range.clone()]);
+                Some((value * Tensor::from_inner(derivative)).sum())
             });
         let gradient = terms.reduce(|sum, term| sum + term).and_then(|sum| {
             let gradients = sum.backward();
@@ -111,9 +120,9 @@ where
             part.grad(&gradients)
         });
         let zero = || Tensor::zeros([range.len(), width], &at.device());
-        of_hidden.push(gradient.unwrap_or_else(zero));
+        hidden_gradient.push(gradient.unwrap_or_else(zero));
     }
-    let of_hidden = Tensor::from_inner(Tensor::cat(of_hidden, 0));
-    visit(&(hidden * of_hidden).sum().backward());
+    let hidden_gradient = Tensor::from_inner(Tensor::cat(hidden_gradient, 0));
+    visit(&(hidden * hidden_gradient).sum().backward());
     Ok(output)
 }

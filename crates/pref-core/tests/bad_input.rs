@@ -1,12 +1,12 @@
-//! Every way to get an objective, its data or its segments wrong, and what is said of it.
+//! Mistakes in an objective's configuration, data and segments, and the messages about them.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 use pref_core::{
-    BatchError, Case, GradientMoments, Kto, ObjectiveConfig, ObjectiveKind, PairBatch, Segments,
-    Side, UnpairedBatch,
+    BatchError, ConfigError, GradientMoments, Kto, ObjectiveConfig, ObjectiveKind, PairBatch,
+    Segments, Side, UnpairedBatch,
 };
 
 type B = Flex;
@@ -57,6 +57,8 @@ fn configurations_that_describe_no_objective() {
         r#"{"method": "simpo", "f_divergence_type": "forward_kl"}"#,
         r#"{"method": "nca", "f_divergence_type": "forward_kl"}"#,
         r#"{"method": "ipo", "tau": 0.1, "beta": 0.1}"#,
+        r#"{"method": "dpo", "token_weights": {"delta": 2}}"#,
+        r#"{"method": "dpo", "token_weights": {"kind": "confidence", "reference": "none"}}"#,
         r#"{"method": "orpo", "granularity": {"static": 4}}"#,
         r#"{"method": "simpo", "granularity": {"static": 4}}"#,
         r#"{"method": "simpo", "granularity": {"parts": {"weights": {"answer": 1}}}}"#,
@@ -72,10 +74,10 @@ fn configurations_that_describe_no_objective() {
     insta::assert_snapshot!(messages.join("\n"));
 }
 
-/// Where a granule holds a token on both sides, or the loss is linear in the sums, so that an empty
-/// one adds nothing, reference-free objectives go with granules.
+/// Reference-free objectives can be combined with granules if every granule has a token on both
+/// sides, or if the loss is linear in the sums, to which an empty granule adds nothing.
 #[test]
-fn reference_free_objectives_that_have_a_meaning_by_granules() {
+fn reference_free_objectives_with_granules_that_have_a_meaning() {
     for text in [
         r#"{"method": "simpo", "granularity": {"adaptive": 4}}"#,
         r#"{"method": "orpo", "granularity": {"ranked": {}}}"#,
@@ -90,7 +92,7 @@ fn reference_free_objectives_that_have_a_meaning_by_granules() {
 }
 
 #[test]
-fn beta_is_another_word_for_tau() {
+fn beta_is_another_name_of_tau() {
     let preset = |text: &str| text.parse::<ObjectiveConfig>().unwrap();
     let tau = preset(r#"{"method": "ipo", "tau": 0.3}"#);
     assert_eq!(tau.to_value()["tau"], 0.3);
@@ -103,7 +105,7 @@ fn segments_that_describe_no_answer() {
     let error = |ranges: Vec<std::ops::Range<usize>>, scores: Vec<[f64; 5]>| {
         Segments::new(6, ranges, scores).unwrap_err().to_string()
     };
-    #[expect(clippy::reversed_empty_ranges, reason = "that is the mistake")]
+    #[expect(clippy::reversed_empty_ranges, reason = "the mistake under test")]
     let messages = [
         error(vec![], vec![]),
         error(vec![0..3, 3..6], vec![row]),
@@ -163,19 +165,20 @@ fn batches_that_lack_what_a_method_needs() {
 }
 
 #[test]
-fn an_optimal_alpha_needs_estimates() {
+fn an_optimal_alpha_needs_moments() {
     let config: ObjectiveConfig =
         r#"{"method": "bvpo", "alpha": "optimal", "inner": {"method": "simpo"}}"#
             .parse()
             .unwrap();
     let ObjectiveKind::Bvpo(bvpo) = config.kind() else {
-        panic!("bvpo is one")
+        panic!("the method is bvpo")
     };
-    let batch = PairBatch::new(side(), side());
-    let error = bvpo.loss(&batch, &batch).unwrap_err();
-    assert_eq!(error, BatchError::NoMoments);
+    assert_eq!(bvpo.build::<B>().unwrap_err(), ConfigError::NoMoments);
     let moments = GradientMoments::new(&[0.0], &[1.0], 1.0, 1.0, 0.0);
-    assert!(bvpo.with_moments(&moments).loss(&batch, &batch).is_ok());
+    let objective = bvpo.with_moments(&moments).build::<B>().unwrap();
+    assert_eq!(objective.alpha, moments.optimal_alpha());
+    let batch = PairBatch::new(side(), side());
+    assert!(objective.loss(&batch, &batch).is_ok());
 }
 
 #[test]
@@ -193,22 +196,35 @@ fn an_answer_without_a_token_is_found() {
     ));
 }
 
-#[test]
-fn kto_refuses_a_batch_of_one() {
-    let one = |value: f32| Tensor::<B, 2>::from_data([[value, value]], &Default::default());
-    let side = || Side::new(one(-1.0), one(1.0)).with_reference(one(-1.0));
+fn kto(answers: Side<B>, labels: &[f32], mismatched: Side<B>) -> BatchError {
     let kto = Kto {
         beta: 0.1,
         desirable_weight: 1.0,
         undesirable_weight: 1.0,
     };
     let batch = UnpairedBatch {
-        answers: side(),
-        desirable: Tensor::from_data([1.0], &Default::default()),
-        mismatched: side(),
+        answers,
+        desirable: Tensor::from_data(labels, &Default::default()),
+        mismatched,
     };
-    let error = kto.loss(&batch).unwrap_err();
-    assert_eq!(error, BatchError::NoMismatch { n: 1 });
+    kto.loss(&batch).unwrap_err()
+}
+
+#[test]
+fn kto_refuses_a_batch_of_one() {
+    let one = |value: f32| Tensor::<B, 2>::from_data([[value, value]], &Default::default());
+    let side = || Side::new(one(-1.0), one(1.0)).with_reference(one(-1.0));
+    assert_eq!(kto(side(), &[1.0], side()), BatchError::NoMismatch { n: 1 });
+}
+
+#[test]
+fn kto_names_the_answers_without_a_reference() {
+    let scored = || side().with_reference(tensor([[-1.0; 2]; 2]));
+    let messages = [
+        kto(scored(), &[1.0, 0.0], side()).to_string(),
+        kto(side(), &[1.0, 0.0], scored()).to_string(),
+    ];
+    insta::assert_snapshot!(messages.join("\n"));
 }
 
 #[test]
@@ -229,56 +245,4 @@ fn a_column_of_another_shape_is_a_panic() {
 #[should_panic(expected = "lengths [3, 1] do not fit 2 columns")]
 fn a_length_beyond_the_columns_is_a_panic() {
     Side::from_lengths(tensor([[-1.0; 2]; 2]), &[3, 1]);
-}
-
-#[test]
-fn cases_that_are_none() {
-    let case = |data: &str, method: &str| {
-        let text = format!(r#"{{"objective": {{"method": "{method}"}}, "data": {data}}}"#);
-        let case: Result<Case, _> = text.parse();
-        match case {
-            Err(error) => error.to_string(),
-            Ok(case) => {
-                let result = case.evaluate::<burn::backend::Autodiff<B>>(&Default::default());
-                result.unwrap_err().to_string()
-            }
-        }
-    };
-    let pair = |chosen: &str| {
-        format!(
-            r#"{{"pairs": [{{"chosen": {chosen}, "rejected": {{"policy": [-1], "reference": [-1]}}}}]}}"#
-        )
-    };
-    let messages = [
-        case("{}", "dpo"),
-        case(r#"{"pairs": [{"chosen": {"policy": [-1]}}]}"#, "dpo"),
-        case(&pair(r#"{"policy": [-1], "refrence": [-1]}"#), "dpo"),
-        case(&pair(r#"{"policy": ["a"]}"#), "dpo"),
-        case(&pair(r#"{"policy": []}"#), "dpo"),
-        case(&pair(r#"{"policy": [-1], "reference": [-1, -2]}"#), "dpo"),
-        case(&pair(r#"{"policy": [-1], "varied": [2]}"#), "dpo-bmc"),
-        case(&pair(r#"{"policy": [-1], "importance": [1.5]}"#), "cdpo"),
-        case(&pair(r#"{"policy": [-1]}"#), "dpo"),
-        case(
-            &pair(
-                r#"{"policy": [-1], "reference": [-1], "segments": [[0, 1]], "scores": [[1, 2, 3, 4, 4]]}"#,
-            ),
-            "2d-dpo",
-        ),
-        case(
-            &pair(
-                r#"{"policy": [-1], "reference": [-1], "segments": [[0, 2]], "scores": [[1, 2, 3, 4, 4]]}"#,
-            ),
-            "2d-dpo",
-        ),
-        case(
-            r#"{"examples": [{"policy": [-1], "reference": [-1]}], "kl_examples": [{"policy": [-1], "reference": [-1]}]}"#,
-            "kto",
-        ),
-        case(
-            r#"{"trace": [], "empty": [], "moments": {"bias_trace": [1], "bias_empty": [], "variance_trace": 1, "variance_empty": 1, "covariance": 0}}"#,
-            "dpo",
-        ),
-    ];
-    insta::assert_snapshot!(messages.join("\n"));
 }

@@ -1,26 +1,27 @@
-//! `pref loss`: evaluates reference cases. In: case files. Out: one JSON line a case, and exit
-//! code 1 where a value is off.
+//! `pref loss`: evaluates reference cases. In: case files. Out: one JSON line a case, and exit code 1
+//! if a case cannot be evaluated or a value deviates from what is expected.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use pref_core::{Case, Mismatch};
 use pref_train::TrainBackend;
+use pref_cases::{Case, CaseError, Deviation, Evaluation};
 use serde_json::{Value, json};
 
 use crate::device::{DeviceArgs, Task};
 use crate::input::read_text;
 use crate::progress;
 
-/// Evaluate objectives on given log-probs, and compare with expected values
+/// Evaluate objectives on given log-probs, and compare the results with expected values
 ///
-/// Prints one JSON line a case: name, loss, per pair, gradients. Where a case has `expect`, its
-/// values are compared: 1e-5 relative or 1e-6 absolute.
+/// Prints one JSON line a case, with its name, the loss, the loss of each pair and the gradients. If a
+/// case has `expect`, the values are compared with it; they may differ by 1e-5 relative or 1e-6
+/// absolute.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Case files, or folders of them; `-` is stdin
+    /// Case files, or folders with case files; `-` reads one case from stdin
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -42,19 +43,11 @@ impl Task for Cases<'_> {
     fn run<B: TrainBackend>(self, device: &B::Device) -> Result<ExitCode> {
         let mut stdout = std::io::stdout().lock();
         let mut n_failed = 0;
-        let mut worst: Option<(String, Mismatch)> = None;
+        let mut largest: Option<(String, Deviation)> = None;
         for path in self.files {
             let text = read_text(path)?;
-            let case: Case = match text.parse() {
-                Ok(case) => case,
-                Err(error) => {
-                    progress::note(&format!("{}: {error}", path.display()));
-                    n_failed += 1;
-                    continue;
-                }
-            };
-            let found = match case.evaluate::<B>(device) {
-                Ok(found) => found,
+            let (case, found) = match evaluate::<B>(&text, device) {
+                Ok(evaluated) => evaluated,
                 Err(error) => {
                     progress::note(&format!("{}: {error}", path.display()));
                     n_failed += 1;
@@ -63,24 +56,25 @@ impl Task for Cases<'_> {
             };
             let mut line = json!({"name": name(&case, path)});
             merge(&mut line, found.values());
-            if let Some(mismatch) = case.expect.as_ref().and_then(|e| e.worst(&found)) {
-                let is_ok = mismatch.is_within_bar();
+            let expect = case.expect.as_ref();
+            if let Some(deviation) = expect.and_then(|e| e.largest_deviation(&found)) {
+                let is_ok = deviation.is_within_tolerance();
                 line["ok"] = json!(is_ok);
                 if !is_ok {
                     n_failed += 1;
-                    progress::note(&format!("{}: {mismatch}", path.display()));
+                    progress::note(&format!("{}: {deviation}", path.display()));
                 }
-                if worst
+                if largest
                     .as_ref()
-                    .is_none_or(|(_, w)| mismatch.excess > w.excess)
+                    .is_none_or(|(_, kept)| deviation.error_ratio > kept.error_ratio)
                 {
-                    worst = Some((name(&case, path), mismatch));
+                    largest = Some((name(&case, path), deviation));
                 }
             }
             writeln!(stdout, "{line}")?;
         }
-        if let Some((name, mismatch)) = worst {
-            progress::note(&format!("worst of all: {name}, {mismatch}"));
+        if let Some((name, deviation)) = largest {
+            progress::note(&format!("largest deviation: {name}, {deviation}"));
         }
         let n = self.files.len();
         progress::note(&format!("{n} cases, {n_failed} failed"));
@@ -91,6 +85,16 @@ impl Task for Cases<'_> {
     }
 }
 
+fn evaluate<B: TrainBackend>(
+    text: &str,
+    device: &B::Device,
+) -> Result<(Case, Evaluation), CaseError> {
+    let case: Case = text.parse()?;
+    let found = case.evaluate::<B>(device)?;
+    Ok((case, found))
+}
+
+/// The case's name, or its path if it has none.
 fn name(case: &Case, path: &Path) -> String {
     if case.name.is_empty() {
         path.display().to_string()
@@ -99,13 +103,14 @@ fn name(case: &Case, path: &Path) -> String {
     }
 }
 
+/// Adds the entries of one JSON object to another.
 fn merge(line: &mut Value, values: Value) {
     if let (Value::Object(line), Value::Object(values)) = (line, values) {
         line.extend(values);
     }
 }
 
-/// The files, and the JSON files in the folders, sorted.
+/// The files, and in the place of each folder all `.json` files in it and in its folders, sorted.
 fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {

@@ -1,5 +1,5 @@
-//! `pref objectives`: what there is to optimise. In: nothing, or a name. Out: equations, sources,
-//! needs and defaults.
+//! `pref objectives`: the methods that there are. In: nothing, or a method's name. Out: equations,
+//! sources, what the data must hold, and defaults.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -8,12 +8,12 @@ use anyhow::Result;
 use pref_core::{ConfigError, Method, ObjectiveConfig};
 use serde_json::json;
 
-/// List the objectives, or show one as configuration
+/// List the objectives, or show one with its source, its needs and its defaults
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A method, such as dpo or adpo
+    /// Name of a method, such as dpo or adpo; all methods by default
     name: Option<String>,
-    /// One JSON object a line
+    /// Print one JSON object a line
     #[arg(long)]
     json: bool,
 }
@@ -23,6 +23,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         None => Method::ALL.to_vec(),
         Some(name) => match Method::from_name(name) {
             Some(method) => vec![method],
+            // the error lists the known names
             None => {
                 ObjectiveConfig::preset(name)?;
                 Vec::new()

@@ -1,70 +1,71 @@
-//! What can be wrong with an objective's configuration.
+//! Errors of an objective's configuration. In: a setting and what was found. Out: a message with
+//! what was expected and the way out.
 
 use serde_json::Value;
 use thiserror::Error;
 
-/// A configuration that describes no objective.
+/// A configuration that does not describe an objective.
 #[derive(Clone, Debug, Error, PartialEq)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The text is no JSON.
+    /// The text is not JSON.
     #[error("the objective is not valid JSON: {0}")]
     Json(String),
-    /// No `method`.
+    /// There is no `method`.
     #[error("the objective has no `method`; name one of {known}")]
     NoMethod {
-        /// Every method.
+        /// All methods, separated by commas.
         known: String,
     },
-    /// A method nobody knows.
+    /// There is no method of that name.
     #[error("unknown method `{found}`{suggestion}; known methods: {known}")]
     UnknownMethod {
         /// The name found.
         found: String,
-        /// ` (did you mean …?)` or nothing.
+        /// ` (did you mean …?)`, or nothing.
         suggestion: String,
-        /// Every method.
+        /// All methods, separated by commas.
         known: String,
     },
-    /// A setting that its owner does not have.
-    #[error("`{key}` is no setting of {owner}{suggestion}; its settings are {known}")]
+    /// The object has no setting of that name.
+    #[error("`{key}` is not a setting of {owner}{suggestion}; its settings are {known}")]
     UnknownKey {
-        /// Which object holds the key.
+        /// The object that has the key, such as the method.
         owner: String,
         /// The key found.
         key: String,
-        /// ` (did you mean …?)` or nothing.
+        /// ` (did you mean …?)`, or nothing.
         suggestion: String,
-        /// Every setting of the owner.
+        /// All settings of the object, separated by commas.
         known: String,
     },
-    /// A setting written in both spellings.
-    #[error("`{key}` is given twice, once with `_` and once with `-`; keep one")]
+    /// A setting is given in both spellings.
+    #[error("`{key}` is given twice, once with `_` and once with `-`; keep one of them")]
     Twice {
-        /// The key found second.
+        /// The key that was found second.
         key: String,
     },
-    /// A value of the wrong type.
+    /// A value has the wrong type, or is not one of the known words.
     #[error("`{key}` must be {expected}, found {found}")]
     WrongType {
         /// The setting.
         key: String,
-        /// What it takes.
+        /// The values it takes.
         expected: String,
-        /// What was there.
+        /// The value found.
         found: String,
     },
-    /// A number outside its range.
+    /// A number is outside its range.
     #[error("`{key}` must be {expected}, found {value}")]
     OutOfRange {
         /// The setting.
         key: String,
-        /// What was there.
+        /// The value found.
         value: f64,
-        /// What it takes.
+        /// The values it takes.
         expected: &'static str,
     },
-    /// Weights that must sum to one do not.
+    /// Weights that must sum to 1 do not.
     #[error("`{key}` must sum to 1, found a sum of {sum}")]
     Sum {
         /// The setting.
@@ -72,38 +73,55 @@ pub enum ConfigError {
         /// The sum found.
         sum: f64,
     },
-    /// Two settings that exclude each other.
-    #[error("`{first}` and `{second}` say the same thing twice; give one of them")]
+    /// Two settings exclude each other.
+    #[error("`{first}` and `{second}` set the same value; give only one of them")]
     Exclusive {
         /// One setting.
         first: &'static str,
-        /// The other.
+        /// The other setting.
         second: &'static str,
     },
-    /// A setting that the method cannot do without.
+    /// A setting has an effect only together with a certain value of another setting.
+    #[error("`{key}` needs `{other}` to be \"{required}\", found \"{found}\"; leave `{key}` out")]
+    WithoutEffect {
+        /// The setting without effect.
+        key: &'static str,
+        /// The other setting.
+        other: &'static str,
+        /// The value of the other setting with which `key` has an effect.
+        required: &'static str,
+        /// The value of the other setting.
+        found: &'static str,
+    },
+    /// A setting without a default is missing.
     #[error("{owner} needs `{key}`: {expected}")]
     Required {
         /// The method.
         owner: &'static str,
-        /// The setting.
+        /// The missing setting.
         key: &'static str,
-        /// What it takes.
+        /// The values it takes.
         expected: &'static str,
     },
-    /// A combination that has no meaning.
+    /// A combination of settings has no meaning.
     #[error("{method} with {setting} has no meaning: {why}")]
     Meaningless {
         /// The method.
         method: &'static str,
-        /// What it was combined with.
+        /// The setting that it cannot be combined with.
         setting: String,
-        /// Why not.
+        /// The reason.
         why: &'static str,
     },
+    /// BVPO's optimal `α` is to be computed, but there are no gradient moments.
+    #[error(
+        "bvpo with `alpha` \"optimal\" needs the moments of the gradients with and without traces; estimate them, or give `alpha` a number"
+    )]
+    NoMoments,
 }
 
 impl ConfigError {
-    pub(crate) fn wrong_type(key: &str, expected: &str, found: &Value) -> Self {
+    pub(super) fn wrong_type(key: &str, expected: &str, found: &Value) -> Self {
         ConfigError::WrongType {
             key: key.to_owned(),
             expected: expected.to_owned(),
@@ -111,7 +129,7 @@ impl ConfigError {
         }
     }
 
-    pub(crate) fn unknown_key(owner: &str, key: &str, known: &[&str]) -> Self {
+    pub(super) fn unknown_key(owner: &str, key: &str, known: &[&str]) -> Self {
         ConfigError::UnknownKey {
             owner: owner.to_owned(),
             key: key.to_owned(),
@@ -121,8 +139,8 @@ impl ConfigError {
     }
 }
 
-/// `; did you mean …?` for the nearest known name, if one is near.
-pub(crate) fn suggestion(found: &str, known: &[&str]) -> String {
+/// ` (did you mean …?)` with the known name that is most similar, or nothing if none is similar.
+pub(super) fn suggestion(found: &str, known: &[&str]) -> String {
     let nearest = known
         .iter()
         .map(|name| (strsim::jaro_winkler(found, name), name))

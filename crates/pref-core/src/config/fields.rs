@@ -1,17 +1,16 @@
-//! Reading a closed schema: each setting is asked for by name, and what nobody asked for is an
-//! error that suggests what was meant. In: a JSON object. Out: checked values, and the same object
-//! with every default spelled out.
+//! Reading a JSON object whose keys are all known. In: a JSON object. Out: checked values, and the
+//! same object with every default spelled out. A key that no one asked for is an error.
 
 use serde_json::{Map, Value};
 
-use super::error::ConfigError;
+use super::error::{ConfigError, suggestion};
 
-/// Which numbers a setting may take.
+/// The numbers that a setting takes. NaN and infinities are never allowed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Domain {
-    /// `> 0`.
+pub(super) enum Domain {
+    /// `x > 0`.
     Positive,
-    /// `≥ 0`.
+    /// `x ≥ 0`.
     NonNegative,
     /// `0 ≤ x ≤ 1`.
     Unit,
@@ -21,12 +20,12 @@ pub(crate) enum Domain {
     BelowHalf,
     /// `0 < x < 0.5`.
     PositiveBelowHalf,
-    /// Any.
+    /// Any finite number.
     Finite,
 }
 
 impl Domain {
-    fn holds(self, x: f64) -> bool {
+    fn contains(self, x: f64) -> bool {
         x.is_finite()
             && match self {
                 Domain::Positive => x > 0.0,
@@ -44,59 +43,64 @@ impl Domain {
             Domain::Positive => "a number above 0",
             Domain::NonNegative => "a number of at least 0",
             Domain::Unit => "a number from 0 to 1",
-            Domain::PositiveUnit => "a number above 0, at most 1",
-            Domain::BelowHalf => "a number from 0 to below 0.5",
-            Domain::PositiveBelowHalf => "a number above 0, below 0.5",
+            Domain::PositiveUnit => "a number above 0 and at most 1",
+            Domain::BelowHalf => "a number of at least 0 and below 0.5",
+            Domain::PositiveBelowHalf => "a number above 0 and below 0.5",
             Domain::Finite => "a number",
         }
     }
 }
 
-/// An object being read. Keys are accepted in snake_case and in kebab-case.
+/// A JSON object that is being read. Keys may be written in snake_case or in kebab-case.
 #[derive(Debug)]
-pub(crate) struct Fields {
+pub(super) struct Fields {
+    /// Name of the object in messages, such as `dpo` or `token_weights`.
     owner: String,
-    given: Map<String, Value>,
-    asked: Vec<&'static str>,
+    /// Keys and values that have not been read yet.
+    unread: Map<String, Value>,
+    /// The keys that were asked for, which are the settings of the owner.
+    known: Vec<&'static str>,
+    /// The object with every default spelled out.
     resolved: Map<String, Value>,
 }
 
 impl Fields {
-    /// `owner` names the object in messages: `dpo`, `token_weights`.
-    pub(crate) fn new(owner: &str, value: &Value) -> Result<Self, ConfigError> {
+    /// `owner` is the name of the object in messages.
+    pub(super) fn new(owner: &str, value: &Value) -> Result<Self, ConfigError> {
         let Value::Object(map) = value else {
             return Err(ConfigError::wrong_type(owner, "an object", value));
         };
-        let mut given = Map::new();
+        let mut unread = Map::new();
         for (key, value) in map {
             let canonical = key.replace('-', "_");
-            if given.insert(canonical, value.clone()).is_some() {
+            if unread.insert(canonical, value.clone()).is_some() {
                 return Err(ConfigError::Twice { key: key.clone() });
             }
         }
         Ok(Self {
             owner: owner.to_owned(),
-            given,
-            asked: Vec::new(),
+            unread,
+            known: Vec::new(),
             resolved: Map::new(),
         })
     }
 
-    pub(crate) fn rename(&mut self, owner: &str) {
+    pub(super) fn rename(&mut self, owner: &str) {
         owner.clone_into(&mut self.owner);
     }
 
-    /// The value of `key`, taken out; it counts as asked for. A `null` is an absent value.
-    pub(crate) fn take(&mut self, key: &'static str) -> Option<Value> {
-        self.asked.push(key);
-        self.given.remove(key).filter(|value| !value.is_null())
+    /// Takes the value of `key`, and notes that `key` is a setting. `null` counts as absent.
+    pub(super) fn take(&mut self, key: &'static str) -> Option<Value> {
+        self.known.push(key);
+        self.unread.remove(key).filter(|value| !value.is_null())
     }
 
-    pub(crate) fn resolve(&mut self, key: &str, value: impl Into<Value>) {
+    /// Notes the value of `key` for the object with every default spelled out.
+    pub(super) fn resolve(&mut self, key: &str, value: impl Into<Value>) {
         self.resolved.insert(key.to_owned(), value.into());
     }
 
-    pub(crate) fn number(
+    pub(super) fn number(
         &mut self,
         key: &'static str,
         default: f64,
@@ -107,7 +111,7 @@ impl Fields {
         Ok(number)
     }
 
-    pub(crate) fn optional_number(
+    pub(super) fn optional_number(
         &mut self,
         key: &'static str,
         domain: Domain,
@@ -118,7 +122,7 @@ impl Fields {
         as_number(key, &value, domain).map(Some)
     }
 
-    pub(crate) fn flag(&mut self, key: &'static str, default: bool) -> Result<bool, ConfigError> {
+    pub(super) fn flag(&mut self, key: &'static str, default: bool) -> Result<bool, ConfigError> {
         let flag = match self.take(key) {
             None => default,
             Some(Value::Bool(flag)) => flag,
@@ -128,7 +132,7 @@ impl Fields {
         Ok(flag)
     }
 
-    pub(crate) fn text(&mut self, key: &'static str) -> Result<Option<String>, ConfigError> {
+    pub(super) fn text(&mut self, key: &'static str) -> Result<Option<String>, ConfigError> {
         match self.take(key) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -136,20 +140,47 @@ impl Fields {
         }
     }
 
-    /// Every setting spelled out; an error if a key was never asked for.
-    pub(crate) fn finish(self) -> Result<Map<String, Value>, ConfigError> {
-        match self.given.keys().next() {
+    /// The choice that the word under `key` names. `path` is the name of the setting in messages.
+    pub(super) fn choice<T: Copy>(
+        &mut self,
+        key: &'static str,
+        path: &str,
+        choices: &[(&'static str, T)],
+    ) -> Result<Option<T>, ConfigError> {
+        let Some(word) = self.text(key)? else {
+            return Ok(None);
+        };
+        let word = word.replace('-', "_");
+        let choice = choices.iter().find(|(name, _)| *name == word);
+        let choice = choice.ok_or_else(|| {
+            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+            let similar = suggestion(&word, &names);
+            ConfigError::WrongType {
+                key: path.to_owned(),
+                expected: format!("one of {}{similar}", names.join(", ")),
+                found: format!("{word:?}"),
+            }
+        })?;
+        Ok(Some(choice.1))
+    }
+
+    /// The object with every default spelled out.
+    ///
+    /// # Errors
+    /// If the object has a key that no one asked for.
+    pub(super) fn finish(self) -> Result<Map<String, Value>, ConfigError> {
+        match self.unread.keys().next() {
             None => Ok(self.resolved),
-            Some(key) => Err(ConfigError::unknown_key(&self.owner, key, &self.asked)),
+            Some(key) => Err(ConfigError::unknown_key(&self.owner, key, &self.known)),
         }
     }
 }
 
-pub(crate) fn as_number(key: &str, value: &Value, domain: Domain) -> Result<f64, ConfigError> {
+pub(super) fn as_number(key: &str, value: &Value, domain: Domain) -> Result<f64, ConfigError> {
     let number = value
         .as_f64()
         .ok_or_else(|| ConfigError::wrong_type(key, domain.describe(), value))?;
-    if domain.holds(number) {
+    if domain.contains(number) {
         Ok(number)
     } else {
         Err(ConfigError::OutOfRange {
@@ -160,7 +191,7 @@ pub(crate) fn as_number(key: &str, value: &Value, domain: Domain) -> Result<f64,
     }
 }
 
-pub(crate) fn as_count(key: &str, value: &Value) -> Result<usize, ConfigError> {
+pub(super) fn as_count(key: &str, value: &Value) -> Result<usize, ConfigError> {
     value
         .as_u64()
         .filter(|&n| n >= 1)

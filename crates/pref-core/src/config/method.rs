@@ -1,8 +1,8 @@
-//! The methods by name: what each one computes, where it comes from.
+//! The methods by name. In: a name. Out: a [`Method`], its equation and its source.
 
-/// A published method. The name is what a configuration says in `method`.
+/// A method that a configuration can name in `method`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is described by its `MethodInfo`")]
+#[expect(missing_docs, reason = "`MethodInfo` describes each variant")]
 pub enum Method {
     Dpo,
     Robust,
@@ -15,8 +15,8 @@ pub enum Method {
     Cdpo,
     Cadpo,
     Hipo,
-    TwoDDpo,
-    OneDDpo,
+    Dpo2d,
+    Dpo1d,
     DpoBmc,
     IpoBmc,
     SimPoBmc,
@@ -39,19 +39,19 @@ pub enum Method {
     Sum,
 }
 
-/// What a person wants to know of a method before using it.
+/// Name, equation and source of a method, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MethodInfo {
-    /// As in `method`.
+    /// The name that a configuration has in `method`.
     pub name: &'static str,
-    /// Loss of one pair.
+    /// Loss of one pair, or of one answer.
     pub equation: &'static str,
-    /// Paper.
+    /// The paper that it is from, with the equation's number where it has one.
     pub source: &'static str,
 }
 
 impl Method {
-    /// Every method, in the order in which they are listed.
+    /// Every method, in the order in which people see them.
     pub const ALL: [Method; 33] = [
         Method::Dpo,
         Method::Robust,
@@ -64,8 +64,8 @@ impl Method {
         Method::Cdpo,
         Method::Cadpo,
         Method::Hipo,
-        Method::TwoDDpo,
-        Method::OneDDpo,
+        Method::Dpo2d,
+        Method::Dpo1d,
         Method::DpoBmc,
         Method::IpoBmc,
         Method::SimPoBmc,
@@ -93,7 +93,7 @@ impl Method {
         Method::ALL.into_iter().find(|m| m.name() == name)
     }
 
-    /// As in `method`.
+    /// The name that a configuration has in `method`.
     pub fn name(self) -> &'static str {
         self.info().name
     }
@@ -135,12 +135,12 @@ impl Method {
             ),
             Method::Cdpo => (
                 "cdpo",
-                "dpo with d_t of rejected tokens weighed by 1 − s_t",
+                "dpo with d_t of rejected tokens multiplied by 1 − s_t",
                 "Lin et al. 2024 (Critical Tokens Matter), eq. 16",
             ),
             Method::Cadpo => (
                 "cadpo",
-                "adpo with d_t of rejected tokens weighed by 1 − s_t",
+                "adpo with d_t of rejected tokens multiplied by 1 − s_t",
                 "Autoregressive DPO, eq. 17",
             ),
             Method::Hipo => (
@@ -148,14 +148,14 @@ impl Method {
                 "Σ_part w_part · −log σ(βΔ_part) + w_response · −log σ(βΔ)",
                 "Hierarchical Preference Optimization",
             ),
-            Method::TwoDDpo => (
+            Method::Dpo2d => (
                 "2d-dpo",
                 "Σ_i −log σ(β_w q_i S_w(i) − β_l q_i S_l(i)) over segments paired by rank",
                 "Li et al. 2024, eq. 6 and listing B.3",
             ),
-            Method::OneDDpo => (
+            Method::Dpo1d => (
                 "1d-dpo",
-                "2d-dpo scored by helpfulness alone",
+                "2d-dpo with the scores of helpfulness alone",
                 "Li et al. 2024",
             ),
             Method::DpoBmc => (
@@ -252,7 +252,7 @@ impl Method {
             Method::Sum => (
                 "sum",
                 "Σ_i weight_i L_i",
-                "several objectives on the same pairs, as TRL's loss_type and loss_weights",
+                "several objectives on the same pairs, like TRL's loss_type and loss_weights",
             ),
         };
         MethodInfo {

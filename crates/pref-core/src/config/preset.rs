@@ -1,143 +1,140 @@
-//! The presets that published methods are. In: a method and its settings. Out: token reward, link,
-//! and the weights and granularity that the method is, or has by default.
+//! What each published method is in terms of the choices. In: a method and its fields. Out: a
+//! [`Preset`], which the general settings complete.
 
 use super::error::ConfigError;
 use super::fields::{Domain, Fields};
+use super::granularity::{GranularityConfig, ONE_D, TWO_D, read_parts, read_ranked};
+use super::link::LinkConfig;
 use super::method::Method;
-use super::modifiers::{ONE_D, TWO_D, parts, ranked};
-use super::pairwise::{GranularityConfig, LinkConfig, WeightConfig};
+use super::weight::WeightConfig;
 use crate::granularity::Adaptive;
 use crate::link::{
     ApoDown, ApoZero, DiscoPop, Exo, Figa, Hinge, LengthRegularized, Logistic, Nca, NoPreference,
     OddsRatio, RobustLogistic, SimPo, Sppo, Squared,
 };
-use crate::pairwise::TokenReward;
+use crate::objective::Kto;
+use crate::reward::TokenReward;
+use crate::segments::N_ASPECTS;
 use crate::weight::{Confidence, ReferenceConfidence, SharedLength, TemporalDecay};
 
-/// What a method fixes before the modifiers are read.
-pub(super) struct Preset {
+/// A method whose own settings are read.
+pub(super) enum Preset {
+    /// An objective over pairs, without the settings that all of these have.
+    Pairwise(PairwisePreset),
+    /// KTO, complete.
+    Kto(Kto),
+    /// BVPO, whose settings are still to be read.
+    Bvpo,
+    /// A sum, whose terms are still to be read.
+    Sum,
+}
+
+/// What a method over pairs determines.
+pub(super) struct PairwisePreset {
     pub(super) reward: TokenReward,
     pub(super) link: LinkConfig,
-    /// Weights that are the method: given ones are multiplied onto them.
-    pub(super) own_weights: Vec<WeightConfig>,
-    /// Weights that are a default: given ones replace them.
-    pub(super) default_weights: Vec<WeightConfig>,
-    /// A granularity that is the method: none can be given.
-    pub(super) own_granularity: Option<GranularityConfig>,
-    pub(super) default_granularity: GranularityConfig,
+    /// Weights given in the configuration are multiplied onto fixed ones, and replace default ones.
+    pub(super) weights: Setting<Vec<WeightConfig>>,
+    /// No granularity can be given if it is fixed.
+    pub(super) granularity: Setting<GranularityConfig>,
+    /// A default.
     pub(super) sft_coefficient: f64,
 }
 
-impl Preset {
+/// Whether a choice defines the method or is only its default.
+pub(super) enum Setting<T> {
+    Fixed(T),
+    Default(T),
+}
+
+impl PairwisePreset {
     fn new(reward: TokenReward, link: LinkConfig) -> Self {
         Self {
             reward,
             link,
-            own_weights: Vec::new(),
-            default_weights: Vec::new(),
-            own_granularity: None,
-            default_granularity: GranularityConfig::Whole,
+            weights: Setting::Default(Vec::new()),
+            granularity: Setting::Default(GranularityConfig::Whole),
             sft_coefficient: 0.0,
         }
     }
 
-    /// The preset of a method, its settings read.
+    fn with_default_weight(mut self, weight: WeightConfig) -> Self {
+        self.weights = Setting::Default(vec![weight]);
+        self
+    }
+
+    fn with_fixed_weight(mut self, weight: WeightConfig) -> Self {
+        self.weights = Setting::Fixed(vec![weight]);
+        self
+    }
+}
+
+/// ADPO's default granularity, that of the paper's experiments on mathematics.
+const ADAPTIVE: Setting<GranularityConfig> =
+    Setting::Default(GranularityConfig::Adaptive(Adaptive { max_granules: 256 }));
+
+/// BMC's weights with the paper's `δ` for question answering.
+const BMC: WeightConfig = WeightConfig::Confidence(Confidence {
+    delta: 3.0,
+    reference: ReferenceConfidence::Policy,
+});
+
+impl Preset {
+    /// Reads the settings that only this method has.
     pub(super) fn read(method: Method, fields: &mut Fields) -> Result<Self, ConfigError> {
-        use LinkConfig as L;
         use TokenReward::{LogProb, LogRatio, LogRatioWithKl};
-        let bmc = || {
-            vec![WeightConfig::Confidence(Confidence {
-                delta: 3.0,
-                reference: ReferenceConfidence::Policy,
-            })]
-        };
+        let new = PairwisePreset::new;
         let preset = match method {
-            Method::Dpo => Self::new(LogRatio, logistic(fields, 0.1)?),
-            Method::DpoBmc => Self {
-                default_weights: bmc(),
-                ..Self::new(LogRatio, logistic(fields, 0.05)?)
+            Method::Dpo => new(LogRatio, logistic(fields, 0.1)?),
+            Method::DpoBmc => new(LogRatio, logistic(fields, 0.05)?).with_default_weight(BMC),
+            Method::D2po => new(LogRatio, logistic(fields, 0.1)?)
+                .with_default_weight(WeightConfig::TemporalDecay(TemporalDecay { gamma: 0.98 })),
+            Method::LdDpo => new(LogRatio, logistic(fields, 0.1)?)
+                .with_default_weight(WeightConfig::SharedLength(SharedLength { alpha: 0.5 })),
+            Method::Adpo => PairwisePreset {
+                granularity: ADAPTIVE,
+                ..new(LogRatio, logistic(fields, 0.1)?)
             },
-            Method::D2po => Self {
-                default_weights: vec![WeightConfig::TemporalDecay(TemporalDecay { gamma: 0.98 })],
-                ..Self::new(LogRatio, logistic(fields, 0.1)?)
-            },
-            Method::LdDpo => Self {
-                default_weights: vec![WeightConfig::SharedLength(SharedLength { alpha: 0.5 })],
-                ..Self::new(LogRatio, logistic(fields, 0.1)?)
-            },
-            Method::Adpo => Self {
-                default_granularity: GranularityConfig::Adaptive(Adaptive { granules: 256 }),
-                ..Self::new(LogRatio, logistic(fields, 0.1)?)
-            },
-            Method::Cdpo => Self {
-                own_weights: vec![WeightConfig::Importance],
-                ..Self::new(LogRatio, logistic(fields, 0.1)?)
-            },
-            Method::Cadpo => Self {
-                own_weights: vec![WeightConfig::Importance],
-                default_granularity: GranularityConfig::Adaptive(Adaptive { granules: 256 }),
-                ..Self::new(LogRatio, logistic(fields, 0.1)?)
+            Method::Cdpo => {
+                new(LogRatio, logistic(fields, 0.1)?).with_fixed_weight(WeightConfig::Importance)
+            }
+            Method::Cadpo => PairwisePreset {
+                granularity: ADAPTIVE,
+                ..new(LogRatio, logistic(fields, 0.1)?).with_fixed_weight(WeightConfig::Importance)
             },
             Method::Hipo => {
                 let link = logistic(fields, 0.1)?;
-                Self {
-                    own_granularity: Some(GranularityConfig::Parts(parts(
-                        fields,
-                        "hipo",
-                        "part_weights",
-                    )?)),
-                    ..Self::new(LogRatio, link)
+                let parts = read_parts(fields, Method::Hipo.name(), "part_weights")?;
+                PairwisePreset {
+                    granularity: Setting::Fixed(GranularityConfig::Parts(parts)),
+                    ..new(LogRatio, link)
                 }
             }
-            Method::TwoDDpo | Method::OneDDpo => {
-                let default = if method == Method::OneDDpo {
-                    ONE_D
-                } else {
-                    TWO_D
-                };
-                let link = logistic(fields, 0.2)?;
-                Self {
-                    own_granularity: Some(GranularityConfig::Ranked(ranked(fields, default)?)),
-                    ..Self::new(LogRatio, link)
-                }
-            }
-            Method::Robust => Self::new(
+            Method::Dpo2d => segments(fields, TWO_D)?,
+            Method::Dpo1d => segments(fields, ONE_D)?,
+            Method::Robust => new(
                 LogRatio,
-                L::RobustLogistic(RobustLogistic {
-                    beta: fields.number("beta", 0.1, Domain::Positive)?,
+                LinkConfig::RobustLogistic(RobustLogistic {
+                    beta: beta(fields)?,
                     label_smoothing: fields.number("label_smoothing", 0.1, Domain::BelowHalf)?,
                 }),
             ),
-            Method::Hinge => Self::new(
+            Method::Hinge => {
+                let beta = beta(fields)?;
+                new(LogRatio, LinkConfig::Hinge(Hinge { beta }))
+            }
+            Method::Ipo => new(LogRatio, squared(fields)?),
+            Method::IpoBmc => new(LogRatio, squared(fields)?).with_default_weight(BMC),
+            Method::SimPo => new(LogProb, simpo(fields)?),
+            Method::SimPoBmc => new(LogProb, simpo(fields)?).with_default_weight(BMC),
+            Method::Rdpo => new(LogRatio, rdpo(fields)?),
+            Method::RdpoBmc => new(LogRatio, rdpo(fields)?).with_default_weight(BMC),
+            Method::Orpo => new(LogProb, orpo(fields)?),
+            Method::OrpoBmc => new(LogProb, orpo(fields)?).with_default_weight(BMC),
+            Method::Exo => new(
                 LogRatio,
-                L::Hinge(Hinge {
-                    beta: fields.number("beta", 0.1, Domain::Positive)?,
-                }),
-            ),
-            Method::Ipo => Self::new(LogRatio, squared(fields)?),
-            Method::IpoBmc => Self {
-                default_weights: bmc(),
-                ..Self::new(LogRatio, squared(fields)?)
-            },
-            Method::SimPo => Self::new(LogProb, simpo(fields)?),
-            Method::SimPoBmc => Self {
-                default_weights: bmc(),
-                ..Self::new(LogProb, simpo(fields)?)
-            },
-            Method::Rdpo => Self::new(LogRatio, rdpo(fields)?),
-            Method::RdpoBmc => Self {
-                default_weights: bmc(),
-                ..Self::new(LogRatio, rdpo(fields)?)
-            },
-            Method::Orpo => Self::new(LogProb, orpo(fields)?),
-            Method::OrpoBmc => Self {
-                default_weights: bmc(),
-                ..Self::new(LogProb, orpo(fields)?)
-            },
-            Method::Exo => Self::new(
-                LogRatio,
-                L::Exo(Exo {
-                    beta: fields.number("beta", 0.1, Domain::Positive)?,
+                LinkConfig::Exo(Exo {
+                    beta: beta(fields)?,
                     label_smoothing: fields.number(
                         "label_smoothing",
                         1e-3,
@@ -145,69 +142,65 @@ impl Preset {
                     )?,
                 }),
             ),
-            Method::Nca => Self::new(
+            Method::Nca => {
+                let beta = beta(fields)?;
+                new(LogRatio, LinkConfig::Nca(Nca { beta }))
+            }
+            Method::Sppo => {
+                let beta = beta(fields)?;
+                new(LogRatio, LinkConfig::Sppo(Sppo { beta }))
+            }
+            Method::ApoZero => {
+                let beta = beta(fields)?;
+                new(LogRatio, LinkConfig::ApoZero(ApoZero { beta }))
+            }
+            Method::ApoDown => {
+                let beta = beta(fields)?;
+                new(LogRatio, LinkConfig::ApoDown(ApoDown { beta }))
+            }
+            Method::DiscoPop => new(
                 LogRatio,
-                L::Nca(Nca {
-                    beta: fields.number("beta", 0.1, Domain::Positive)?,
-                }),
-            ),
-            Method::Sppo => Self::new(
-                LogRatio,
-                L::Sppo(Sppo {
-                    beta: fields.number("beta", 0.1, Domain::Positive)?,
-                }),
-            ),
-            Method::ApoZero => Self::new(
-                LogRatio,
-                L::ApoZero(ApoZero {
-                    beta: fields.number("beta", 0.1, Domain::Positive)?,
-                }),
-            ),
-            Method::ApoDown => Self::new(
-                LogRatio,
-                L::ApoDown(ApoDown {
-                    beta: fields.number("beta", 0.1, Domain::Positive)?,
-                }),
-            ),
-            Method::DiscoPop => Self::new(
-                LogRatio,
-                L::DiscoPop(DiscoPop {
-                    beta: fields.number("beta", 0.1, Domain::Positive)?,
+                LinkConfig::DiscoPop(DiscoPop {
+                    beta: beta(fields)?,
                     tau: fields.number("tau", 0.05, Domain::PositiveUnit)?,
                 }),
             ),
-            Method::Tdpo1 => Self::new(
-                LogRatioWithKl {
+            Method::Tdpo1 => {
+                let reward = LogRatioWithKl {
                     alpha: 1.0,
                     stop_chosen: false,
-                },
-                plain_logistic(fields)?,
-            ),
+                };
+                new(reward, logistic_without_smoothing(fields)?)
+            }
             Method::Tdpo2 => {
-                let link = plain_logistic(fields)?;
+                let link = logistic_without_smoothing(fields)?;
                 let reward = LogRatioWithKl {
                     alpha: fields.number("alpha", 0.5, Domain::NonNegative)?,
                     stop_chosen: true,
                 };
-                Self::new(reward, link)
+                new(reward, link)
             }
-            Method::Figa => Self {
-                own_weights: vec![WeightConfig::Varied],
-                ..Self::new(
-                    LogProb,
-                    L::Figa(Figa {
-                        alpha: fields.number("alpha", 1.0, Domain::NonNegative)?,
-                        beta: fields.number("beta", 0.5, Domain::NonNegative)?,
-                    }),
-                )
-            },
-            Method::Sft | Method::Kto | Method::Bvpo | Method::Sum => Self {
+            Method::Figa => {
+                let link = LinkConfig::Figa(Figa {
+                    alpha: fields.number("alpha", 1.0, Domain::NonNegative)?,
+                    beta: fields.number("beta", 0.5, Domain::NonNegative)?,
+                });
+                new(LogProb, link).with_fixed_weight(WeightConfig::Varied)
+            }
+            Method::Sft => PairwisePreset {
                 sft_coefficient: 1.0,
-                ..Self::new(LogProb, L::NoPreference(NoPreference))
+                ..new(LogProb, LinkConfig::NoPreference(NoPreference))
             },
+            Method::Kto => return Ok(Preset::Kto(kto(fields)?)),
+            Method::Bvpo => return Ok(Preset::Bvpo),
+            Method::Sum => return Ok(Preset::Sum),
         };
-        Ok(preset)
+        Ok(Preset::Pairwise(preset))
     }
+}
+
+fn beta(fields: &mut Fields) -> Result<f64, ConfigError> {
+    fields.number("beta", 0.1, Domain::Positive)
 }
 
 fn logistic(fields: &mut Fields, beta: f64) -> Result<LinkConfig, ConfigError> {
@@ -217,16 +210,29 @@ fn logistic(fields: &mut Fields, beta: f64) -> Result<LinkConfig, ConfigError> {
     }))
 }
 
-fn plain_logistic(fields: &mut Fields) -> Result<LinkConfig, ConfigError> {
+fn logistic_without_smoothing(fields: &mut Fields) -> Result<LinkConfig, ConfigError> {
     Ok(LinkConfig::Logistic(Logistic {
-        beta: fields.number("beta", 0.1, Domain::Positive)?,
+        beta: beta(fields)?,
         label_smoothing: 0.0,
     }))
 }
 
+/// 2D-DPO with these default aspect weights.
+fn segments(
+    fields: &mut Fields,
+    aspect_weights: [f64; N_ASPECTS],
+) -> Result<PairwisePreset, ConfigError> {
+    let link = logistic(fields, 0.2)?;
+    let ranked = read_ranked(fields, aspect_weights)?;
+    Ok(PairwisePreset {
+        granularity: Setting::Fixed(GranularityConfig::Ranked(ranked)),
+        ..PairwisePreset::new(TokenReward::LogRatio, link)
+    })
+}
+
 fn squared(fields: &mut Fields) -> Result<LinkConfig, ConfigError> {
     let tau = fields.optional_number("tau", Domain::Positive)?;
-    // TRL's name for it
+    // TRL's name of tau
     let beta = fields.optional_number("beta", Domain::Positive)?;
     if tau.is_some() && beta.is_some() {
         return Err(ConfigError::Exclusive {
@@ -244,7 +250,7 @@ fn squared(fields: &mut Fields) -> Result<LinkConfig, ConfigError> {
 
 fn rdpo(fields: &mut Fields) -> Result<LinkConfig, ConfigError> {
     Ok(LinkConfig::LengthRegularized(LengthRegularized {
-        beta: fields.number("beta", 0.1, Domain::Positive)?,
+        beta: beta(fields)?,
         alpha: fields.number("alpha", 0.05, Domain::NonNegative)?,
     }))
 }
@@ -272,4 +278,12 @@ fn simpo(fields: &mut Fields) -> Result<LinkConfig, ConfigError> {
     };
     fields.resolve("gamma", gamma);
     Ok(LinkConfig::SimPo(SimPo { beta, gamma }))
+}
+
+fn kto(fields: &mut Fields) -> Result<Kto, ConfigError> {
+    Ok(Kto {
+        beta: beta(fields)?,
+        desirable_weight: fields.number("desirable_weight", 1.0, Domain::NonNegative)?,
+        undesirable_weight: fields.number("undesirable_weight", 1.0, Domain::NonNegative)?,
+    })
 }

@@ -1,18 +1,24 @@
-//! Adaptive granularity: both answers in the same number of granules, whatever their lengths.
+//! Adaptive granularity. In: the masks of a batch. Out: the same number of granules for both
+//! answers of a pair, even if their lengths differ.
 
 use burn::tensor::{Int, Tensor, backend::Backend};
 
-use super::Granularity;
+use super::interface::Granularity;
 use crate::batch::{PairBatch, Side};
 use crate::error::BatchError;
 use crate::granules::{Assignment, Granules};
 
-/// `m' = min(m, n_w, n_l)` granules; granule `j` holds tokens `[⌊jn/m'⌋, ⌊(j+1)n/m'⌋)` of each
-/// answer (ADPO, adaptive). No token is ever compared with padding.
+/// Divides both answers into `m' = min(m, n_w, n_l)` granules. Granule `j` of an answer of `n`
+/// tokens holds tokens `[⌊jn/m'⌋, ⌊(j+1)n/m'⌋)` (Autoregressive DPO, adaptive granularity).
+///
+/// Every granule holds at least one token on each side, so no token is compared with padding.
+///
+/// Computing the loss panics if tokens times granules exceeds `i32::MAX`, since token indices are
+/// 32-bit integers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Adaptive {
-    /// The most granules a pair is divided into, `m ≥ 1`.
-    pub granules: usize,
+    /// `m`, the most granules of a pair, `≥ 1`.
+    pub max_granules: usize,
 }
 
 impl<B: Backend> Granularity<B> for Adaptive {
@@ -22,15 +28,15 @@ impl<B: Backend> Granularity<B> for Adaptive {
             let (w, l) = (chosen.mask.dims()[1], rejected.mask.dims()[1]);
             (w.max(l), w.min(l))
         };
-        let n_granules = self.granules.min(narrow).max(1);
+        let n_granules = self.max_granules.min(narrow).max(1);
         assert!(
             (wide as u64) * (n_granules as u64) <= i32::MAX as u64,
-            "{wide} tokens in {n_granules} granules overflow 32-bit token indices; lower the granularity"
+            "{wide} tokens in {n_granules} granules overflow 32-bit token indices; use fewer granules"
         );
         let device = chosen.policy.device();
         let pairs = batch.n_pairs();
 
-        // m', [pairs, 1]
+        // m' of each pair, [pairs, 1]
         let m = chosen
             .n_tokens()
             .min_pair(rejected.n_tokens())
@@ -52,10 +58,12 @@ impl<B: Backend> Granularity<B> for Adaptive {
     }
 }
 
-/// Below this a quotient's rounding, a few units in its last place, cannot reach a whole number.
+/// Up to this many tokens times granules, a quotient can be computed in f32: its rounding error, a
+/// few units in the last place, cannot reach the next whole number.
 const EXACT_IN_FLOAT: usize = 1 << 20;
 
-/// The largest `j` with `⌊jn/m'⌋ ≤ t`, which is `⌊((t+1)m' − 1)/n⌋`, `[pairs, tokens]`.
+/// The granule of each token, `[pairs, tokens]`: the largest `j` with `⌊jn/m'⌋ ≤ t`, which is
+/// `⌊((t+1)m' − 1)/n⌋`.
 fn granule_of<B: Backend>(
     side: &Side<B>,
     m: Tensor<B, 2, Int>,
@@ -63,8 +71,8 @@ fn granule_of<B: Backend>(
 ) -> Tensor<B, 2, Int> {
     let n = side.n_tokens().clamp_min(1.0);
     if side.mask.dims()[1] * n_granules <= EXACT_IN_FLOAT {
-        // half a unit above the dividend stays half a unit below the next quotient
-        return ((side.counted() * m.float() - 0.5) / n).int();
+        // −0.5 in place of −1 has the same floor, and keeps the quotient away from whole numbers
+        return ((side.cumulative_counts() * m.float() - 0.5) / n).int();
     }
     ((side.positions() + 1) * m - 1) / n.int()
 }

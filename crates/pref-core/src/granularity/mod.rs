@@ -1,28 +1,15 @@
-//! Granularity: the grain at which two answers are compared. One file a kind.
+//! Granularity: what is compared with what. In: a batch. Out: the granule of each token, for both
+//! answers of each pair.
 
 mod adaptive;
-mod fixed;
+mod interface;
 mod parts;
+mod position;
 mod ranked;
+mod ranking;
 
 pub use adaptive::Adaptive;
-pub use fixed::{Static, Whole};
+pub use interface::Granularity;
 pub use parts::Parts;
+pub use position::{Static, Whole};
 pub use ranked::Ranked;
-
-use std::fmt::Debug;
-
-use burn::tensor::backend::Backend;
-
-use crate::batch::PairBatch;
-use crate::error::BatchError;
-use crate::granules::Granules;
-
-/// A rule that divides both answers of each pair into granules.
-pub trait Granularity<B: Backend>: Debug {
-    /// The divisions; the loss is summed over all granules of all of them. One, for most rules.
-    ///
-    /// # Errors
-    /// [`BatchError`] when the batch lacks what the rule divides by.
-    fn granules(&self, batch: &PairBatch<B>) -> Result<Vec<Granules<B>>, BatchError>;
-}

@@ -1,29 +1,33 @@
-//! Labelled parts: context, reasoning and answer, each compared with its like (HiPO).
+//! Labelled parts such as context, reasoning and answer (HiPO). In: the label of each token. Out:
+//! one granule for each label, so that each part is compared with the same part of the other answer.
 
 use std::collections::BTreeMap;
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
-use super::{Granularity, Whole};
+use super::interface::Granularity;
+use super::position::Whole;
 use crate::batch::{PairBatch, Role};
 use crate::error::BatchError;
 use crate::granules::{Assignment, Granules};
 
-/// All tokens with one label form a granule, whose loss counts `weights[label]`; a part empty on
-/// both sides is skipped. With `response_weight > 0` the whole answer adds a term of its own
-/// (HiPO's full-response weight).
+/// All tokens with the same label form one granule, whose loss is multiplied by `weights[label]`
+/// (Hierarchical Preference Optimization).
+///
+/// A part that both answers lack is skipped. With `response_weight > 0`, the whole answer is
+/// compared as well, as an additional term (the paper's full-response weight).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parts {
-    /// Weight of each part's loss, `≥ 0`.
+    /// Weight of each part's loss by label, `≥ 0`.
     pub weights: BTreeMap<String, f64>,
-    /// Weight of the whole answer's loss, `≥ 0`.
+    /// Weight of the whole answer's loss, `≥ 0`. Default of the configuration: 0.
     pub response_weight: f64,
 }
 
 impl<B: Backend> Granularity<B> for Parts {
     fn granules(&self, batch: &PairBatch<B>) -> Result<Vec<Granules<B>>, BatchError> {
         let n_granules = batch.part_labels.len();
-        let ids = |role: Role| {
+        let part_of = |role: Role| {
             let parts = batch.side(role).parts.clone();
             parts.filter(|_| n_granules > 0).ok_or(BatchError::Missing {
                 user: "granularity by parts",
@@ -32,7 +36,7 @@ impl<B: Backend> Granularity<B> for Parts {
                 remedy: "label the tokens of both answers in the data",
             })
         };
-        let (chosen, rejected) = (ids(Role::Chosen)?, ids(Role::Rejected)?);
+        let (chosen, rejected) = (part_of(Role::Chosen)?, part_of(Role::Rejected)?);
 
         let weights: Vec<f64> = batch
             .part_labels
@@ -50,16 +54,16 @@ impl<B: Backend> Granularity<B> for Parts {
             chosen_scale: None,
             rejected_scale: None,
         };
-        granules.weight = granules.present(batch).float() * weights;
+        granules.weight = granules.has_tokens(batch).float() * weights;
 
-        let mut all = vec![granules];
+        let mut divisions = vec![granules];
         if self.response_weight > 0.0 {
             for mut whole in Whole.granules(batch)? {
                 whole.weight = whole.weight * self.response_weight;
-                all.push(whole);
+                divisions.push(whole);
             }
         }
-        Ok(all)
+        Ok(divisions)
     }
 }
 

@@ -1,20 +1,24 @@
-//! Ranked segments: the best of the chosen answer against the worst of the rejected (2D-DPO).
+//! Ranked segments (2D-DPO). In: scored segments of both answers. Out: granules that compare the
+//! best segments of the chosen answer with the worst of the rejected one.
 
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
-use super::Granularity;
+use super::interface::Granularity;
+use super::ranking::{RankedPairs, RankedSegment, pair_by_rank};
 use crate::batch::{PairBatch, Role};
 use crate::error::BatchError;
 use crate::granules::{Assignment, Granules};
-use crate::segments::{N_ASPECTS, RankedPairs, RankedSegment, rank};
+use crate::segments::N_ASPECTS;
 
-/// `N = min(#w, #l)` segments of each answer, paired by rank; each granule sum is scaled by its
-/// segment's quality (2D-DPO, Li et al. 2024, eq. 6 and listing B.3).
+/// Selects `N = min(#w, #l)` segments of each answer and pairs them by rank. The reward of a segment
+/// is multiplied by the segment's quality (2D-DPO, Li et al. 2024, eq. 6 and listing B.3).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ranked {
-    /// Weight of each aspect in a segment's quality.
+    /// Weight of each aspect in a segment's quality, `≥ 0`, summing to 1. Default of the
+    /// configuration: 0.3, 0.4, 0.1, 0.1, 0.1.
     pub aspect_weights: [f64; N_ASPECTS],
-    /// Divide the qualities of each side by their mean over the selected segments.
+    /// Whether the qualities of each side are divided by their mean over the selected segments.
+    /// Default of the configuration: true.
     pub equivalent_beta: bool,
 }
 
@@ -30,10 +34,10 @@ impl<B: Backend> Granularity<B> for Ranked {
         let ranked: Vec<RankedPairs> = batch
             .segments
             .iter()
-            .map(|(w, l)| rank(w, l, &self.aspect_weights, self.equivalent_beta))
+            .map(|(w, l)| pair_by_rank(w, l, &self.aspect_weights, self.equivalent_beta))
             .collect();
         let n_selected = ranked.iter().map(|r| r.chosen.len()).max().unwrap_or(0);
-        // one more column, of weight 0, for the tokens of segments that were not selected
+        // the last granule has weight 0; it takes the tokens of no selected segment
         let n_granules = n_selected + 1;
 
         let table = |value: &dyn Fn(&RankedPairs, usize) -> f64| {
@@ -56,16 +60,17 @@ impl<B: Backend> Granularity<B> for Ranked {
     }
 }
 
-/// The rank of each token's segment, `spare` for the rest, `[pairs, tokens]`.
+/// The rank of each token's segment, `[pairs, tokens]`; `unselected` for tokens of no selected
+/// segment.
 fn assign<B: Backend>(
     batch: &PairBatch<B>,
     role: Role,
     ranked: &[RankedPairs],
-    spare: usize,
+    unselected: usize,
 ) -> Assignment<B> {
     let side = batch.side(role);
     let [pairs, tokens] = side.mask.dims();
-    let mut granule_of = vec![spare as i64; pairs * tokens];
+    let mut granule_of = vec![unselected as i64; pairs * tokens];
     for (row, pair) in granule_of.chunks_mut(tokens.max(1)).zip(ranked) {
         let segments = match role {
             Role::Chosen => &pair.chosen,
@@ -79,9 +84,9 @@ fn assign<B: Backend>(
         TensorData::new(granule_of, [pairs, tokens]),
         &side.mask.device(),
     );
-    if side.starts_first() {
+    if side.is_left_aligned() {
         return Assignment::Tokens(by_position);
     }
-    // segments count the answer's tokens, columns count the batch's
+    // a segment counts tokens of the answer, which need not begin in the batch's first column
     Assignment::Tokens(by_position.gather(1, side.positions()))
 }

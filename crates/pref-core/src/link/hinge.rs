@@ -1,14 +1,15 @@
-//! The hinge link.
+//! The hinge link. In: granule sums of both sides. Out: one loss a granule.
 
 use burn::tensor::{Tensor, activation::relu, backend::Backend};
 
-use super::{Link, margin};
+use super::interface::{Link, margin};
 use crate::granules::GranuleSums;
 
-/// `max(0, 1 − βΔ)` (SLiC, Zhao et al. 2023, on DPO's margin).
+/// `max(0, 1 − βΔ)`, `Δ = S_w − S_l` (SLiC, Zhao et al. 2023, with DPO's margin).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hinge {
-    /// Scale `β` of the margin, `> 0`; its reciprocal is the margin asked for, in nats.
+    /// Scale `β` of the margin, `> 0`. The loss is 0 for margins of at least `1/β` nats. Default of
+    /// the configuration: 0.1.
     pub beta: f64,
 }
 

@@ -1,16 +1,18 @@
-//! Links without a comparison: each side's sum enters the loss as it is.
+//! Links that do not compare the sides. In: granule sums of both sides. Out: a loss that is linear
+//! in each sum, or 0.
 
 use burn::tensor::{Tensor, backend::Backend};
 
-use super::Link;
+use super::interface::Link;
 use crate::granules::GranuleSums;
 
-/// `−α S_w + β S_l` over the varied tokens' log-probs (FIGA, Guo et al. 2024).
+/// `−α S_w + β S_l` (FIGA, Guo et al. 2024). With the weight [`Varied`](crate::Varied), `S` is the sum
+/// of the log-probs of the varied tokens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Figa {
-    /// Weight `α` of the chosen side.
+    /// Weight `α` of the chosen side, `≥ 0`. Default of the configuration: 1.
     pub alpha: f64,
-    /// Weight `β` of the rejected side.
+    /// Weight `β` of the rejected side, `≥ 0`. Default of the configuration: 0.5.
     pub beta: f64,
 }
 
@@ -24,7 +26,7 @@ impl<B: Backend> Link<B> for Figa {
     }
 }
 
-/// No preference term: what remains is the objective's SFT term on the chosen answers.
+/// A loss of 0, so that the objective consists of its SFT term on the chosen answers alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoPreference;
 

@@ -1,18 +1,18 @@
-//! DPO's relatives: other functions of the same two sums.
+//! Links of methods related to DPO. In: granule sums of both sides. Out: one loss a granule.
 
 use burn::tensor::{Tensor, activation::sigmoid, backend::Backend};
 
-use super::{Link, margin};
+use super::interface::{Link, margin};
 use crate::granules::GranuleSums;
 use crate::math::log_sigmoid;
 
-/// `q (log q − log(1−ε)) + q̄ (log q̄ − log ε)`, `q = σ(βΔ)`, `q̄ = σ(−βΔ)`: the reverse KL to the
-/// smoothed label (EXO, Ji et al. 2024).
+/// `q (log q − log(1−ε)) + q̄ (log q̄ − log ε)`, `q = σ(βΔ)`, `q̄ = σ(−βΔ)`: the reverse KL
+/// divergence from the smoothed label (EXO, Ji et al. 2024).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Exo {
-    /// Scale `β` of the margin, `> 0`.
+    /// Scale `β` of the margin, `> 0`. Default of the configuration: 0.1.
     pub beta: f64,
-    /// Smoothing `ε` of the label, `0 < ε < 0.5`.
+    /// Smoothing `ε` of the label, `0 < ε < 0.5`. Default of the configuration: 0.001.
     pub label_smoothing: f64,
 }
 
@@ -34,7 +34,7 @@ impl<B: Backend> Link<B> for Exo {
 /// `−log σ(βS_w) − ½ log σ(−βS_w) − ½ log σ(−βS_l)` (NCA for pairs, Chen et al. 2024).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Nca {
-    /// Scale `β` of the rewards, `> 0`.
+    /// Scale `β` of the rewards, `> 0`. Default of the configuration: 0.1.
     pub beta: f64,
 }
 
@@ -52,7 +52,8 @@ impl<B: Backend> Link<B> for Nca {
 /// `(S_w − 1/(2β))² + (S_l + 1/(2β))²` (SPPO with hard labels, Wu et al. 2024).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sppo {
-    /// `β > 0`; each side's sum is drawn to `±1/(2β)` nats.
+    /// `β > 0`. The loss is least where the sums are `1/(2β)` and `−1/(2β)` nats. Default of the
+    /// configuration: 0.1.
     pub beta: f64,
 }
 
@@ -70,7 +71,7 @@ impl<B: Backend> Link<B> for Sppo {
 /// `1 − σ(βS_w) + σ(βS_l)` (APO-zero, D'Oosterlinck et al. 2024).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ApoZero {
-    /// Scale `β` of the rewards, `> 0`.
+    /// Scale `β` of the rewards, `> 0`. Default of the configuration: 0.1.
     pub beta: f64,
 }
 
@@ -84,10 +85,10 @@ impl<B: Backend> Link<B> for ApoZero {
     }
 }
 
-/// `σ(βS_w) + 1 − σ(βΔ)` (APO-down, D'Oosterlinck et al. 2024).
+/// `σ(βS_w) + 1 − σ(βΔ)`, `Δ = S_w − S_l` (APO-down, D'Oosterlinck et al. 2024).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ApoDown {
-    /// Scale `β` of the rewards, `> 0`.
+    /// Scale `β` of the rewards, `> 0`. Default of the configuration: 0.1.
     pub beta: f64,
 }
 
@@ -101,22 +102,23 @@ impl<B: Backend> Link<B> for ApoDown {
     }
 }
 
-/// `(1−k)(−log σ(βΔ)) + k e^{−βΔ}`, `k = σ(βΔ/τ)`: the log-ratio-modulated loss
-/// (DiscoPOP, Lu et al. 2024).
+/// `(1−k)(−log σ(βΔ)) + k e^{−βΔ}`, `k = σ(βΔ/τ)`: the log-ratio modulated loss
+/// of DiscoPOP (Lu et al. 2024).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DiscoPop {
-    /// Scale `β` of the margin, `> 0`.
+    /// Scale `β` of the margin, `> 0`. Default of the configuration: 0.1.
     pub beta: f64,
-    /// Temperature `τ` of the modulation, `0 < τ ≤ 1`; above 1 the loss grows exponentially.
+    /// Temperature `τ` of the modulation, `0 < τ ≤ 1`. Above 1 the loss would grow exponentially for
+    /// negative margins. Default of the configuration: 0.05.
     pub tau: f64,
 }
 
 impl<B: Backend> Link<B> for DiscoPop {
     fn loss(&self, chosen: &GranuleSums<B>, rejected: &GranuleSums<B>) -> Tensor<B, 2> {
         let logits = margin(chosen, rejected) * self.beta;
-        let modulation = logits.clone() / self.tau;
+        let modulation = logits.clone() / self.tau; // k = σ(modulation)
         let logistic = -log_sigmoid(logits.clone()) * sigmoid(-modulation.clone());
-        // k e^{−βΔ} in one exponential: apart, they are 0 · ∞ for a large negative margin
+        // k e^{−βΔ} as one exponential; as two factors it would be 0 · ∞ for a large negative margin
         let exponential = (log_sigmoid(modulation) - logits).exp();
         logistic + exponential
     }

@@ -1,20 +1,23 @@
-//! The squared link of IPO.
+//! The squared link of IPO. In: granule sums of both sides. Out: one loss a granule.
 
 use burn::tensor::{Tensor, backend::Backend};
 
-use super::Link;
+use super::interface::Link;
 use crate::granules::GranuleSums;
 
-/// `(Δ − 1/(2τ))²` (IPO, Azar et al. 2023).
+/// `(Δ − 1/(2τ))²`, `Δ = S_w − S_l` (IPO, Azar et al. 2023).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Squared {
-    /// Regularisation `τ`, `> 0`: the margin is drawn to `1/(2τ)` nats.
+    /// Regularisation `τ`, `> 0`. The loss is 0 at a margin of `1/(2τ)` nats. Default of the
+    /// configuration: 0.1.
     pub tau: f64,
-    /// Divide each side by its token count first, as TRL and HALOs do.
+    /// Whether each side is divided by its token count first, as in TRL and HALOs. The paper does
+    /// not. Default of the configuration: false.
     pub length_average: bool,
 }
 
 impl Squared {
+    /// The sum of one side, or its mean over tokens, `[pairs, granules]`.
     fn score<B: Backend>(&self, side: &GranuleSums<B>) -> Tensor<B, 2> {
         if self.length_average {
             side.mean()
@@ -30,7 +33,7 @@ impl<B: Backend> Link<B> for Squared {
         (margin - 1.0 / (2.0 * self.tau)).square()
     }
 
-    /// `τ S`: with `τ` in the place of DPO's `β`, as TRL logs it.
+    /// `τ S`, as in TRL's metrics: `τ` takes the place of DPO's `β`.
     fn reward(&self, side: &GranuleSums<B>) -> Tensor<B, 2> {
         side.reward.clone() * self.tau
     }

@@ -1,19 +1,20 @@
-//! Confidence weights on the tokens that differ (BMC).
+//! Confidence weights of the tokens that differ between the answers (BMC). In: log-probs and varied
+//! tokens of a batch. Out: a weight for each token.
 
 use burn::tensor::{Tensor, backend::Backend};
 
-use super::{TokenWeight, TokenWeights};
+use super::column::varied_mask;
+use super::interface::{TokenWeight, TokenWeights};
 use crate::batch::{PairBatch, Role};
 use crate::error::BatchError;
-use crate::weight::simple::varied_mask;
 
-/// Which confidence weighs the reference's log-probs.
+/// Whose confidence weights the reference's log-probs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReferenceConfidence {
-    /// The policy's, as in the paper: one weight a token.
+    /// The policy's, as in the paper: a token has one weight.
     #[default]
     Policy,
-    /// The reference's own, as in the authors' code.
+    /// The reference's own, as in the code of the paper's authors.
     Own,
 }
 
@@ -21,13 +22,14 @@ pub enum ReferenceConfidence {
 /// (BMC, Jiang et al. 2024, eq. 7 and 10).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Confidence {
-    /// Cap `δ` of the inverse probability, `> 0`.
+    /// Upper limit `δ` of the inverse probability, `> 0`. Default of the configuration: 3.
     pub delta: f64,
-    /// Which confidence weighs the reference's log-probs.
+    /// Whose confidence weights the reference's log-probs.
     pub reference: ReferenceConfidence,
 }
 
 impl Confidence {
+    /// The weights that follow from these log-probs; all tensors are `[pairs, tokens]`.
     fn of<B: Backend>(&self, log_probs: Tensor<B, 2>, varied: Tensor<B, 2>) -> Tensor<B, 2> {
         // min(1/π, δ) = exp(min(−log π, log δ)), which cannot overflow
         let inverse = log_probs.detach().neg().clamp_max(self.delta.ln()).exp();
@@ -40,9 +42,13 @@ impl<B: Backend> TokenWeight<B> for Confidence {
         let side = batch.side(role);
         let varied = varied_mask(batch, role, "confidence weighting")?;
         let policy = self.of(side.policy.clone(), varied.clone());
-        let reference = match (self.reference, &side.reference) {
-            (ReferenceConfidence::Own, Some(reference)) => self.of(reference.clone(), varied),
-            (ReferenceConfidence::Own | ReferenceConfidence::Policy, _) => policy.clone(),
+        let reference = match self.reference {
+            ReferenceConfidence::Policy => None,
+            ReferenceConfidence::Own => side.reference.clone(),
+        };
+        let reference = match reference {
+            Some(reference) => self.of(reference, varied),
+            None => policy.clone(),
         };
         Ok(TokenWeights { policy, reference })
     }

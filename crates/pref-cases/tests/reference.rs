@@ -1,4 +1,4 @@
-//! Every reference case, on both CPU backends: loss, per-pair losses and gradients.
+//! Every reference case on both CPU backends: loss, losses of the pairs, and gradients.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::tensor::backend::AutodiffBackend;
-use pref_core::Case;
+use pref_cases::Case;
 
 const LOSSES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/losses");
 
@@ -36,26 +36,27 @@ fn check<B: AutodiffBackend>() {
         let found = case
             .evaluate::<B>(&B::Device::default())
             .unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-        let expect = case.expect.expect("fixtures say what they expect");
-        let worst = expect.worst(&found).expect("something is expected");
-        if !worst.is_within_bar() {
-            failures.push(format!("{}: {worst}", case.name));
+        let expect = case.expect.expect("a fixture says what it expects");
+        let deviation = expect.largest_deviation(&found);
+        let deviation = deviation.expect("something is expected");
+        if !deviation.is_within_tolerance() {
+            failures.push(format!("{}: {deviation}", case.name));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 #[test]
-fn every_case_is_within_the_bar_on_flex() {
+fn every_case_is_within_the_tolerance_on_flex() {
     check::<Autodiff<Flex>>();
 }
 
 #[test]
-fn every_case_is_within_the_bar_on_ndarray() {
+fn every_case_is_within_the_tolerance_on_ndarray() {
     check::<Autodiff<NdArray>>();
 }
 
-/// What every case gives, to four digits: a change of any figure is seen in review.
+/// The values of every case to four digits, so that a review shows each change.
 #[test]
 fn the_values_of_every_case() {
     let short = |value: &serde_json::Value| match value.as_f64() {
@@ -89,14 +90,4 @@ fn the_values_of_every_case() {
         }
     }
     insta::assert_snapshot!(table);
-}
-
-#[test]
-fn every_method_has_its_section_in_the_page() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/objectives.md");
-    let page = std::fs::read_to_string(path).expect("the page is in the repository");
-    for method in pref_core::Method::ALL {
-        let heading = format!("\n### {}\n", method.name());
-        assert!(page.contains(&heading), "no section for {}", method.name());
-    }
 }

@@ -1,22 +1,14 @@
-//! Weights that are one formula of position, length or a column of the data.
+//! Weights that are read from a column of the data. In: the varied tokens, importance or given
+//! weights of a batch. Out: a weight for each token.
 
 use burn::tensor::{Tensor, backend::Backend};
 
-use super::{TokenWeight, TokenWeights};
+use super::formula::Unit;
+use super::interface::{TokenWeight, TokenWeights};
 use crate::batch::{PairBatch, Role};
 use crate::error::BatchError;
 
-/// 1 for every token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unit;
-
-impl<B: Backend> TokenWeight<B> for Unit {
-    fn weights(&self, batch: &PairBatch<B>, role: Role) -> Result<TokenWeights<B>, BatchError> {
-        Ok(batch.side(role).policy.ones_like().detach().into())
-    }
-}
-
-/// 1 where the token is varied, else 0 (FIGA).
+/// 1 where the token differs from the other answer, else 0 (FIGA, Guo et al. 2024).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Varied;
 
@@ -26,7 +18,8 @@ impl<B: Backend> TokenWeight<B> for Varied {
     }
 }
 
-/// 1 on the chosen side, `1 − s_t` on the rejected (cDPO, Lin et al. 2024, eq. 16).
+/// 1 on the chosen side and `1 − s_t` on the rejected side, where `s_t` is the token's importance
+/// (cDPO, Lin et al. 2024, eq. 16).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Importance;
 
@@ -38,7 +31,7 @@ impl<B: Backend> TokenWeight<B> for Importance {
                 let importance = batch.rejected.importance.clone();
                 let importance = importance.ok_or(BatchError::Missing {
                     user: "importance weighting",
-                    input: "`importance` in 0..1",
+                    input: "`importance` (0 to 1)",
                     side: role.name(),
                     remedy: "give every rejected token its importance in the data",
                 })?;
@@ -48,7 +41,7 @@ impl<B: Backend> TokenWeight<B> for Importance {
     }
 }
 
-/// Weights given in the data, both sides.
+/// The weights that the data gives for the tokens of both sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Given;
 
@@ -56,7 +49,7 @@ impl<B: Backend> TokenWeight<B> for Given {
     fn weights(&self, batch: &PairBatch<B>, role: Role) -> Result<TokenWeights<B>, BatchError> {
         let given = batch.side(role).given.clone();
         let given = given.ok_or(BatchError::Missing {
-            user: "given weights",
+            user: "weighting by given weights",
             input: "`weights`",
             side: role.name(),
             remedy: "give every token its weight in the data",
@@ -65,38 +58,7 @@ impl<B: Backend> TokenWeight<B> for Given {
     }
 }
 
-/// `γ^t`, `t` from 0 at the answer's first token (D2PO, Shao et al. 2025).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TemporalDecay {
-    /// Decay a token, `0 < γ ≤ 1`.
-    pub gamma: f64,
-}
-
-impl<B: Backend> TokenWeight<B> for TemporalDecay {
-    fn weights(&self, batch: &PairBatch<B>, role: Role) -> Result<TokenWeights<B>, BatchError> {
-        let positions = batch.side(role).counted() - 1.0;
-        Ok((positions * self.gamma.ln()).exp().into())
-    }
-}
-
-/// 1 for the tokens within the shorter answer's length, `α` beyond it (LD-DPO, Liu et al. 2024).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SharedLength {
-    /// Weight of the tokens past the shared length, `0 ≤ α ≤ 1`.
-    pub alpha: f64,
-}
-
-impl<B: Backend> TokenWeight<B> for SharedLength {
-    fn weights(&self, batch: &PairBatch<B>, role: Role) -> Result<TokenWeights<B>, BatchError> {
-        let side = batch.side(role);
-        let shared = batch.chosen.n_tokens().min_pair(batch.rejected.n_tokens());
-        let one = side.mask.ones_like();
-        let beyond = side.counted().greater(shared);
-        Ok(one.mask_fill(beyond, self.alpha).into())
-    }
-}
-
-/// The varied mask of a side, or the error that names who needed it.
+/// The varied mask of a side, `[pairs, tokens]`. If there is none, the error names `user`.
 pub(super) fn varied_mask<B: Backend>(
     batch: &PairBatch<B>,
     role: Role,
@@ -106,6 +68,6 @@ pub(super) fn varied_mask<B: Backend>(
         user,
         input: "`varied` (1 where the token differs from the other answer)",
         side: role.name(),
-        remedy: "align the two answers' tokens first",
+        remedy: "align the tokens of the two answers first",
     })
 }

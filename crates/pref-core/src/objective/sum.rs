@@ -1,49 +1,34 @@
-//! Anything with a loss over pairs: one objective, or several summed with weights.
-
-use std::fmt::Debug;
+//! Several objectives on the same pairs. In: a batch of pairs. Out: the weighted sum of their
+//! losses.
 
 use burn::tensor::{Tensor, backend::Backend};
 
+use super::interface::{LossOutput, Objective};
+use super::pairwise::PairwiseObjective;
 use crate::batch::PairBatch;
 use crate::error::BatchError;
-use crate::pairwise::{LossOutput, PairwiseObjective};
 
-/// A loss over pairs of answers.
-pub trait Objective<B: Backend>: Debug {
-    /// The loss of a batch.
-    ///
-    /// # Errors
-    /// [`BatchError`] when the batch lacks an input that the objective computes with.
-    fn loss(&self, batch: &PairBatch<B>) -> Result<LossOutput<B>, BatchError>;
-}
-
-impl<B: Backend> Objective<B> for PairwiseObjective<B> {
-    fn loss(&self, batch: &PairBatch<B>) -> Result<LossOutput<B>, BatchError> {
-        PairwiseObjective::loss(self, batch)
-    }
-}
-
-/// `Σ_i weight_i L_i`: several objectives on the same pairs, as TRL sums its loss types.
+/// `Σ_i weight_i L_i` over the same pairs, like a list of `loss_type` with `loss_weights` in TRL.
 #[derive(Debug)]
 pub struct WeightedSum<B: Backend> {
-    /// The first term, whose rewards and accuracies are logged.
+    /// The first term. The rewards, accuracies and other metrics are those of this term.
     pub first: Term<B>,
-    /// The others.
+    /// The other terms.
     pub rest: Vec<Term<B>>,
 }
 
-/// One summand.
+/// One objective of a [`WeightedSum`].
 #[derive(Debug)]
 pub struct Term<B: Backend> {
     /// Factor of its loss, `≥ 0`.
     pub weight: f64,
-    /// What it computes.
+    /// The objective.
     pub objective: PairwiseObjective<B>,
 }
 
 impl<B: Backend> Objective<B> for WeightedSum<B> {
-    /// The sum's loss, with the first term's rewards and accuracies: rewards of different methods
-    /// are in different units.
+    /// The sum's loss with the first term's metrics. Rewards of different methods have different
+    /// units, so they are not summed.
     fn loss(&self, batch: &PairBatch<B>) -> Result<LossOutput<B>, BatchError> {
         let scale = |loss: Tensor<B, 1>, weight: f64| loss * weight;
         let mut sum = self.first.objective.loss(batch)?;

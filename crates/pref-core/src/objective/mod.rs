@@ -1,0 +1,14 @@
+//! Objectives: the choices put together. In: a batch. Out: its loss, and the values that metrics
+//! are made of.
+
+mod bvpo;
+mod interface;
+mod kto;
+mod pairwise;
+mod sum;
+
+pub use bvpo::{Bvpo, BvpoOutput};
+pub use interface::{LossOutput, Objective};
+pub use kto::{Kto, KtoOutput, UnpairedBatch, mismatched_indices};
+pub use pairwise::PairwiseObjective;
+pub use sum::{Term, WeightedSum};
