@@ -1,8 +1,9 @@
-//! From a file of pairs to padded batches: time and memory, beside `datasets` and `transformers`.
+//! Time and memory from a file of pairs to padded batches, compared with `datasets` and
+//! `transformers`. In: a number of pairs. Out: a table.
 //!
-//! `cargo xtask bench data -- --pairs 60000 --python VENV/bin/python`. Without `--python` only ours
-//! is measured; the peer needs datasets, transformers and torch. Memory is the largest that the
-//! process had resident, the tokenizer included.
+//! Run `cargo xtask bench data -- --pairs 60000 --python VENV/bin/python`. Without `--python`, only
+//! Pref is measured. The Python side needs datasets, transformers and torch. The memory is the peak
+//! resident size of the process, the tokenizer included.
 
 #![expect(
     clippy::print_stdout,
@@ -19,7 +20,7 @@ use pref_data::{
     BatchLayout, Pair, ReadError, ReadOptions, TokenizeOptions, Tokenizer, each_pair, tokenize,
 };
 
-/// As in the `pref` command.
+/// The allocator of the `pref` command.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -34,9 +35,9 @@ fn main() {
     let pairs: usize = match value("--pairs").map(|text| text.parse()) {
         None => 8_000,
         Some(Ok(n)) => n,
-        Some(Err(_)) => return eprintln!("--pairs takes a number"),
+        Some(Err(_)) => return eprintln!("--pairs needs a number"),
     };
-    let folder = tempfile::tempdir().expect("there is room for a file");
+    let folder = tempfile::tempdir().expect("the disk has room for a file");
     println!(
         "{:>8} {:>9} {:>8} {:>12} {:>10} {:>9}",
         "pairs", "MB", "seconds", "tokens/s", "tokens", "peak MiB"
@@ -45,38 +46,39 @@ fn main() {
     let mut path = folder.path().join("none");
     for n in [pairs / 4, pairs] {
         path = folder.path().join(format!("{n}.jsonl"));
-        write_pairs(&path, n).expect("there is room for a file");
-        seconds = ours(&path, n);
+        write_pairs(&path, n).expect("the disk has room for a file");
+        seconds = measure_pref(&path, n);
     }
     if let Some(python) = value("--python") {
         for processes in ["1", "2"] {
-            peer(&python, &path, processes, seconds);
+            measure_python(&python, &path, processes, seconds);
         }
     }
 }
 
-fn ours(path: &Path, n: usize) -> f64 {
+/// Prints a row of the table, and returns the seconds.
+fn measure_pref(path: &Path, n: usize) -> f64 {
     let tokenizer =
         Tokenizer::from_folder(&tokenizer_folder()).expect("fixtures are in the repository");
-    forget_peak();
+    reset_peak();
     let start = Instant::now();
     let (mut tokens, mut cells) = (0, 0);
     let read = each_pair::<ReadError>(path, &ReadOptions::default(), |pairs: Vec<Pair>| {
         let tokenized = tokenize(&pairs, &tokenizer, &TokenizeOptions::default());
-        let rows = tokenized.expect("made to be tokenized").rows;
+        let rows = tokenized.expect("the made-up pairs can be tokenised").rows;
         let layout = BatchLayout {
             pairs: PAIRS_PER_BATCH,
             ..BatchLayout::default()
         };
         for indices in layout.length_sorted(&rows) {
-            let some: Vec<_> = indices.iter().map(|&i| &rows[i]).collect();
-            let ids: Vec<_> = some.iter().map(|pair| pair.ids()).collect();
+            let batch: Vec<_> = indices.iter().map(|&i| &rows[i]).collect();
+            let ids: Vec<_> = batch.iter().map(|pair| pair.ids()).collect();
             cells += layout.of_two(&ids).tokens.len();
-            tokens += some.iter().map(|pair| pair.n_tokens()).sum::<usize>();
+            tokens += batch.iter().map(|pair| pair.n_tokens()).sum::<usize>();
         }
         Ok(())
     });
-    read.expect("made to be read");
+    read.expect("the made-up pairs can be read");
     let seconds = start.elapsed().as_secs_f64();
     let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
     println!(
@@ -86,11 +88,11 @@ fn ours(path: &Path, n: usize) -> f64 {
         tokens as f64 / (2 * n) as f64,
         peak_mib(),
     );
-    assert!(cells >= tokens, "padding adds");
+    assert!(cells >= tokens, "a padded batch has a cell for each token");
     seconds
 }
 
-/// The largest resident size so far; not known but on Linux.
+/// Peak resident size since the last reset, in MiB; NaN on systems other than Linux.
 fn peak_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -98,16 +100,16 @@ fn peak_mib() -> f64 {
     kib.unwrap_or(f64::NAN) / 1024.0
 }
 
-/// Starts the peak anew from what is resident now.
-fn forget_peak() {
-    // where the kernel does not know the request, the peak is that of the run before
+/// Sets the peak to the present resident size.
+fn reset_peak() {
+    // a kernel that does not support this keeps the peak of the previous run
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
-/// Runs the same with Python, and prints how much longer it took.
-fn peer(python: &str, path: &Path, processes: &str, ours: f64) {
+/// Runs `peer.py`, and prints its time as a multiple of `pref_seconds`.
+fn measure_python(python: &str, path: &Path, processes: &str, pref_seconds: f64) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peer.py");
-    let cache = tempfile::tempdir().expect("there is room for a cache");
+    let cache = tempfile::tempdir().expect("the disk has room for a cache");
     let output = Command::new(python)
         .arg(script)
         .arg(path)
@@ -120,10 +122,10 @@ fn peer(python: &str, path: &Path, processes: &str, ours: f64) {
         Err(error) => return eprintln!("{python}: {error}"),
     };
     let figures: serde_json::Value =
-        serde_json::from_slice(&output).expect("the peer prints one object");
+        serde_json::from_slice(&output).expect("the script prints one JSON object");
     let total = figures["total"].as_f64().unwrap_or_default();
     println!(
-        "datasets + transformers, {processes} processes: {total:.1} s, {:.1} times ours; {figures}",
-        total / ours
+        "datasets + transformers, {processes} processes: {total:.1} s, {:.1} times the time of Pref; {figures}",
+        total / pref_seconds
     );
 }

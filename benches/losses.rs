@@ -1,7 +1,7 @@
-//! Every objective at 16 pairs of up to 2,048 tokens: time of a loss with its gradients.
+//! Time of the loss and its gradients for every objective, at 16 pairs of up to 2,048 tokens. In:
+//! made-up log-probs. Out: times, from the log-probs to their gradients.
 //!
-//! What is timed starts at the log-probs and ends at their gradients. Beside the forward and
-//! backward of a model it should vanish; this shows whether it does.
+//! The time should be negligible compared with the forward and backward pass of a model.
 
 use std::hint::black_box;
 
@@ -10,7 +10,8 @@ use burn::tensor::backend::AutodiffBackend;
 use criterion::Criterion;
 use pref_benches::{Inputs, objectives};
 
-/// As in the `pref` command. With the C library's allocator a figure hangs on what was freed before.
+/// The allocator of the `pref` command. With the C library's allocator, a time depends on which
+/// memory was freed before.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -25,7 +26,7 @@ fn losses<B: AutodiffBackend>(criterion: &mut Criterion, backend: &str) {
         group.bench_function(&name, |bencher| {
             bencher.iter(|| {
                 black_box(inputs.gradients(&config));
-                B::sync(&device).expect("the device computes")
+                B::sync(&device).expect("the device finishes its work")
             });
         });
     }

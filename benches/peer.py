@@ -1,5 +1,5 @@
-"""What `data.rs` does, with datasets and transformers: rows to ids as TRL's DPOTrainer makes them,
-then padded batches. Prints one JSON object of seconds and MiB.
+"""The work of `data.rs` with datasets and transformers: from rows to token ids as in TRL's DPOTrainer, then
+to padded batches. Prints one JSON object with seconds and MiB.
 
 usage: peer.py FILE MODEL_FOLDER PROCESSES CACHE_FOLDER
 """

@@ -1,4 +1,5 @@
-//! What is done to text: diffs, sentences, reading, tokenising.
+//! Benchmarks of text processing. In: made-up pairs. Out: times of diffs, reading, tokenising and
+//! division into sentences.
 
 use std::hint::black_box;
 
@@ -37,17 +38,18 @@ fn main() {
     }
     group.finish();
 
-    let folder = tempfile::tempdir().expect("there is room for a file");
+    let folder = tempfile::tempdir().expect("the disk has room for a file");
     let path = folder.path().join("pairs.jsonl");
-    write_pairs(&path, 1000).expect("there is room for a file");
-    let pairs = read_pairs(&path).expect("made to be read");
+    write_pairs(&path, 1000).expect("the disk has room for a file");
+    let pairs = read_pairs(&path).expect("the made-up pairs can be read");
     let bytes = std::fs::metadata(&path).map_or(0, |file| file.len());
     let mut group = criterion.benchmark_group("text");
     group.throughput(Throughput::Bytes(bytes));
     group.bench_function(BenchmarkId::new("read", "1000 pairs"), |bencher| {
         bencher.iter(|| black_box(read_pairs(&path)));
     });
-    let tokenizer = Tokenizer::from_folder(&tokenizer_folder()).expect("in the repository");
+    let tokenizer =
+        Tokenizer::from_folder(&tokenizer_folder()).expect("fixtures are in the repository");
     group.bench_function(BenchmarkId::new("tokenize", "1000 pairs"), |bencher| {
         bencher.iter(|| black_box(tokenize(&pairs, &tokenizer, &TokenizeOptions::default())));
     });

@@ -1,4 +1,5 @@
-//! Shapes in, made-up data of those shapes out: the same numbers on every run and machine.
+//! Made-up data for the benchmarks. In: shapes. Out: data of these shapes, with the same numbers on
+//! every run and machine.
 
 pub mod text;
 
@@ -10,10 +11,10 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-/// Scored segments of each answer.
+/// Number of scored segments of each answer.
 const SEGMENTS: usize = 40;
 
-/// Everything that any objective asks for, as tensors.
+/// Everything that any objective needs, as tensors.
 #[derive(Debug)]
 pub struct Inputs<B: AutodiffBackend> {
     pairs: PairBatch<B>,
@@ -21,8 +22,9 @@ pub struct Inputs<B: AutodiffBackend> {
 }
 
 impl<B: AutodiffBackend> Inputs<B> {
-    /// Answers of half to all of `tokens`, so that a batch is padded as real ones are, with
-    /// log-probs between −4 and 0 nats under policy and reference.
+    /// A batch of `pairs` pairs, padded to `tokens` columns. Answers have from half of `tokens` to
+    /// all of them, so that there is padding as in real batches. Log-probs under policy and
+    /// reference are between −4 and 0 nats.
     pub fn new(pairs: usize, tokens: usize, device: &B::Device) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let (chosen, chosen_segments) = side::<B>(&mut rng, pairs, tokens, device);
@@ -39,7 +41,10 @@ impl<B: AutodiffBackend> Inputs<B> {
         Self { pairs, unpaired }
     }
 
-    /// The gradients of an objective's loss.
+    /// The gradients of the objective's loss.
+    ///
+    /// # Panics
+    /// If the objective is bvpo with an optimal α, which needs moments.
     pub fn gradients(&self, config: &ObjectiveConfig) -> B::Gradients {
         const COMPLETE: &str = "the inputs hold what every objective needs";
         let loss = match config.kind() {
@@ -50,7 +55,9 @@ impl<B: AutodiffBackend> Inputs<B> {
                 output.expect(COMPLETE).loss
             }
             ObjectiveKind::Pairwise(_) | ObjectiveKind::Sum(_) => {
-                let objective = config.over_pairs::<B>().expect("it is one over pairs");
+                let objective = config
+                    .over_pairs::<B>()
+                    .expect("the objective is over pairs");
                 objective.loss(&self.pairs).expect(COMPLETE).loss
             }
         };
@@ -58,21 +65,28 @@ impl<B: AutodiffBackend> Inputs<B> {
     }
 }
 
-/// Every method by its defaults, and two more granularities.
+/// Every method with its defaults, and adpo with two other granularities, by name.
 pub fn objectives() -> Vec<(String, ObjectiveConfig)> {
+    // the settings without a default
+    let required = [
+        (
+            Method::Sum,
+            json!({"terms": [{"method": "dpo"}, {"method": "sft"}]}),
+        ),
+        (
+            Method::Hipo,
+            json!({"response_weight": 0.2,
+            "part_weights": {"context": 0.2, "reasoning": 0.5, "answer": 0.3}}),
+        ),
+        (Method::Bvpo, json!({"inner": {"method": "dpo"}})),
+    ];
     let methods = Method::ALL.into_iter().map(|method| {
-        let config = match method {
-            Method::Sum => {
-                json!({"method": "sum", "terms": [{"method": "dpo"}, {"method": "sft"}]})
-            }
-            Method::Hipo => json!({"method": "hipo", "response_weight": 0.2,
-                "part_weights": {"context": 0.2, "reasoning": 0.5, "answer": 0.3}}),
-            Method::Bvpo => json!({"method": "bvpo", "inner": {"method": "dpo"}}),
-            other => json!({"method": other.name()}),
-        };
+        let settings = required.iter().find(|(of, _)| *of == method);
+        let mut config = settings.map_or(json!({}), |(_, settings)| settings.clone());
+        config["method"] = json!(method.name());
         (method.name().to_owned(), config)
     });
-    let more = [
+    let granularities = [
         ("adpo, static 8", json!({"static": 8})),
         ("adpo, static 1", json!({"static": 1})),
     ]
@@ -81,10 +95,10 @@ pub fn objectives() -> Vec<(String, ObjectiveConfig)> {
         (name.to_owned(), config)
     });
     let read = |(name, config)| {
-        let config = ObjectiveConfig::from_value(&config).expect("the settings are known");
+        let config = ObjectiveConfig::from_value(&config).expect("the settings are valid");
         (name, config)
     };
-    methods.chain(more).map(read).collect()
+    methods.chain(granularities).map(read).collect()
 }
 
 fn side<B: AutodiffBackend>(
@@ -120,5 +134,5 @@ fn segments(rng: &mut ChaCha8Rng, n: usize) -> Segments {
     let scores = (0..count).map(|_| -> [f64; N_ASPECTS] {
         std::array::from_fn(|_| f64::from(rng.random_range(0..5)))
     });
-    Segments::new(n, ranges.collect(), scores.collect()).expect("they divide the answer")
+    Segments::new(n, ranges.collect(), scores.collect()).expect("the ranges divide the answer")
 }

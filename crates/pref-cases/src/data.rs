@@ -1,5 +1,5 @@
-//! The data of a case as it is written in the file. In: JSON. Out: the columns of each answer, whose
-//! lengths and values are checked.
+//! The data of a case as it is written in the file. In: JSON. Out: the columns of each answer,
+//! whose lengths and values are checked.
 
 use pref_core::{GradientMoments, N_ASPECTS};
 use serde::Deserialize;

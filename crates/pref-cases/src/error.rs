@@ -30,9 +30,7 @@ pub enum CaseError {
         path: String,
     },
     /// A column does not have one value for each token.
-    #[error(
-        "{path} has {found} values, but the answer has {tokens} tokens (policy log-probs); give one value for each token"
-    )]
+    #[error("{path} has {found} values and `policy` has {tokens}; give one value for each token")]
     Length {
         /// The column.
         path: String,

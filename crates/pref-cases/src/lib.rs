@@ -1,9 +1,9 @@
 //! Reference cases for preference losses: files that say what a loss should be.
 //!
 //! A case is a JSON object with an objective, the log-probs of some answers, and the loss and
-//! gradients that are expected. Cases made with code that is independent of the loss under test show
-//! whether the loss is right. `pref loss` evaluates them on the command line, and the project's own
-//! tests evaluate every file of `fixtures/losses`.
+//! gradients that are expected. Cases made with code that is independent of the loss under test
+//! show whether the loss is right. `pref loss` evaluates them on the command line, and the
+//! project's own tests evaluate every file of `fixtures/losses`.
 //!
 //! This crate works on the text of a case and reads no files. [`Case`] is parsed from text,
 //! [`Case::evaluate`] computes its objective on any Burn backend, and
@@ -72,8 +72,9 @@
 //! | `expect` | the expected values, in the form of [`Evaluation::values`]; optional |
 //!
 //! An answer has one value for each token in `policy` and, as the objective needs them, in
-//! `reference` (log-probs in nats), `varied` (0 or 1), `importance` (0 to 1), `weights`, `kl` (nats)
-//! and `parts` (labels); and `segments` (half-open token ranges) with `scores` (five a segment).
+//! `reference` (log-probs in nats), `varied` (0 or 1), `importance` (0 to 1), `weights`, `kl`
+//! (nats) and `parts` (labels); and `segments` (half-open token ranges) with `scores` (five a
+//! segment).
 
 mod case;
 mod compare;

@@ -65,7 +65,7 @@ pub enum BatchError {
 pub enum SegmentError {
     /// The number of score rows differs from the number of segments.
     #[error(
-        "found {segments} segments but {scores} rows of scores; each segment needs one row of 5 scores"
+        "the number of segments is {segments}, but the number of score rows is {scores}; each segment needs one row of 5 scores"
     )]
     RowCount {
         /// Segments found.
@@ -99,7 +99,7 @@ pub enum SegmentError {
         previous_end: usize,
     },
     /// A segment reaches past the end of the answer.
-    #[error("segment {index} ends at token {end}, but the answer has only {n_tokens} tokens")]
+    #[error("segment {index} ends at token {end}, but the answer ends at token {n_tokens}")]
     PastEnd {
         /// Index of the segment, from 0.
         index: usize,

@@ -96,7 +96,8 @@ impl<B: Backend> GranuleSums<B> {
 
     /// `S(g) / n(g)`, nats a token, `[pairs, granules]`. It is 0 for a granule without tokens.
     pub fn mean(&self) -> Tensor<B, 2> {
-        // the reciprocal stays outside the autodiff graph, so that the gradient is exact: see `math`
+        // the reciprocal stays outside the autodiff graph, so that the gradient is exact: see
+        // `math`
         let n_tokens = self.n_tokens().clamp_min(1.0);
         self.reward.clone() * (n_tokens.ones_like() / n_tokens)
     }

@@ -3,8 +3,8 @@
 
 use burn::tensor::{ElementConversion, Tensor, backend::Backend};
 
-/// Bias and variance of two estimates of one gradient: `g_t` from pairs with reasoning traces, `g_e`
-/// from pairs with emptied traces (Bias-Variance Optimized Preference Optimization).
+/// Bias and variance of two estimates of one gradient: `g_t` from pairs with reasoning traces,
+/// `g_e` from pairs with emptied traces (Bias-Variance Optimized Preference Optimization).
 ///
 /// ```
 /// use pref_core::GradientMoments;

@@ -9,8 +9,8 @@ use burn::tensor::{Tensor, activation::log_softmax, backend::AutodiffBackend, ba
 /// `KL(π_ref(·|s_t) ‖ π_θ(·|s_t))` over the vocabulary at each position, nats (TDPO, Zeng et al.
 /// 2024).
 ///
-/// Only the policy's logits receive a gradient. The derivative `π_θ − π_ref` is written down instead
-/// of being left to autodiff: it takes one pass over the vocabulary and has no error of a
+/// Only the policy's logits receive a gradient. The derivative `π_θ − π_ref` is written down
+/// instead of being left to autodiff: it takes one pass over the vocabulary and has no error of a
 /// differentiated softmax.
 ///
 /// # Shapes
@@ -40,8 +40,8 @@ pub fn token_kl<B: Backend>(
     (value.clamp_min(0.0) + with_derivative).reshape([positions])
 }
 
-/// Divides `0..positions` into ranges of at most `chunk` positions. With `chunk` 0 there is one range
-/// of all positions.
+/// Divides `0..positions` into ranges of at most `chunk` positions. With `chunk` 0 there is one
+/// range of all positions.
 pub fn position_chunks(positions: usize, chunk: usize) -> impl Iterator<Item = Range<usize>> {
     let chunk = if chunk == 0 { positions } else { chunk };
     (0..positions)

@@ -1,5 +1,5 @@
-//! Divergences of whole distributions, and gradients a chunk of positions at a time, against the
-//! plain way with everything in memory.
+//! KL divergences of next-token distributions, and gradients computed chunk by chunk. In: random
+//! logits and hidden states. Out: the same values as with everything in memory at once.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -28,7 +28,7 @@ fn assert_near(a: &[f32], b: &[f32]) {
 }
 
 /// `Σ r (log r − log p)` in double precision, and its derivative `p − r`.
-fn by_hand(reference: &[f32], policy: &[f32]) -> (f64, Vec<f64>) {
+fn closed_form(reference: &[f32], policy: &[f32]) -> (f64, Vec<f64>) {
     let softmax = |logits: &[f32]| -> Vec<f64> {
         let exps: Vec<f64> = logits.iter().map(|&x| f64::from(x).exp()).collect();
         let sum: f64 = exps.iter().sum();
@@ -39,7 +39,7 @@ fn by_hand(reference: &[f32], policy: &[f32]) -> (f64, Vec<f64>) {
     (kl, p.iter().zip(&r).map(|(p, r)| p - r).collect())
 }
 
-fn divergence_is_exact<B: AutodiffBackend>() {
+fn check_divergence<B: AutodiffBackend>() {
     let device = B::Device::default();
     let random = || {
         let normal = Distribution::Normal(0.0, 2.0);
@@ -53,7 +53,7 @@ fn divergence_is_exact<B: AutodiffBackend>() {
     let (reference, policy) = (values(reference), values(policy));
     for i in 0..POSITIONS {
         let row = i * VOCAB..(i + 1) * VOCAB;
-        let (expected, slope) = by_hand(&reference[row.clone()], &policy[row.clone()]);
+        let (expected, slope) = closed_form(&reference[row.clone()], &policy[row.clone()]);
         assert_near(&found[i..=i], &[expected as f32]);
         let slope: Vec<f32> = slope.iter().map(|&s| s as f32).collect();
         assert_near(&slopes[row], &slope);
@@ -61,13 +61,13 @@ fn divergence_is_exact<B: AutodiffBackend>() {
 }
 
 #[test]
-fn the_divergence_is_exact_on_both_backends() {
-    divergence_is_exact::<Autodiff<Flex>>();
-    divergence_is_exact::<Autodiff<NdArray>>();
+fn the_divergence_equals_its_closed_form_on_both_backends() {
+    check_divergence::<Autodiff<Flex>>();
+    check_divergence::<Autodiff<NdArray>>();
 }
 
 #[test]
-fn equal_distributions_do_not_diverge() {
+fn equal_distributions_have_a_divergence_of_zero() {
     let logits =
         Tensor::<Flex, 2>::from_data([[3.0, -1.0, 1e4], [0.0, 0.0, -1e4]], &Default::default());
     let kl: Vec<f32> = token_kl(logits.clone(), logits + 5.0)
@@ -90,7 +90,7 @@ fn chunks_cover_every_position_once() {
 type B = Autodiff<Flex>;
 
 #[test]
-fn gradients_in_chunks_are_those_of_the_whole() {
+fn gradients_in_chunks_equal_those_of_all_positions_at_once() {
     let device = Default::default();
     let random = |dims: [usize; 2]| Tensor::<B, 2>::random(dims, Distribution::Default, &device);
     let (input, reference) = (random([POSITIONS, WIDTH]), random([POSITIONS, VOCAB]));
@@ -113,7 +113,7 @@ fn gradients_in_chunks_are_those_of_the_whole() {
             token_kl(reference.clone().slice([range, 0..VOCAB]), logits),
         ]
     };
-    // no linear function, so that the derivatives depend on the values
+    // not linear, so that the derivatives depend on the values
     let loss =
         |values: Vec<Tensor<B, 1>>| (values[0].clone().square() + values[1].clone().exp()).sum();
 

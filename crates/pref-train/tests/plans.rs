@@ -114,7 +114,7 @@ fn settings_of_a_file_outlast_another_method() {
     settings.put("objective.method", "orpo").unwrap();
     let error = Plan::from_settings(settings).unwrap_err().to_string();
     let error = error.replace(&file.path().display().to_string(), "[file]");
-    insta::assert_snapshot!(error, @"`objective`: `beta` is no setting of orpo; its settings are method, lambda, token_weights, granularity, sft_coefficient, f_divergence_type, f_alpha_divergence_coef; `objective.beta` is set in [file]");
+    insta::assert_snapshot!(error, @"`objective`: `beta` is not a setting of orpo; its settings are method, lambda, token_weights, granularity, sft_coefficient, f_divergence_type, f_alpha_divergence_coef; `objective.beta` is set in [file]");
 }
 
 #[test]

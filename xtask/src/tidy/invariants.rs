@@ -16,7 +16,7 @@ struct Absence {
     reason: &'static str,
 }
 
-const ABSENCES: [Absence; 5] = [
+const ABSENCES: [Absence; 6] = [
     Absence {
         folder: "crates/pref-core/",
         dependencies: &[
@@ -29,6 +29,12 @@ const ABSENCES: [Absence; 5] = [
         ],
         code: &["std::fs", "std::net", "std::thread", "std::process"],
         reason: "pref-core computes: no files, no network, no threads, no text of tokens",
+    },
+    Absence {
+        folder: "crates/pref-cases/",
+        dependencies: &["pref-data", "pref-model", "pref-train", "pref-cli"],
+        code: &["std::fs", "std::net", "std::thread", "std::process"],
+        reason: "pref-cases evaluates the text of a case: it knows the objectives alone, and reads no files",
     },
     Absence {
         folder: "crates/pref-data/",

@@ -1,5 +1,5 @@
-//! `pref loss`: evaluates reference cases. In: case files. Out: one JSON line a case, and exit code 1
-//! if a case cannot be evaluated or a value deviates from what is expected.
+//! `pref loss`: evaluates reference cases. In: case files. Out: one JSON line a case, and exit code
+//! 1 if a case cannot be evaluated or a value deviates from what is expected.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,9 @@ use crate::progress;
 
 /// Evaluate objectives on given log-probs, and compare the results with expected values
 ///
-/// Prints one JSON line a case, with its name, the loss, the loss of each pair and the gradients. If a
-/// case has `expect`, the values are compared with it; they may differ by 1e-5 relative or 1e-6
-/// absolute.
+/// Prints one JSON line a case, with its name, the loss, the loss of each pair and the gradients.
+/// If a case has `expect`, the values are compared with it; they may differ by 1e-5 relative or
+/// 1e-6 absolute.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Case files, or folders with case files; `-` reads one case from stdin

@@ -1,5 +1,5 @@
-//! Whether a combination of choices has a meaning. In: a pairwise objective's choices. Out: nothing,
-//! or an error that names the setting and gives the reason.
+//! Whether a combination of choices has a meaning. In: a pairwise objective's choices. Out:
+//! nothing, or an error that names the setting and gives the reason.
 
 use super::error::ConfigError;
 use super::granularity::GranularityConfig;
@@ -57,13 +57,13 @@ fn without_scores(config: &PairwiseConfig) -> Option<Objection> {
     if config.reward != TokenReward::LogRatio {
         return Some((
             KEY,
-            "its token reward is not the log-ratio of policy and reference",
+            "an f-divergence needs the log-ratio of policy and reference as token reward",
         ));
     }
     if !config.link.compares_scores() {
         return Some((
             KEY,
-            "its loss does not depend on the difference of both sides alone, as that of dpo, robust, hinge, ipo, exo, discopop and the methods built on them does",
+            "an f-divergence needs a loss that depends only on the difference of the two sides: dpo, robust, hinge, ipo, exo, discopop, or a method built on them",
         ));
     }
     None

@@ -1,5 +1,5 @@
-//! The settings `f_divergence_type` and `f_alpha_divergence_coef`, with TRL's names. In: the fields of
-//! an objective. Out: a [`Divergence`].
+//! The settings `f_divergence_type` and `f_alpha_divergence_coef`, with TRL's names. In: the fields
+//! of an objective. Out: a [`Divergence`].
 
 use super::error::ConfigError;
 use super::fields::{Domain, Fields};

@@ -1,5 +1,5 @@
-//! The setting `token_weights`. In: JSON. Out: [`WeightConfig`]s, the same as JSON with every default
-//! spelled out, and the weights for a backend.
+//! The setting `token_weights`. In: JSON. Out: [`WeightConfig`]s, the same as JSON with every
+//! default spelled out, and the weights for a backend.
 
 use burn::tensor::backend::Backend;
 use serde_json::{Value, json};

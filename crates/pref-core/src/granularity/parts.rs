@@ -1,5 +1,6 @@
 //! Labelled parts such as context, reasoning and answer (HiPO). In: the label of each token. Out:
-//! one granule for each label, so that each part is compared with the same part of the other answer.
+//! one granule for each label, so that each part is compared with the same part of the other
+//! answer.
 
 use std::collections::BTreeMap;
 

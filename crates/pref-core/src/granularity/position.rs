@@ -26,8 +26,8 @@ impl<B: Backend> Granularity<B> for Whole {
     }
 }
 
-/// Granule `i` holds tokens `[ik, (i+1)k)` of both answers. A pair has `⌈max(n_w, n_l)/k⌉` granules,
-/// and the sum of an answer that has ended is 0 (Autoregressive DPO, static granularity).
+/// Granule `i` holds tokens `[ik, (i+1)k)` of both answers. A pair has `⌈max(n_w, n_l)/k⌉`
+/// granules, and the sum of an answer that has ended is 0 (Autoregressive DPO, static granularity).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Static {
     /// `k`, the tokens of a granule, `≥ 1`.

@@ -10,8 +10,8 @@ use crate::error::BatchError;
 use crate::granules::{Assignment, Granules};
 use crate::segments::N_ASPECTS;
 
-/// Selects `N = min(#w, #l)` segments of each answer and pairs them by rank. The reward of a segment
-/// is multiplied by the segment's quality (2D-DPO, Li et al. 2024, eq. 6 and listing B.3).
+/// Selects `N = min(#w, #l)` segments of each answer and pairs them by rank. The reward of a
+/// segment is multiplied by the segment's quality (2D-DPO, Li et al. 2024, eq. 6 and listing B.3).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ranked {
     /// Weight of each aspect in a segment's quality, `≥ 0`, summing to 1. Default of the

@@ -6,8 +6,8 @@ use burn::tensor::{Tensor, backend::Backend};
 use super::interface::Link;
 use crate::granules::GranuleSums;
 
-/// `−α S_w + β S_l` (FIGA, Guo et al. 2024). With the weight [`Varied`](crate::Varied), `S` is the sum
-/// of the log-probs of the varied tokens.
+/// `−α S_w + β S_l` (FIGA, Guo et al. 2024). With the weight [`Varied`](crate::Varied), `S` is the
+/// sum of the log-probs of the varied tokens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Figa {
     /// Weight `α` of the chosen side, `≥ 0`. Default of the configuration: 1.

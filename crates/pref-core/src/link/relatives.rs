@@ -108,8 +108,8 @@ impl<B: Backend> Link<B> for ApoDown {
 pub struct DiscoPop {
     /// Scale `β` of the margin, `> 0`. Default of the configuration: 0.1.
     pub beta: f64,
-    /// Temperature `τ` of the modulation, `0 < τ ≤ 1`. Above 1 the loss would grow exponentially for
-    /// negative margins. Default of the configuration: 0.05.
+    /// Temperature `τ` of the modulation, `0 < τ ≤ 1`. Above 1 the loss would grow exponentially
+    /// for negative margins. Default of the configuration: 0.05.
     pub tau: f64,
 }
 
@@ -118,7 +118,8 @@ impl<B: Backend> Link<B> for DiscoPop {
         let logits = margin(chosen, rejected) * self.beta;
         let modulation = logits.clone() / self.tau; // k = σ(modulation)
         let logistic = -log_sigmoid(logits.clone()) * sigmoid(-modulation.clone());
-        // k e^{−βΔ} as one exponential; as two factors it would be 0 · ∞ for a large negative margin
+        // k e^{−βΔ} as one exponential; as two factors it would be 0 · ∞ for a large negative
+        // margin
         let exponential = (log_sigmoid(modulation) - logits).exp();
         logistic + exponential
     }

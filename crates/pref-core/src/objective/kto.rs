@@ -6,11 +6,11 @@ use burn::tensor::{Tensor, activation::sigmoid, backend::Backend};
 use crate::batch::Side;
 use crate::error::BatchError;
 
-/// `λ_D (1 − σ(β(R − z)))` for a desirable answer and `λ_U (1 − σ(β(z − R)))` for an undesirable one
-/// (KTO, Ethayarajh et al. 2024).
+/// `λ_D (1 − σ(β(R − z)))` for a desirable answer and `λ_U (1 − σ(β(z − R)))` for an undesirable
+/// one (KTO, Ethayarajh et al. 2024).
 ///
-/// `R = Σ d_t`. The reference point `z = max(0, mean of R over mismatched answers)` estimates the KL
-/// divergence between policy and reference, and receives no gradient. A mismatched answer is the
+/// `R = Σ d_t`. The reference point `z = max(0, mean of R over mismatched answers)` estimates the
+/// KL divergence between policy and reference, and receives no gradient. A mismatched answer is the
 /// answer to another prompt.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Kto {
