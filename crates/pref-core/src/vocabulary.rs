@@ -9,9 +9,9 @@ use burn::tensor::{Tensor, activation::log_softmax, backend::AutodiffBackend, ba
 /// `KL(π_ref(·|s_t) ‖ π_θ(·|s_t))` over the vocabulary at each position, nats (TDPO, Zeng et al.
 /// 2024).
 ///
-/// Only the policy's logits receive a gradient. The derivative `π_θ − π_ref` is written down
-/// instead of being left to autodiff: it takes one pass over the vocabulary and has no error of a
-/// differentiated softmax.
+/// Only the policy's logits receive a gradient. The derivative is computed as `π_θ − π_ref` and not
+/// by autodiff through the softmax, which would take more passes over the vocabulary and be less
+/// accurate.
 ///
 /// # Shapes
 /// Both inputs are `[positions, vocab]`, the result is `[positions]`.

@@ -77,7 +77,8 @@ impl Task for Cases<'_> {
             progress::note(&format!("largest deviation: {name}, {deviation}"));
         }
         let n = self.files.len();
-        progress::note(&format!("{n} cases, {n_failed} failed"));
+        let cases = if n == 1 { "case" } else { "cases" };
+        progress::note(&format!("{n} {cases}, {n_failed} failed"));
         Ok(match n_failed {
             0 => ExitCode::SUCCESS,
             _ => ExitCode::FAILURE,

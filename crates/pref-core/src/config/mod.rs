@@ -1,4 +1,4 @@
-//! An objective as configuration. In: JSON such as
+//! The configuration of objectives: from names to objectives. In: JSON such as
 //! `{"method": "adpo", "beta": 0.1, "granularity": {"adaptive": 256}}`. Out: an
 //! [`ObjectiveConfig`], in which every value is valid and every default is spelled out.
 

@@ -1,4 +1,5 @@
-//! An objective as configuration. In: JSON of any method. Out: an [`ObjectiveConfig`].
+//! The configuration of an objective of any method. In: JSON. Out: a checked [`ObjectiveConfig`],
+//! and the objective for a backend.
 
 use std::str::FromStr;
 

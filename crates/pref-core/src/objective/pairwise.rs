@@ -39,9 +39,9 @@ use crate::weight::{TokenWeight, TokenWeights};
 ///
 /// /// Two granules: the first `n` tokens, and the others.
 /// #[derive(Debug)]
-/// struct Head(i64);
+/// struct FirstTokens(i64);
 ///
-/// impl<B: Backend> Granularity<B> for Head {
+/// impl<B: Backend> Granularity<B> for FirstTokens {
 ///     fn granules(&self, batch: &PairBatch<B>) -> Result<Vec<Granules<B>>, BatchError> {
 ///         let granule_of = |side: &Side<B>| side.positions().greater_equal_elem(self.0).int();
 ///         Ok(vec![Granules {
@@ -73,7 +73,7 @@ use crate::weight::{TokenWeight, TokenWeights};
 /// let objective = PairwiseObjective::<B> {
 ///     reward: TokenReward::LogRatio,
 ///     weights: vec![Box::new(Surprise)],
-///     granularity: Box::new(Head(1)),
+///     granularity: Box::new(FirstTokens(1)),
 ///     divergence: Divergence::ReverseKl,
 ///     link: Box::new(Exponential { beta: 0.1 }),
 ///     sft_coefficient: 0.0,
