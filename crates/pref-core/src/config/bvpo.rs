@@ -85,7 +85,7 @@ pub(super) fn read_bvpo(fields: &mut Fields) -> Result<BvpoConfig, ConfigError> 
         expected: "the objective of both sets of pairs, such as {\"method\": \"dpo\"}",
     })?;
     let why = "both of its sets hold pairs, so it must be one objective over pairs";
-    let (inner, resolved) = read_inner(&inner, Method::Bvpo, "an inner objective", why)?;
+    let (inner, resolved) = read_inner(&inner, Method::Bvpo, "inner", "an inner objective", why)?;
     fields.resolve("inner", resolved);
     Ok(BvpoConfig { alpha, inner })
 }

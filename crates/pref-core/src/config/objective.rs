@@ -63,7 +63,7 @@ impl ObjectiveConfig {
     /// # Errors
     /// [`ConfigError`], which names the setting, what was found and what is expected.
     pub fn from_value(value: &Value) -> Result<Self, ConfigError> {
-        let mut fields = Fields::new("the objective", value)?;
+        let mut fields = Fields::new("objective", value)?;
         let method = read_method(&mut fields)?;
         let kind = match Preset::read(method, &mut fields)? {
             Preset::Pairwise(preset) => {

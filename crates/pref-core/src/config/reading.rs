@@ -53,15 +53,17 @@ pub(super) fn read_pairwise(
     Ok(config)
 }
 
-/// Reads an objective over pairs that is a setting of `owner`, and spells it out. `place` and `why`
-/// are words for the refusal of an objective that is not over pairs.
+/// Reads an objective over pairs that is a setting of `owner`, and spells it out. `path` is the name
+/// of that setting in messages. `place` and `why` are words for the refusal of an objective that is
+/// not over pairs.
 pub(super) fn read_inner(
     value: &Value,
     owner: Method,
+    path: &str,
     place: &str,
     why: &'static str,
 ) -> Result<(PairwiseConfig, Value), ConfigError> {
-    let mut fields = Fields::new("the objective", value)?;
+    let mut fields = Fields::new(path, value)?;
     let method = read_method(&mut fields)?;
     match Preset::read(method, &mut fields)? {
         Preset::Pairwise(preset) => {

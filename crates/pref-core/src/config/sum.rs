@@ -37,13 +37,14 @@ pub(super) fn read_sum(fields: &mut Fields) -> Result<Vec<TermConfig>, ConfigErr
         let weight = value
             .as_object_mut()
             .and_then(|term| term.shift_remove("weight"));
+        let path = format!("terms[{i}]");
         let weight = match weight {
             None => 1.0,
-            Some(weight) => as_number(&format!("terms[{i}].weight"), &weight, Domain::NonNegative)?,
+            Some(weight) => as_number(&format!("{path}.weight"), &weight, Domain::NonNegative)?,
         };
         let why =
             "all terms are computed on the same pairs, so each must be an objective over pairs";
-        let (objective, mut spelled_out) = read_inner(&value, Method::Sum, "a term", why)?;
+        let (objective, mut spelled_out) = read_inner(&value, Method::Sum, &path, "a term", why)?;
         spelled_out["weight"] = json!(weight);
         terms.push(TermConfig { weight, objective });
         resolved.push(spelled_out);
