@@ -7,7 +7,7 @@ use burn::tensor::{Int, Tensor, TensorData, backend::AutodiffBackend};
 use pref_core::{
     Method, N_ASPECTS, ObjectiveConfig, ObjectiveKind, PairBatch, Segments, Side, UnpairedBatch,
 };
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 

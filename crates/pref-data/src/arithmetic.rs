@@ -7,7 +7,7 @@
 
 use std::fmt::Write;
 
-use rand::{Rng, SeedableRng, seq::IndexedRandom};
+use rand::{RngExt, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 
 use crate::pair::{Pair, Text};

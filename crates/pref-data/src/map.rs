@@ -1,6 +1,8 @@
 //! Rows made into other rows: each field a template over the fields of the old row. In: a row of any
 //! file. Out: a row with the fields that were asked for.
 
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, context};
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -55,7 +57,8 @@ impl RowMap {
     /// [`MapError`] names the field whose template cannot be compiled.
     pub fn new(fields: &[(String, String)], keeps_others: bool) -> Result<Self, MapError> {
         let mut environment = Environment::new();
-        environment.set_keep_trailing_newline(true);
+        let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
+        environment.set_syntax(syntax.expect("the default delimiters are valid"));
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(1_000_000));
         environment
@@ -95,7 +98,7 @@ impl RowMap {
             true => row.object.clone(),
             false => Map::new(),
         };
-        let old = minijinja::Value::from_serialize(&row.object);
+        let old = minijinja::Value::from(Serde(&row.object));
         let context = context! { row => &old, ..old.clone() };
         for field in &self.fields {
             let value = match caught(|| self.fill(field, &context)) {

@@ -29,7 +29,7 @@ pub(crate) fn set_up(tokenizer: &mut Tokenizer) -> tokenizers::Result<()> {
     )?;
     let bytes = ByteLevel::new(false, true, false);
     tokenizer
-        .with_normalizer(Some(NFC))
+        .with_normalizer(Some(NFC))?
         .with_pre_tokenizer(Some(Sequence::new(vec![words.into(), bytes.into()])));
     Ok(())
 }

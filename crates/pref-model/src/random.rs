@@ -1,6 +1,6 @@
 //! Random numbers that are the same on every backend: drawn on the host.
 
-use rand::Rng;
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 /// `n` draws from a normal distribution of mean 0 (Box and Muller 1958).

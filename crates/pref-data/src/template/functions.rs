@@ -3,11 +3,12 @@
 
 use std::borrow::Cow;
 
-use minijinja::value::{Rest, Value, ValueKind, from_args};
-use minijinja::{Environment, Error, ErrorKind, FormatStyle, State, format_filter};
+use minijinja::formatting::{self, FormatStyle};
+use minijinja::value::{Tuple, Value, ValueKind, from_args};
+use minijinja::{Environment, Error, ErrorKind, State};
 use minijinja_contrib::pycompat;
 
-use super::python::{LONGEST, Tuple, text};
+use super::python::{LONGEST, text};
 
 /// Items of one list that is repeated or put together.
 const MOST: usize = 1 << 18;
@@ -18,7 +19,6 @@ pub(super) fn add_to(environment: &mut Environment<'_>) {
     environment.add_function("__concat", concat);
     environment.add_function("__mul", multiply);
     environment.add_function("__rem", remainder);
-    environment.add_function("__tuple", |items: Rest<Value>| Tuple::value(items.0));
     environment.add_filter("string", |value: &Value| text(value).map(Cow::into_owned));
     environment.add_filter("replace", |value: &Value, from: &Value, to: &Value| {
         replace(&text(value)?, &text(from)?, &text(to)?, None)
@@ -72,9 +72,9 @@ fn is_list(value: &Value) -> bool {
 
 /// A list of some items, or a tuple as `like` is.
 fn list_like(like: &Value, items: Vec<Value>) -> Value {
-    match like.downcast_object_ref::<Tuple>() {
-        Some(_) => Tuple::value(items),
-        None => Value::from(items),
+    match like.is_tuple() {
+        true => Value::from(Tuple::new(items)),
+        false => Value::from(items),
     }
 }
 
@@ -142,7 +142,7 @@ fn multiply(a: &Value, b: &Value) -> Result<Value, Error> {
 fn remainder(a: &Value, b: &Value) -> Result<Value, Error> {
     if let Some(format) = a.as_str() {
         let items = match b.downcast_object_ref::<Tuple>() {
-            Some(tuple) => tuple.0.clone(),
+            Some(tuple) => tuple.to_vec(),
             None => vec![b.clone()],
         };
         return printf(format, &items).map(Value::from);
@@ -169,7 +169,7 @@ fn printf(format: &str, items: &[Value]) -> Result<String, Error> {
     });
     bounded(widest.max().unwrap_or(0).checked_mul(items.len() + 1))?;
     if format.contains("%(") {
-        return format_filter(FormatStyle::Printf, format, items);
+        return formatting::format(FormatStyle::Printf, format, items);
     }
     // the letters of the conversions, in order
     let mut letters = Vec::new();
@@ -194,7 +194,7 @@ fn printf(format: &str, items: &[Value]) -> Result<String, Error> {
         _ => Ok(item.clone()),
     };
     let items: Result<Vec<Value>, Error> = items.iter().zip(letters).map(as_text).collect();
-    format_filter(FormatStyle::Printf, format, &items?)
+    formatting::format(FormatStyle::Printf, format, &items?)
 }
 
 fn replace(text: &str, from: &str, to: &str, count: Option<usize>) -> Result<String, Error> {
@@ -218,21 +218,26 @@ fn join(list: &Value, joiner: &str) -> Result<String, Error> {
 
 /// Methods that Python has and the engine has not, and those that need bounds.
 fn method(
-    state: &State<'_, '_>,
+    state: &mut State<'_, '_>,
     value: &Value,
     name: &str,
     args: &[Value],
 ) -> Result<Value, Error> {
     if value.kind() == ValueKind::Map && name == "items" {
         let () = from_args(args)?;
-        let pair = |key: Value| Ok(Tuple::value(vec![key.clone(), value.get_item(&key)?]));
+        let pair = |key: Value| {
+            Ok(Value::from(Tuple::from([
+                key.clone(),
+                value.get_item(&key)?,
+            ])))
+        };
         let pairs: Result<Vec<Value>, Error> = value.try_iter()?.map(pair).collect();
         return Ok(Value::from(pairs?));
     }
     let Some(s) = value.as_str() else {
         return pycompat::unknown_method_callback(state, value, name, args);
     };
-    let tuple = |parts: [&str; 3]| Ok(Tuple::value(parts.map(Value::from).to_vec()));
+    let tuple = |parts: [&str; 3]| Ok(Value::from(Tuple::from(parts.map(Value::from))));
     match name {
         "removeprefix" => {
             let (prefix,): (&str,) = from_args(args)?;

@@ -13,7 +13,8 @@ use std::fmt::{Display, Write};
 use std::sync::LazyLock;
 
 use chrono::{DateTime, FixedOffset, Local, TimeZone};
-use minijinja::value::Value;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Serde, Value};
 use minijinja::{Environment, Error, ErrorKind, escape_formatter};
 use regex::Regex;
 
@@ -51,8 +52,11 @@ impl ChatTemplate {
     ) -> Result<Self, TemplateError> {
         let mut environment = Environment::new();
         // as transformers sets up Jinja
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
+        let syntax = SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()?;
+        environment.set_syntax(syntax.clone());
         functions::add_to(&mut environment);
         environment.add_function("raise_exception", raise_exception);
         environment.add_function("strftime_now", |format: &str| {
@@ -67,7 +71,7 @@ impl ChatTemplate {
         environment.set_fuel(Some(10_000_000));
         let source = without_generation(source);
         let compiled = caught(|| {
-            let source = operators::without_operators(&source)?;
+            let source = operators::without_operators(&source, NAME, &syntax)?;
             environment.add_template_owned(NAME, source)
         });
         compiled.map_err(TemplateError)??;
@@ -137,11 +141,11 @@ impl ChatTemplate {
         // transformers passes None where there are none, which is not the same as undefined
         let tools = match tools {
             [] => Value::from(()),
-            tools => Value::from_serialize(tools),
+            tools => Value::from(Serde(tools)),
         };
         let template = self.environment.get_template(NAME)?;
         let mut context: BTreeMap<&str, Value> = BTreeMap::from([
-            ("messages", Value::from_serialize(messages)),
+            ("messages", Value::from(Serde(messages))),
             ("tools", tools),
             ("documents", Value::from(())),
             ("add_generation_prompt", add_generation_prompt.into()),
@@ -151,7 +155,7 @@ impl ChatTemplate {
         context.extend(
             kwargs
                 .iter()
-                .map(|(name, value)| (name, Value::from_serialize(value))),
+                .map(|(name, value)| (name, Value::from(Serde(value)))),
         );
         let text = caught(|| template.render(context));
         Ok(text.map_err(TemplateError)??)

@@ -4,21 +4,18 @@
 
 use minijinja::Error;
 use minijinja::machinery::ast::{BinOpKind, Call, CallArg, Expr, Macro, Stmt};
-use minijinja::machinery::{Span, Token, WhitespaceConfig, parse, tokenize};
+use minijinja::machinery::{Span, Token, parse, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
-use super::NAME;
-
 /// The template with calls of [`functions`](super::functions) for operators.
-pub(super) fn without_operators(source: &str) -> Result<String, Error> {
-    let whitespace = || WhitespaceConfig {
-        trim_blocks: true,
-        lstrip_blocks: true,
-        ..WhitespaceConfig::default()
-    };
-    let template = parse(source, NAME, SyntaxConfig, whitespace())?;
+pub(super) fn without_operators(
+    source: &str,
+    name: &str,
+    syntax: &SyntaxConfig,
+) -> Result<String, Error> {
+    let template = parse(source, name, syntax.clone())?;
     let mut signs = Vec::new();
-    for token in tokenize(source, false, SyntaxConfig, whitespace()) {
+    for token in tokenize(source, false, syntax.clone()) {
         let (token, span) = token?;
         if matches!(token, Token::Mul | Token::Mod | Token::Plus | Token::Tilde) {
             signs.push(span);
@@ -203,10 +200,11 @@ impl Edits<'_> {
             }
             Expr::Call(it) => self.call(it),
             Expr::List(it) => {
-                let start = it.span().start_offset;
-                if self.source[start as usize..].starts_with('(') {
-                    self.put(start, start, "__tuple");
+                for item in &it.items {
+                    self.expression(item);
                 }
+            }
+            Expr::Tuple(it) => {
                 for item in &it.items {
                     self.expression(item);
                 }

@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io;
-use std::sync::Arc;
 
-use minijinja::value::{Enumerator, Kwargs, Object, ObjectRepr, Value, ValueKind};
+use minijinja::value::{Kwargs, Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 use serde_json::ser::Formatter;
 
@@ -14,30 +13,6 @@ const DEEPEST: usize = 100;
 
 /// Bytes of one text or list: no conversation has more.
 pub(super) const LONGEST: usize = 1 << 24;
-
-/// A tuple. The engine has lists only, and Python writes both otherwise.
-#[derive(Debug)]
-pub(super) struct Tuple(pub(super) Vec<Value>);
-
-impl Tuple {
-    pub(super) fn value(items: Vec<Value>) -> Value {
-        Value::from_object(Self(items))
-    }
-}
-
-impl Object for Tuple {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Seq
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.0.get(key.as_usize()?).cloned()
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Seq(self.0.len())
-    }
-}
 
 /// A value as `str` writes it, if the engine writes it otherwise.
 pub(super) fn text_unlike(value: &Value) -> Result<Option<String>, Error> {
@@ -96,7 +71,7 @@ fn write_repr(out: &mut String, value: &Value, depth: usize) -> Option<()> {
     match value.kind() {
         ValueKind::String => write_quoted(out, value.as_str()?),
         ValueKind::Seq | ValueKind::Iterable => {
-            let is_tuple = value.downcast_object_ref::<Tuple>().is_some();
+            let is_tuple = value.is_tuple();
             let [open, close] = if is_tuple { ['(', ')'] } else { ['[', ']'] };
             out.push(open);
             let mut n = 0;

@@ -1,6 +1,6 @@
 //! Sampling. In: the logits of the next token, and options. Out: its id.
 
-use rand::Rng;
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::options::GenerateOptions;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleVisitor, Param};
@@ -112,12 +112,25 @@ fn files(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<Fingerprint,
         let n_bytes = file.metadata().map_err(TrainError::file(path))?.len();
         hash.update(path.file_name().unwrap_or_default().as_encoded_bytes());
         hash.update(n_bytes.to_le_bytes());
-        io::copy(&mut file, &mut hash).map_err(TrainError::file(path))?;
+        add_bytes(&mut hash, &mut file).map_err(TrainError::file(path))?;
     }
     Ok(Fingerprint {
         size: counted(paths.len(), "file"),
         sha256: hex(hash),
     })
+}
+
+/// Hashes the rest of a file.
+fn add_bytes(hash: &mut Sha256, file: &mut File) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(n) => hash.update(&buffer[..n]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// The fingerprint of the stored rows of a data set, in order.
