@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use pref_data::arithmetic_pairs;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
@@ -13,29 +12,49 @@ use serde_json::json;
 /// Word problems in one prompt. With five, prompt and answer together have about 300 tokens.
 const PROBLEMS: usize = 5;
 
-/// Writes `n` pairs as JSON Lines. The prompt of each pair has several word problems.
+const NAMES: [&str; 6] = ["Ann", "Ben", "Cleo", "Dan", "Eve", "Finn"];
+const THINGS: [&str; 6] = ["apples", "pens", "books", "shells", "coins", "stamps"];
+
+/// Writes pairs of several word problems each, as JSON Lines. Pair `i` is the same in every file.
 ///
 /// # Errors
 /// If the file cannot be written.
 pub fn write_pairs(path: &Path, n: usize) -> io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
     for seed in 0..n as u64 {
-        let problems = arithmetic_pairs(PROBLEMS, seed);
-        let join = |of: &dyn Fn(&pref_data::Pair) -> String| {
-            let texts: Vec<String> = problems.iter().map(of).collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let problems: Vec<[String; 3]> = (0..PROBLEMS).map(|_| problem(&mut rng)).collect();
+        let join = |k: usize| {
+            let texts: Vec<&str> = problems.iter().map(|texts| texts[k].as_str()).collect();
             texts.join("\n\n")
         };
-        let row = json!({
-            "prompt": join(&|pair| pair.prompt.to_string()),
-            "chosen": join(&|pair| pair.chosen.to_string()),
-            "rejected": join(&|pair| pair.rejected.to_string()),
-        });
+        let row = json!({"prompt": join(0), "chosen": join(1), "rejected": join(2)});
         writeln!(file, "{row}")?;
     }
     file.flush()
 }
 
-/// The folder of a tokenizer in `fixtures/`.
+/// A word problem, its right solution, and a wrong one.
+fn problem(rng: &mut ChaCha8Rng) -> [String; 3] {
+    let name = NAMES[rng.random_range(0..NAMES.len())];
+    let thing = THINGS[rng.random_range(0..THINGS.len())];
+    let (start, more) = (rng.random_range(4..=9), rng.random_range(2..=9));
+    let (less, slip) = (rng.random_range(1..=4), rng.random_range(1..=3));
+    let solution = |sum: i32| {
+        let left = sum - less;
+        format!(" {start} + {more} = {sum}\n {sum} - {less} = {left}\nA: {left}")
+    };
+    [
+        format!(
+            "Question: {name} has {start} {thing}, finds {more} more and gives {less} away. \
+             How many {thing} does {name} have?\nAnswer:"
+        ),
+        solution(start + more),
+        solution(start + more + slip),
+    ]
+}
+
+/// The folder of the fixtures' tokenizer.
 pub fn tokenizer_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/models/llama")
 }

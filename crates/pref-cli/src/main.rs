@@ -5,8 +5,10 @@ mod commands;
 mod device;
 mod input;
 mod model;
+mod outcome;
 mod pairs;
 mod progress;
+mod recipe;
 mod signals;
 
 use std::process::ExitCode;

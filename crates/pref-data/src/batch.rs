@@ -1,70 +1,58 @@
-//! Batches: plain arrays, padded on the right. In: prompts and their answers as ids. Out: rows of
-//! ids, and where the answers are in them.
+//! Batches as plain arrays. In: prompts and answers as ids. Out: rows of ids, padded on the right, and
+//! the positions of the answers in them.
 
 use std::ops::Range;
 
-use crate::tokenize::TokenPair;
+use crate::tokens::Longest;
 
 /// Rows of token ids, `[rows, width]`, padded on the right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// Ids, row by row.
+    /// The ids, row by row, `[rows * width]`.
     pub tokens: Vec<u32>,
-    /// Rows.
+    /// Number of rows.
     pub rows: usize,
-    /// Tokens a row, padding included.
+    /// Number of tokens in each row, including padding.
     pub width: usize,
-    /// Where the answers are: one a prompt, or the first answer to each prompt and then the second
-    /// one to each.
+    /// The positions of the answers. With one answer a prompt: `[prompts]`. With two: the first answer
+    /// of each prompt, then the second answer of each, `[2 * prompts]`.
     pub answers: Vec<AnswerPlace>,
-    /// Of rows that hold two answers, the first one's tokens: those behind it do not see them, and
-    /// stand where they stand, right behind the prompt. Empty if each row holds one answer.
+    /// If a row holds two answers: the tokens of the first answer, one range for each row. The tokens of
+    /// the second answer do not attend to them, and their positions continue from the end of the prompt.
+    /// Empty if each row holds one answer.
     pub branches: Vec<Range<usize>>,
 }
 
-/// Where an answer is in a batch.
+/// The position of an answer in a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnswerPlace {
-    /// Its row.
+    /// The row of the answer.
     pub row: usize,
-    /// Its tokens in the row.
+    /// The tokens of the answer within the row.
     pub tokens: Range<usize>,
-    /// The last token of its prompt, which predicts its first one.
+    /// The last token of the prompt. It predicts the first token of the answer.
     pub after: usize,
-}
-
-/// What batches are planned by.
-pub trait Longest {
-    /// Tokens of the prompt and the longer answer.
-    fn longest(&self) -> usize;
-}
-
-impl Longest for TokenPair {
-    fn longest(&self) -> usize {
-        self.prompt.len() + self.chosen.len().max(self.rejected.len())
-    }
 }
 
 /// How pairs are laid out in batches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BatchLayout {
-    /// The id that rows are padded with.
+    /// The id of the padding.
     pub pad_id: u32,
-    /// Widths are rounded up to a multiple of this, so that a device sees few shapes; 0 and 1
-    /// leave them.
+    /// The width is rounded up to a multiple of this, so that a device sees fewer shapes. 0 and 1 change
+    /// nothing.
     pub pad_to_multiple_of: usize,
-    /// Pairs in a batch at most.
+    /// The most pairs in a batch.
     pub pairs: usize,
-    /// Tokens in a batch at most, padding included; a pair that has more is a batch by itself. 0
-    /// is no limit.
+    /// The most tokens in a batch, including padding. A pair with more tokens is a batch by itself. 0
+    /// means no limit.
     pub tokens: usize,
-    /// Both answers of a pair are in one row behind their prompt, which is there once.
+    /// Whether the prompt and both answers of a pair are in one row. The prompt is then computed once.
     pub shares_prompts: bool,
 }
 
 impl BatchLayout {
-    /// The batch of some prompts with two answers each, such as pairs are: the first answers, then
-    /// the second ones.
+    /// The batch of prompts with two answers each. Each row is `[prompt, first answer, second answer]`.
     ///
     /// ```
     /// use pref_data::{BatchLayout, TokenPair};
@@ -72,8 +60,8 @@ impl BatchLayout {
     /// let layout = BatchLayout { shares_prompts: true, ..BatchLayout::default() };
     /// let batch = layout.of_two(&[pair.ids()]);
     /// assert_eq!(batch.tokens, [5, 6, 7, 2, 2]);
-    /// assert_eq!(batch.answers[1].after, 1); // the rejected answer follows the prompt as well
-    /// assert_eq!(batch.branches, [2..4]); // and does not see the chosen one
+    /// assert_eq!(batch.answers[1].after, 1); // the rejected answer follows the prompt too
+    /// assert_eq!(batch.branches, [2..4]); // and does not attend to the chosen answer
     /// ```
     pub fn of_two(&self, rows: &[[&[u32]; 3]]) -> Batch {
         if self.shares_prompts {
@@ -84,7 +72,7 @@ impl BatchLayout {
         self.of_one(&rows)
     }
 
-    /// The batch of some prompts with one answer each.
+    /// The batch of prompts with one answer each. Each row is `[prompt, answer]`.
     ///
     /// ```
     /// let batch = pref_data::BatchLayout::default().of_one(&[[&[5, 6], &[7, 2]], [&[5], &[2]]]);
@@ -134,7 +122,8 @@ impl BatchLayout {
         }
     }
 
-    /// Divides pairs, longest first, into batches within the limits.
+    /// Divides pairs into batches within the limits. `indices` are indices into `pairs` and must be
+    /// sorted by length, the longest first.
     ///
     /// ```
     /// use pref_data::{BatchLayout, TokenPair};
@@ -147,22 +136,23 @@ impl BatchLayout {
         let mut batches = Vec::new();
         let mut rest = indices;
         while let Some(&first) = rest.first() {
-            // of a row with two answers at most as much
+            // an upper bound: a row that holds both answers is shorter than two rows
             let padded = 2 * pairs[first].longest().max(1);
             let fitting = match self.tokens {
                 0 => usize::MAX,
                 tokens => (tokens / padded).max(1),
             };
             let n = fitting.min(self.pairs.max(1)).min(rest.len());
-            let (batch, others) = rest.split_at(n);
+            let (batch, remaining) = rest.split_at(n);
             batches.push(batch);
-            rest = others;
+            rest = remaining;
         }
         batches
     }
 
-    /// Batches of pairs of like length, longest first: the least padding, and a lack of memory
-    /// shows at once. Indices into `pairs`; every pair is in one batch.
+    /// Batches of pairs of similar length, the longest pairs first, as indices into `pairs`. Each pair is
+    /// in exactly one batch. Similar lengths need little padding, and with the longest pairs first a lack
+    /// of memory shows at once.
     pub fn length_sorted(&self, pairs: &[impl Longest]) -> Vec<Vec<usize>> {
         let mut order: Vec<usize> = (0..pairs.len()).collect();
         order.sort_by_key(|&i| std::cmp::Reverse(pairs[i].longest()));

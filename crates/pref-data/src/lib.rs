@@ -1,72 +1,77 @@
-//! Preference data: pairs in, exact tokens and batches out.
+//! Preference data: files in, exact tokens and batches out.
 //!
-//! A row of a file becomes a [`Pair`] of text, then a [`TokenPair`] of ids, then a row of a
-//! [`Batch`] of plain arrays. Each stage is a function; nothing here knows a tensor library, and
-//! nothing but the feature `hub` the network.
+//! A row of a file becomes a [`Pair`] of texts, then a [`TokenPair`] of ids, then part of a [`Batch`]
+//! of plain arrays. Each stage is a function. The crate uses no tensor library, and only the feature
+//! `hub` uses the network.
+//!
+//! | stage | in | out |
+//! |---|---|---|
+//! | [`read_with`], [`Reader`] | files of any common format and shape | [`Pair`], [`Example`] |
+//! | [`Tokenizer`], [`tokenize`] | texts, a model's folder | [`TokenPair`], [`TokenExample`] |
+//! | [`Segmenter`], [`TokenDiff`] | an answer, two answers | ranges, masks |
+//! | [`Sampler`], [`BatchLayout`] | token pairs | [`Batch`] |
+//! | [`Linter`], [`TokenLint`] | rows | [`Finding`] |
+//! | [`RowWriter`], [`RowMap`] | rows | files, other rows |
 //!
 //! ```
-//! use pref_data::{BatchLayout, TokenizeOptions, Tokenizer, arithmetic_pairs, tokenize, write_fresh_tokenizer};
+//! use pref_data::{BatchLayout, ReadOptions, TokenizeOptions, Tokenizer, read_with, tokenize};
 //!
 //! let folder = tempfile::tempdir()?;
-//! let pairs = arithmetic_pairs(20, 0);
-//! let texts: Vec<String> = pairs.iter().map(|pair| format!("{pair:?}")).collect();
-//! write_fresh_tokenizer(folder.path(), &texts, 300)?;
+//! let file = folder.path().join("pairs.jsonl");
+//! std::fs::write(&file, r#"{"prompt": "Question: 2 + 2?\nAnswer:", "chosen": " 4", "rejected": " 5"}"#)?;
+//! let pairs = read_with(&file, &ReadOptions::default())?.rows;
 //!
-//! let tokenizer = Tokenizer::from_folder(folder.path())?;
+//! # let model = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models/llama");
+//! let tokenizer = Tokenizer::from_folder(&model)?;
 //! let tokenized = tokenize(&pairs, &tokenizer, &TokenizeOptions::default())?;
-//! let first: Vec<_> = tokenized.rows.iter().take(4).map(|pair| pair.ids()).collect();
-//! let batch = BatchLayout::default().of_two(&first);
-//! assert_eq!(batch.rows, 8); // four chosen answers, then four rejected ones
+//! let ids: Vec<_> = tokenized.rows.iter().map(|pair| pair.ids()).collect();
+//! let batch = BatchLayout::default().of_two(&ids);
+//! assert_eq!(batch.rows, 2); // the chosen answer, then the rejected one
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod annotation;
-mod arithmetic;
 mod batch;
-mod caught;
 mod diff;
-mod fresh_tokenizer;
-#[cfg(feature = "hub")]
 mod hub;
 mod lint;
-mod linter;
 mod map;
-mod pair;
-mod qwen;
+mod panics;
 mod read;
 mod sampler;
 mod segment;
+mod splits;
 mod template;
+mod text;
 mod tokenize;
 mod tokenizer;
-mod word_cut;
+mod tokens;
 mod write;
 
-pub use annotation::{ASPECTS, Annotation, AnnotationError, TokenFeatures};
-pub use arithmetic::arithmetic_pairs;
-pub use batch::{AnswerPlace, Batch, BatchLayout, Longest};
-pub use caught::is_caught_panic;
+pub use batch::{AnswerPlace, Batch, BatchLayout};
 pub use diff::{DiffAlgorithm, DiffOptions, TokenDiff, token_diffs};
-pub use fresh_tokenizer::{FRESH_EOS_ID, FRESH_PAD_ID, write_fresh_tokenizer};
 #[cfg(feature = "hub")]
 pub use hub::{HubError, HubOptions, hub_commit, hub_files, hub_model};
-pub use lint::{Fault, Finding, Severity, TokenLint, lint_report};
-pub use linter::Linter;
+pub use lint::{Fault, Finding, Linter, Severity, TokenLint, lint_report};
 pub use map::{MapError, RowMap};
-pub use pair::{Example, Message, Pair, Place, Placed, Text};
+pub use panics::is_caught_panic;
 pub use read::{
     ReadError, ReadOptions, Reader, Reading, Record, Shape, SourceRow, Summary, each_example,
     each_pair, is_input, is_pin_of, pinned, read_examples, read_pairs, read_rows, read_with,
 };
 pub use sampler::{Order, Sampler, hold_out};
 pub use segment::{
-    FixedTokens, ItemSentences, Lines, Part, PartMarker, PartRules, PartRulesError, Segmenter,
-    Sentences, segment_of_tokens,
+    ItemSentences, Lines, Part, PartMarker, PartRules, PartRulesError, Segmenter, Sentences,
+    segment_of_tokens,
 };
-pub use template::{ChatTemplate, ReservedName, TemplateError, TemplateKwargs};
+pub use template::{ChatTemplate, TemplateError};
+pub use text::{
+    ASPECTS, Annotation, ContentHash, Example, InvalidContentHash, Message, Pair, Place, Placed,
+    ReservedName, TemplateKwargs, Text,
+};
 pub use tokenize::{
-    Boundary, LongPrompts, TokenExample, TokenPair, TokenizeError, TokenizeOptions, TokenizeReport,
-    Tokenized, Truncation, tokenize, tokenize_examples,
+    Boundary, LongPrompts, TokenizeError, TokenizeOptions, TokenizeReport, Tokenized, Truncation,
+    tokenize, tokenize_examples,
 };
-pub use tokenizer::{Tokenizer, TokenizerError};
+pub use tokenizer::{FixedTokens, Tokenizer, TokenizerError};
+pub use tokens::{AnnotationError, Longest, TokenExample, TokenFeatures, TokenPair};
 pub use write::{RowWriter, WriteError};

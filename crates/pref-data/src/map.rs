@@ -1,5 +1,5 @@
-//! Rows made into other rows: each field a template over the fields of the old row. In: a row of any
-//! file. Out: a row with the fields that were asked for.
+//! New rows from old ones. In: a row of any file, and a template for each new field. Out: a row with
+//! the new fields.
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
@@ -7,39 +7,42 @@ use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, context};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::caught::caught;
+use crate::panics::catch_panic;
 use crate::read::SourceRow;
 
-/// Fields and the Jinja templates that make them. A template makes a text, unless it is nothing but
-/// `{{ expression }}`: then the field is the expression's value, a list of messages for example.
+/// New fields, and the Jinja template of each. The value of a field is the text that its template
+/// writes. If the template is a single `{{ expression }}`, the value is that of the expression, which
+/// may be a list of messages, for example.
 #[derive(Debug)]
 pub struct RowMap {
     environment: Environment<'static>,
     fields: Vec<Field>,
+    /// Whether the other fields of the old row are kept.
     keeps_others: bool,
 }
 
 #[derive(Debug)]
 struct Field {
     name: String,
-    // one expression and nothing around it: its value is the field's
+    /// Whether the template is a single expression, whose value is the value of the field.
     is_value: bool,
 }
 
-/// A field's template that is none, or cannot be filled.
+/// The template of a field is not valid, or cannot be rendered for a row.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{place}field `{field}`: {message}")]
 pub struct MapError {
-    /// `FILE:LINE: `, or nothing where no row is to blame.
+    /// `FILE:LINE: `, or nothing if the error does not concern a row.
     pub place: String,
-    /// The new row's field.
+    /// The new field.
     pub field: String,
-    /// What is wrong.
+    /// The cause.
     pub message: String,
 }
 
 impl RowMap {
-    /// Compiles the templates of some fields. With `keeps_others` the old row's other fields stay.
+    /// Compiles the templates of the fields, given as name and template. With `keeps_others` the new row
+    /// also has the other fields of the old row.
     ///
     /// ```
     /// use pref_data::{RowMap, read_rows};
@@ -92,7 +95,8 @@ impl RowMap {
     /// The new row.
     ///
     /// # Errors
-    /// [`MapError`] names the row, and the field whose template asks for what the row has not.
+    /// [`MapError`] names the row and the field whose template fails, for example because it uses a field
+    /// that the row does not have.
     pub fn apply(&self, row: &SourceRow) -> Result<Map<String, Value>, MapError> {
         let mut new = match self.keeps_others {
             true => row.object.clone(),
@@ -101,7 +105,7 @@ impl RowMap {
         let old = minijinja::Value::from(Serde(&row.object));
         let context = context! { row => &old, ..old.clone() };
         for field in &self.fields {
-            let value = match caught(|| self.fill(field, &context)) {
+            let value = match catch_panic(|| self.render(field, &context)) {
                 Ok(Ok(value)) => Ok(value),
                 Ok(Err(error)) => {
                     let fields: Vec<&str> = row.object.keys().map(String::as_str).collect();
@@ -119,7 +123,7 @@ impl RowMap {
         Ok(new)
     }
 
-    fn fill(&self, field: &Field, context: &minijinja::Value) -> Result<Value, Error> {
+    fn render(&self, field: &Field, context: &minijinja::Value) -> Result<Value, Error> {
         let text = self
             .environment
             .get_template(&field.name)?
@@ -131,6 +135,7 @@ impl RowMap {
     }
 }
 
+/// The name of our filter that writes a value as JSON.
 const AS_JSON: &str = "pref_as_json";
 
 fn as_json(value: minijinja::Value) -> Result<String, Error> {
@@ -144,6 +149,7 @@ fn not_json(error: serde_json::Error) -> Error {
     Error::new(ErrorKind::BadSerialization, error.to_string())
 }
 
+/// The expression of a template that is a single `{{ expression }}`.
 fn only_expression(template: &str) -> Option<&str> {
     let inside = template.strip_prefix("{{")?.strip_suffix("}}")?;
     let is_one = !["{{", "}}", "{%", "{#"]

@@ -1,5 +1,5 @@
-//! The order in which pairs are seen. In: how many, and a seed. Out: indices, the same for a seed
-//! on every machine; the position can be saved and restored.
+//! The order in which training goes through the pairs. In: the number of pairs and a seed. Out:
+//! indices. A seed gives the same order on every machine, and the position can be saved and restored.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,17 +9,17 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-/// In which order an epoch goes through the pairs.
+/// The order of the pairs within an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
-    /// As they stand in the file.
+    /// The order of the file.
     Sequential,
-    /// Shuffled, anew for each epoch.
+    /// A random order, a different one in each epoch.
     Shuffled,
 }
 
-/// Goes through pairs epoch by epoch.
+/// Goes through the pairs, epoch after epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sampler {
     n_pairs: usize,
@@ -27,7 +27,7 @@ pub struct Sampler {
     seed: u64,
     epoch: usize,
     position: usize,
-    /// The order of this epoch; made when first needed.
+    /// The order of the current epoch. Empty until it is first needed.
     #[serde(skip)]
     shuffled: Vec<usize>,
 }
@@ -45,13 +45,12 @@ impl Sampler {
         }
     }
 
-    /// Rows that it goes through.
+    /// The number of pairs of an epoch.
     pub fn n_pairs(&self) -> usize {
         self.n_pairs
     }
 
-    /// The next indices: `n` of them, or fewer where the epoch ends. The call after those begins
-    /// the next epoch.
+    /// The next `n` indices, or fewer at the end of an epoch. The call after that begins the next epoch.
     ///
     /// ```
     /// use pref_data::{Order, Sampler};
@@ -84,21 +83,24 @@ impl Sampler {
         }
     }
 
-    /// The epoch of the last indices given, from 0.
+    /// The epoch of the indices that were returned last, from 0.
     pub fn epoch(&self) -> usize {
         self.epoch
     }
 
-    /// How many indices of this epoch were given.
+    /// How many indices of this epoch were returned.
     pub fn position(&self) -> usize {
         self.position
     }
 }
 
-/// Holds out a fraction of the rows for evaluation, the same for a seed: which rows are held out.
-/// Rows of one prompt stay together, so that no prompt is both trained on and evaluated; `prompts` has
-/// each row's. As many rows are held out as the fraction says, or fewer where the prompts have several
-/// rows; at least those of one prompt, if there are two prompts.
+/// Chooses rows for evaluation: for each row, whether it is held out.
+///
+/// `prompts` holds the prompt of each row, `[rows]`. Rows with the same prompt are held out together,
+/// so that no prompt is both trained on and evaluated. `fraction`, times the number of rows and
+/// rounded, is the most rows that are held out; if prompts have several rows, it may be fewer. If no
+/// prompt has so few rows, the rows of the smallest prompt are held out. With fewer than two prompts
+/// nothing is held out. A seed gives the same choice on every machine.
 ///
 /// ```
 /// use pref_data::hold_out;
@@ -125,7 +127,7 @@ pub fn hold_out<K: Eq + Hash>(prompts: &[K], fraction: f64, seed: u64) -> Vec<bo
     let wanted = ((n as f64 * fraction).round() as usize).clamp(1, n - 1);
     let mut order: Vec<usize> = (0..n_groups).collect();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    // a stream that no epoch has
+    // no epoch uses this stream
     rng.set_stream(u64::MAX);
     order.shuffle(&mut rng);
     let mut is_held = vec![false; n_groups];

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
+mod common;
+
+use common::{plain, tokenizer};
 use pref_data::{
-    BatchLayout, DiffOptions, Longest, Order, Sampler, TokenPair, TokenizeOptions, Tokenizer,
-    arithmetic_pairs, hold_out, token_diffs, tokenize, write_fresh_tokenizer,
+    BatchLayout, DiffOptions, Longest, Order, Pair, Sampler, TokenPair, TokenizeOptions, hold_out,
+    token_diffs, tokenize,
 };
 use proptest::prelude::*;
 
@@ -125,40 +128,9 @@ proptest! {
 }
 
 #[test]
-fn a_fresh_tokenizer_is_the_same_twice_and_gives_texts_back() {
-    let pairs = arithmetic_pairs(200, 5);
-    let texts: Vec<String> = pairs
-        .iter()
-        .map(|pair| serde_json::to_string(pair).unwrap())
-        .collect();
-    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    for folder in &folders {
-        write_fresh_tokenizer(folder.path(), &texts, 384).unwrap();
-    }
-    let bytes = |i: usize| std::fs::read(folders[i].path().join("tokenizer.json")).unwrap();
-    assert_eq!(bytes(0), bytes(1));
-
-    let tokenizer = pref_data::Tokenizer::from_folder(folders[0].path()).unwrap();
-    assert_eq!(tokenizer.pad_id(), Some(pref_data::FRESH_PAD_ID));
-    assert_eq!(tokenizer.eos_id(), Some(pref_data::FRESH_EOS_ID));
-    assert!(tokenizer.vocab_size() <= 384);
-    for text in texts
-        .iter()
-        .map(String::as_str)
-        .chain(["naïve 東京 \u{1f600}\n\t 42"])
-    {
-        let ids = tokenizer.encode(text).unwrap();
-        assert_eq!(tokenizer.decode(&ids, false).unwrap(), text);
-    }
-}
-
-#[test]
 fn the_number_of_threads_changes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let pairs = arithmetic_pairs(300, 3);
-    let texts: Vec<String> = pairs.iter().map(|pair| format!("{pair:?}")).collect();
-    write_fresh_tokenizer(folder.path(), &texts, 300).unwrap();
-    let tokenizer = Tokenizer::from_folder(folder.path()).unwrap();
+    let pairs: Vec<Pair> = (0..300).map(pair_of_number).collect();
+    let tokenizer = tokenizer("llama");
     let batches = |n_threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads);
         pool.build().unwrap().install(|| {
@@ -185,6 +157,19 @@ fn the_number_of_threads_changes_nothing() {
         })
     };
     assert_eq!(batches(1), batches(3));
+}
+
+/// A pair whose texts have different lengths.
+fn pair_of_number(n: usize) -> Pair {
+    let steps: String = (0..n % 7)
+        .map(|k| format!(" {n} + {k} = {}\n", n + k))
+        .collect();
+    let prompt = format!("Question: what is {n} times {}?\nAnswer:", n % 13);
+    plain(
+        &prompt,
+        &format!("{steps}A: {}", n * (n % 13)),
+        &format!(" {}", n + 1),
+    )
 }
 
 /// Orders from ChaCha8, its seeding and the shuffle written down again in Python from their

@@ -8,6 +8,5 @@ pub(crate) mod lint;
 pub(crate) mod logprobs;
 pub(crate) mod loss;
 pub(crate) mod objectives;
-pub(crate) mod recipe;
 pub(crate) mod segment;
 pub(crate) mod train;

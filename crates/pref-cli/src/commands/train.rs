@@ -8,14 +8,14 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use pref_train::TrainBackend;
-use pref_train::{Outcome, PairMeans, Plan, Settings, Tracker};
-use serde_json::json;
+use pref_train::{Outcome, Plan, Settings, Tracker};
 
-use super::recipe;
 use crate::device::{DeviceArgs, Task};
 use crate::model::model_folder;
+use crate::outcome::report;
 use crate::progress::Progress;
-use crate::signals::{self, INTERRUPTED};
+use crate::recipe::Recipe;
+use crate::signals;
 
 /// Train a model on preference pairs; without arguments, run the embedded recipe
 ///
@@ -60,7 +60,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> Result<ExitCode> {
     let stop = signals::stop_flag()?;
     if args.is_recipe() {
-        return args.device.device.run(recipe::Recipe {
+        return args.device.device.run(Recipe {
             folder: args.output.clone(),
             resume: args.resume,
             json: args.json,
@@ -146,81 +146,4 @@ impl Task for Training<'_> {
         } = self;
         Ok(pref_train::train::<B>(plan, resume, device, tracker, stop)?)
     }
-}
-
-/// Says how a run ended, on stdout.
-pub(crate) fn report(outcome: &Outcome, json: bool) -> Result<ExitCode> {
-    let mut out = std::io::stdout().lock();
-    match outcome {
-        Outcome::Finished {
-            model,
-            steps,
-            before,
-            after,
-        } => {
-            if json {
-                let line = json!({
-                    "model": model, "steps": steps, "before": before, "after": after,
-                });
-                writeln!(out, "{line}")?;
-            } else {
-                if let (Some(before), Some(after)) = (before, after) {
-                    write_table(&mut out, before, after)?;
-                }
-                writeln!(out, "{steps} steps, model in {}", model.display())?;
-            }
-            Ok(ExitCode::SUCCESS)
-        }
-        Outcome::Interrupted { step, checkpoint } => {
-            if json {
-                let line = json!({"interrupted": true, "step": step, "checkpoint": checkpoint});
-                writeln!(out, "{line}")?;
-            } else {
-                writeln!(
-                    out,
-                    "stopped after step {step}, kept in {}; continue with --resume",
-                    checkpoint.display()
-                )?;
-            }
-            Ok(ExitCode::from(INTERRUPTED))
-        }
-        Outcome::Unstarted { scored, of } => {
-            if json {
-                let line = json!({"interrupted": true, "scored": scored, "pairs": of});
-                writeln!(out, "{line}")?;
-            } else {
-                writeln!(
-                    out,
-                    "stopped before the first step, {scored} of {of} pairs scored by the reference; the same command goes on"
-                )?;
-            }
-            Ok(ExitCode::from(INTERRUPTED))
-        }
-    }
-}
-
-fn write_table(out: &mut impl Write, before: &PairMeans, after: &PairMeans) -> Result<()> {
-    writeln!(
-        out,
-        "{:<22} {:>10} {:>10}",
-        "held-out pairs", "before", "after"
-    )?;
-    for (name, before, after) in [
-        ("loss", before.loss, after.loss),
-        ("reward accuracy", before.accuracies, after.accuracies),
-        ("reward margin", before.margins, after.margins),
-        (
-            "log-prob of chosen",
-            before.chosen_logps,
-            after.chosen_logps,
-        ),
-        (
-            "log-prob of rejected",
-            before.rejected_logps,
-            after.rejected_logps,
-        ),
-    ] {
-        writeln!(out, "{name:<22} {before:>10.4} {after:>10.4}")?;
-    }
-    Ok(())
 }

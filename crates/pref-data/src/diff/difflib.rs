@@ -1,10 +1,13 @@
-//! The matching blocks of Python's `difflib.SequenceMatcher(None, a, b)`, `autojunk` included:
-//! the longest common run, the earliest of equals, then the same to its left and to its right.
+//! The matching blocks of Python's `difflib.SequenceMatcher(None, a, b)` with `autojunk`. In: two
+//! lists of ids. Out: the pairs of positions that match.
+//!
+//! The algorithm takes the longest common run, the earliest one if several are as long, and repeats
+//! this to the left and to the right of the run.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// Sequences of at least this length have popular tokens.
+/// From this length of `b` on, frequent tokens are treated as popular.
 const AUTOJUNK_LENGTH: usize = 200;
 
 /// Calls `keep(i, j)` for each pair of tokens of a matching block.
@@ -14,7 +17,7 @@ pub(super) fn matches(a: &[u32], b: &[u32], keep: &mut impl FnMut(usize, usize))
         places.entry(token).or_default().push(j);
     }
     if b.len() >= AUTOJUNK_LENGTH {
-        // what makes up more than a hundredth of `b` starts no match
+        // a popular token makes up more than a hundredth of `b`; no match begins at one
         let popular = b.len() / 100 + 1;
         places.retain(|_, places| places.len() <= popular);
     }
@@ -43,13 +46,14 @@ struct Matcher<'a> {
     a: &'a [u32],
     b: &'a [u32],
     places: HashMap<u32, Vec<usize>>,
-    /// Length of the run that ends before column `j`, at `j`: of the previous row, and of this.
+    /// At index `j`: the length of the common run that ends before column `j`, in the previous row.
     lengths: Vec<usize>,
+    /// The same in the current row.
     next_lengths: Vec<usize>,
 }
 
 impl Matcher<'_> {
-    /// Start in `a`, start in `b`, and length of the longest run in both ranges.
+    /// The longest common run of two ranges: its start in `a`, its start in `b`, its length.
     fn longest(&mut self, in_a: Range<usize>, in_b: Range<usize>) -> (usize, usize, usize) {
         let (mut best_i, mut best_j, mut best) = (in_a.start, in_b.start, 0);
         let mut touched: Vec<usize> = Vec::new();
@@ -74,7 +78,7 @@ impl Matcher<'_> {
         for &j in &touched {
             self.lengths[j] = 0;
         }
-        // popular tokens start no match, but belong to one that they adjoin
+        // no match begins at a popular token, but popular tokens next to a match are part of it
         while best_i > in_a.start && best_j > in_b.start && self.a[best_i - 1] == self.b[best_j - 1]
         {
             (best_i, best_j, best) = (best_i - 1, best_j - 1, best + 1);

@@ -1,23 +1,27 @@
-//! Levenshtein alignment of ids: exact, in time proportional to length times distance, and in
-//! memory proportional to the length where answers are long.
+//! Levenshtein alignment. In: two lists of ids. Out: the pairs of positions that an optimal alignment
+//! keeps.
 //!
-//! A path that costs `t` never leaves the diagonals that lie within `t` edits of both corners
-//! (Ukkonen 1985), so the table is a band whose width is doubled until the distance fits. Where the
-//! band's directions would take much memory, the problem is halved first (Hirschberg 1975).
+//! The time is proportional to length times distance. For long answers the memory is proportional to
+//! the length. A path of cost `t` stays on the diagonals within `t` edits of both corners (Ukkonen
+//! 1985), so only a band of the table is computed, and the width of the band is doubled until the
+//! distance fits into it. If the directions of the band would take too much memory, the problem is
+//! divided into two halves first (Hirschberg 1975).
 
-/// Cells whose directions are held at once: 8 MiB, the whole table of two answers of 2,896 tokens.
+/// The most cells whose directions are in memory at once, one byte each: 8 MiB, enough for the whole
+/// table of two answers of 2,896 tokens.
 const CELLS: usize = 8 << 20;
 
-/// Larger than any distance, small enough to be added to.
+/// Larger than any distance, and small enough that adding to it does not overflow.
 const FAR: u32 = u32::MAX / 2;
 
-/// Calls `keep(i, j)` for each pair of equal tokens that an optimal alignment keeps, ascending
-/// within each half of the problem.
+/// Calls `keep(i, j)` for each pair of equal tokens that an optimal alignment keeps. The order of the
+/// calls is not specified.
 pub(super) fn matches(a: &[u32], b: &[u32], keep: &mut impl FnMut(usize, usize)) {
     align(a, b, None, CELLS, &mut |i, j| keep(i, j));
 }
 
-/// `at_most`: a bound of the distance, if one is known.
+/// As [`matches`]. `at_most` is an upper bound of the distance, if one is known; `cells` is the most
+/// cells whose directions may be in memory.
 fn align(
     a: &[u32],
     b: &[u32],
@@ -54,7 +58,7 @@ fn align(
     align(&a[half_a..], &b[half_b..], Some(ends[1]), cells, &mut keep);
 }
 
-/// The diagonals `j − i` that a path of bounded cost can touch.
+/// The diagonals `j − i` that a path of bounded cost can visit, from `low` to `high`.
 #[derive(Clone, Copy, Debug)]
 struct Band {
     low: isize,
@@ -62,7 +66,7 @@ struct Band {
 }
 
 impl Band {
-    /// `|k| + |Δ − k| ≤ bound` for the diagonal `Δ` of the far corner.
+    /// The diagonals `k` with `|k| + |Δ − k| ≤ bound`, where `Δ` is the diagonal of the last corner.
     fn new(n: usize, m: usize, bound: usize) -> Self {
         let corner = m as isize - n as isize;
         let slack = (bound as isize - corner.abs()).max(0) / 2;
@@ -76,8 +80,8 @@ impl Band {
         (self.high - self.low + 1) as usize
     }
 
-    /// Row 0 of the table: the cost of inserting `j` tokens, by diagonal. One more entry, never
-    /// reached, stands behind the last.
+    /// Row 0 of the table, by diagonal: the cost of inserting `j` tokens. One unreachable entry is
+    /// added after the last.
     fn first_row(self, m: usize) -> Vec<u32> {
         let cost = |c: usize| {
             let j = self.low + c as isize;
@@ -91,8 +95,9 @@ impl Band {
     }
 }
 
-/// From row `i` of the table to row `i + 1`, in place, by diagonal. `direction(c, d)` is told how
-/// each cell is reached best: 0 along the diagonal, 1 by dropping `a[i]`, 2 by inserting `b[j]`.
+/// Computes row `i + 1` of the table from row `i`, in place, by diagonal. Calls `direction(c, d)` for
+/// each cell `c`: `d` is 0 if the cell is reached best along the diagonal, 1 by deleting `a[i]`, 2 by
+/// inserting `b[j]`.
 #[inline]
 fn next_row(
     row: &mut [u32],
@@ -110,7 +115,7 @@ fn next_row(
         .min((b.len() as isize + 1 - first).max(0) as usize);
     let mut left = FAR;
     if first <= 0 && start < end {
-        // column 0: everything so far is dropped
+        // column 0: all tokens of `a` so far are deleted
         row[start] = i as u32 + 1;
         direction(start, 1);
         left = row[start];
@@ -135,13 +140,14 @@ fn next_row(
         row[c] = best;
         left = best;
     }
-    // columns beyond the last are no cells
+    // there are no columns after the last
     for cell in &mut row[end.min(band.width())..] {
         *cell = FAR;
     }
 }
 
-/// A bound of the distance that is at most twice the distance, or the distance itself.
+/// An upper bound of the distance: the distance itself if the band found it, otherwise the length of
+/// the longer list.
 fn distance_bound(a: &[u32], b: &[u32]) -> usize {
     let longest = a.len().max(b.len());
     let mut bound = a.len().abs_diff(b.len()).max(longest / 16).max(8);
@@ -161,7 +167,7 @@ fn distance_bound(a: &[u32], b: &[u32]) -> usize {
     longest
 }
 
-/// Fills the band and walks back from the far corner.
+/// Fills the band, then follows the directions back from the last corner.
 fn trace(a: &[u32], b: &[u32], band: Band, keep: &mut impl FnMut(usize, usize)) {
     let width = band.width();
     let mut directions = vec![0_u8; a.len() * width];
@@ -187,7 +193,7 @@ fn trace(a: &[u32], b: &[u32], band: Band, keep: &mut impl FnMut(usize, usize)) 
     }
 }
 
-/// Where an optimal path crosses the middle row, and what its halves cost.
+/// Where an optimal path crosses the middle row: the row, the column, and the cost of each half.
 fn split(a: &[u32], b: &[u32], band: Band) -> (usize, usize, [usize; 2]) {
     let middle = a.len() / 2;
     let mut above = band.first_row(b.len());
@@ -196,7 +202,7 @@ fn split(a: &[u32], b: &[u32], band: Band) -> (usize, usize, [usize; 2]) {
     }
     let mirrored_a: Vec<u32> = a[middle..].iter().rev().copied().collect();
     let mirrored_b: Vec<u32> = b.iter().rev().copied().collect();
-    // seen from the far corner, diagonal k is Δ − k
+    // seen from the last corner, diagonal k is Δ − k
     let corner = b.len() as isize - a.len() as isize;
     let mirrored = Band {
         low: corner - band.high,
@@ -230,7 +236,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(300))]
 
-        /// Halved or not, an alignment keeps as many tokens as its distance allows.
+        /// Dividing the problem does not change the distance.
         #[test]
         fn halving_keeps_the_distance(
             a in prop::collection::vec(0u32..4, 0..40),

@@ -1,34 +1,33 @@
-//! The bytes of a file, a pipe or stdin. In: a path. Out: the bytes, decompressed if they say that
-//! they are compressed, with the first of them to look at.
+//! The bytes of a file, a pipe or stdin. In: a path. Out: a reader of the bytes, decompressed if they
+//! are compressed, and a copy of the first bytes, which tell the format.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use super::error::ReadError;
-use super::source::file_error;
 
-/// How many bytes there are to look at.
+/// How many of the first bytes are copied.
 const HEAD: u64 = 4096;
 
 /// The path that means standard input.
 pub(super) const STDIN: &str = "-";
 
-/// What is read.
+/// The bytes of a file.
 pub(super) struct Bytes {
-    /// The first bytes, which the reader gives as well.
+    /// A copy of the first bytes.
     pub(super) head: Vec<u8>,
-    /// All of them.
+    /// All bytes, including the first ones.
     pub(super) reader: Box<dyn BufRead>,
 }
 
-/// Opens a file or a pipe; `-` is stdin.
+/// Opens a file or a pipe, or stdin for `-`.
 pub(super) fn open(path: &Path) -> Result<Bytes, ReadError> {
     let reader: Box<dyn Read> = match path == Path::new(STDIN) {
         true => Box::new(io::stdin()),
         false => source(path)?,
     };
-    let failed = |e| file_error(path, e);
+    let failed = |e| ReadError::file(path, e);
     let Bytes { head, reader } = with_head(reader).map_err(failed)?;
     let decoder: Box<dyn Read> = if head.starts_with(&[0x1f, 0x8b]) {
         Box::new(flate2::bufread::MultiGzDecoder::new(reader))
@@ -40,13 +39,14 @@ pub(super) fn open(path: &Path) -> Result<Bytes, ReadError> {
     with_head(decoder).map_err(failed)
 }
 
-/// The same as a file that can be read from any place: itself, or a copy without a name.
+/// The same bytes as a file in which a reader can seek: the file itself if it is not compressed,
+/// otherwise a temporary copy without a name.
 pub(super) fn seekable(path: &Path, mut bytes: Bytes) -> Result<File, ReadError> {
-    let failed = |e| file_error(path, e);
+    let failed = |e| ReadError::file(path, e);
     if path.is_file() {
         let mut file = File::open(path).map_err(failed)?;
         let mut start = vec![0; bytes.head.len()];
-        // not so where it is compressed
+        // the bytes differ if the file is compressed
         if file.read_exact(&mut start).is_ok() && start == bytes.head {
             file.rewind().map_err(failed)?;
             return Ok(file);
@@ -68,7 +68,7 @@ fn with_head(mut reader: Box<dyn Read>) -> io::Result<Bytes> {
 
 #[cfg(not(unix))]
 fn source(path: &Path) -> Result<Box<dyn Read>, ReadError> {
-    let file = File::open(path).map_err(|e| file_error(path, e))?;
+    let file = File::open(path).map_err(|e| ReadError::file(path, e))?;
     Ok(Box::new(file))
 }
 
@@ -76,26 +76,26 @@ fn source(path: &Path) -> Result<Box<dyn Read>, ReadError> {
 fn source(path: &Path) -> Result<Box<dyn Read>, ReadError> {
     use std::os::unix::fs::FileTypeExt;
 
-    let failed = |e| file_error(path, e);
-    let about = std::fs::metadata(path).map_err(failed)?;
-    if !about.file_type().is_fifo() {
+    let failed = |e| ReadError::file(path, e);
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if !metadata.file_type().is_fifo() {
         return Ok(Box::new(File::open(path).map_err(failed)?));
     }
     match pipe(path).map_err(failed)? {
         Some(pipe) => Ok(pipe),
         None => Err(ReadError::NoWriter {
             path: path.to_owned(),
-            seconds: PATIENCE.as_secs(),
+            seconds: WRITER_TIMEOUT.as_secs(),
         }),
     }
 }
 
-/// How long a pipe may be without a program that writes into it.
+/// How long to wait until a program opens a pipe for writing.
 #[cfg(unix)]
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
+const WRITER_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3);
 
-/// Opens a named pipe; none if nobody has opened it to write into it. To open it as a file would wait
-/// for such a program for ever.
+/// Opens a named pipe. None if no program has opened it for writing in time. Opening it like a file would
+/// wait for such a program without a limit.
 #[cfg(unix)]
 fn pipe(path: &Path) -> io::Result<Option<Box<dyn Read>>> {
     use std::os::unix::fs::OpenOptionsExt;
@@ -111,16 +111,16 @@ fn pipe(path: &Path) -> io::Result<Option<Box<dyn Read>>> {
     let mut first = Vec::new();
     let begun = Instant::now();
     let pause = Timespec::try_from(Duration::from_millis(50)).map_err(io::Error::other)?;
-    // readable, or closed by a program that has written into it
+    // poll returns 1 if there are bytes, or if a program has written and closed the pipe
     while poll(&mut [PollFd::new(&pipe, PollFlags::IN)], Some(&pause))? == 0 {
-        if begun.elapsed() < PATIENCE {
+        if begun.elapsed() < WRITER_TIMEOUT {
             continue;
         }
         let mut byte = [0];
         match pipe.read(&mut byte) {
             Ok(0) => return Ok(None),
             Ok(_) => first.extend(byte),
-            // a program that has not written yet
+            // a program has opened the pipe, and has not written yet
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }

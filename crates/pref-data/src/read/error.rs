@@ -1,194 +1,193 @@
-//! What can be wrong with a file of rows, by file and line.
+//! What can be wrong with a file or a row. In: the cause. Out: a message with file, line and the way
+//! out.
 
-use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use super::shape::Shape;
-use crate::caught::caught;
-use crate::pair::Place;
+use crate::text::Place;
 
-/// A file of rows that cannot be read, or a row that is not what it should be.
+/// A file cannot be read, or a row is not a pair or an answer.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The file system refused.
+    /// The file system reports an error.
     #[error("{}: {source}", path.display())]
     File {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// A pattern that matches nothing, or a folder without data.
+    /// A pattern matches nothing, or a folder has no data files.
     #[error("{}: no data file; {why}", path.display())]
     NoFile {
-        /// What was asked for.
+        /// The path that the user gave.
         path: PathBuf,
-        /// What was looked for.
+        /// What was looked for, in words.
         why: String,
     },
-    /// Files of several splits of a data set.
+    /// A folder holds files of several splits of a data set.
     #[error(
-        "{}: files of several splits: {}; choose one by its path or its pattern", path.display(), paths(found)
+        "{}: the files belong to several splits: {}; choose one by its path or its pattern", path.display(), paths(found)
     )]
     Splits {
         /// The folder.
         path: PathBuf,
-        /// A path or a pattern for each.
+        /// A path or a pattern for each split.
         found: Vec<PathBuf>,
     },
-    /// A pipe that nobody writes into.
-    #[error("{}: a pipe that no program has opened to write into it for {seconds} seconds; start that program before", path.display())]
+    /// No program writes into a pipe.
+    #[error("{}: no program has opened this pipe for writing within {seconds} seconds; start that program first", path.display())]
     NoWriter {
         /// The pipe.
         path: PathBuf,
-        /// How long was waited.
+        /// How many seconds the reader waited.
         seconds: u64,
     },
-    /// The hub.
+    /// The hub reports an error.
     #[cfg(feature = "hub")]
     #[error(transparent)]
     Hub(#[from] crate::hub::HubError),
-    /// A data set of the hub, and this build cannot reach it.
+    /// A data set of the hub is asked for, and this build cannot reach the hub.
     #[error(
-        "hub:{0}: this build of pref reads no data sets of the hub; build it with the feature `hub`, or download the files and give their path"
+        "hub:{0}: this build of pref cannot read data sets of the hub; build it with the feature `hub`, or download the files and give their path"
     )]
     NoHub(String),
-    /// A line is not text.
+    /// A line is not valid UTF-8.
     #[error("{}:{line}: not valid UTF-8 at byte {byte} of the line; save the file as UTF-8", path.display())]
     Utf8 {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// From 1.
+        /// The line or the row, from 1.
         line: usize,
-        /// From 0, within the line.
+        /// The first invalid byte of the line, from 0.
         byte: usize,
     },
-    /// A line too long to be a row.
-    #[error("{}:{line}: the line is longer than {limit} bytes; is this JSON Lines, one object a line?", path.display())]
+    /// A line is too long to be a row.
+    #[error("{}:{line}: the line is longer than {limit} bytes; is the file JSON Lines, with one object a line?", path.display())]
     LongLine {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// From 1.
+        /// The line or the row, from 1.
         line: usize,
-        /// The limit.
+        /// The limit in bytes.
         limit: u64,
     },
-    /// A line is not JSON.
+    /// A line is not valid JSON.
     #[error("{}:{line}:{column}: not valid JSON: {message}", path.display())]
     Json {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// From 1.
+        /// The line or the row, from 1.
         line: usize,
-        /// From 1.
+        /// The column, from 1.
         column: usize,
-        /// What the parser says.
+        /// The parser's message.
         message: String,
     },
     /// A file of another format is damaged.
     #[error("{}:{line}: not valid {format}: {message}", path.display())]
     Format {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// From 1.
+        /// The line or the row, from 1.
         line: usize,
         /// `CSV`, `Parquet`, `Arrow`, or `JSON` for a list.
         format: &'static str,
-        /// What the parser says.
+        /// The parser's message.
         message: String,
     },
-    /// A line is JSON but no object.
+    /// A line is JSON, but not an object.
     #[error("{}:{line}: expected an object with `prompt`, `chosen`, `rejected`, found {found}", path.display())]
     NotAnObject {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// From 1.
+        /// The line or the row, from 1.
         line: usize,
-        /// What kind of value it is.
+        /// The kind of value that was found.
         found: &'static str,
     },
-    /// A field is absent.
+    /// A field is missing.
     #[error("{}:{line}: field `{field}` is missing; found {found}{suggestion}", path.display())]
     MissingField {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// From 1.
+        /// The line or the row, from 1.
         line: usize,
         /// The field.
         field: &'static str,
-        /// The fields that are there.
+        /// The fields of the row.
         found: String,
-        /// `; did you mean …?` or nothing.
+        /// The way out, after `; `.
         suggestion: String,
     },
-    /// A field is there and holds null.
+    /// The value of a field is null.
     #[error("{}:{line}: field `{field}` is null; fill it or remove the row", path.display())]
     Null {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// From 1.
+        /// The line or the row, from 1.
         line: usize,
         /// The field.
         field: &'static str,
     },
-    /// Rows of several shapes.
+    /// The rows have several shapes.
     #[error(
-        "rows of more than one shape: {}; say which one is meant with `shape` (--shape, data.shape), rows of another shape are errors then",
+        "the rows have more than one shape: {}; choose one with `shape` (--shape, data.shape), and rows of other shapes become errors",
         firsts(found)
     )]
     Shapes {
-        /// Each shape with the first row that has it.
+        /// Each shape, and the first row of that shape.
         found: Vec<(Shape, Place)>,
     },
-    /// A row of another shape than the rows before it.
-    #[error("{}:{line}: a row of {}, and the rows before it are {}; remove the row, or say which shape is meant with `shape` (--shape, data.shape)", path.display(), found.name(), expected.name())]
+    /// A row has another shape than the rows before it.
+    #[error("{}:{line}: the shape of the row is `{}`, and that of the rows before it `{}`; remove the row, or choose a shape with `shape` (--shape, data.shape)", path.display(), found.name(), expected.name())]
     OtherShape {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// From 1.
+        /// The line or the row, from 1.
         line: usize,
-        /// The row's shape.
+        /// The shape of the row.
         found: Shape,
-        /// The file's shape.
+        /// The shape of the rows before it.
         expected: Shape,
     },
-    /// A cell of a table begins as a conversation and cannot be read as one.
-    #[error("{}:{line}: the cell of `{field}` begins as a conversation, and is neither JSON nor a list as Python prints it: {message}; write it as JSON", path.display())]
+    /// A cell of a table begins like a conversation, but cannot be read as one.
+    #[error("{}:{line}: the cell of `{field}` begins like a conversation, but it is neither JSON nor a list as Python prints it: {message}; write it as JSON", path.display())]
     Cell {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// From 1.
+        /// The line or the row, from 1.
         line: usize,
         /// The field.
         field: &'static str,
-        /// What is wrong with it.
+        /// The parser's message.
         message: String,
     },
-    /// A field is of the wrong type.
+    /// The value of a field has the wrong type.
     #[error("{}:{line}: field `{field}` must be {expected}, found {found}", path.display())]
     WrongType {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// From 1.
+        /// The line or the row, from 1.
         line: usize,
-        /// The field, with the index within it.
+        /// The field, and the index within it.
         field: String,
-        /// What it takes.
+        /// What the field accepts.
         expected: &'static str,
-        /// What kind of value it is.
+        /// The kind of value that was found.
         found: &'static str,
     },
-    /// A field holds nothing.
+    /// The value of a field is empty.
     #[error("{}:{line}: `{field}` is empty; fill it or remove the row", path.display())]
     Empty {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// From 1.
+        /// The line or the row, from 1.
         line: usize,
         /// The field.
         field: &'static str,
@@ -196,49 +195,57 @@ pub enum ReadError {
     /// Both answers are the same.
     #[error("{}:{line}: chosen and rejected are identical, so the pair expresses no preference; remove the row", path.display())]
     NoPreference {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// From 1.
+        /// The line or the row, from 1.
         line: usize,
     },
-    /// Rated answers that are all rated alike.
+    /// All answers to a prompt have the same rating.
     #[error("{}:{line}: all ratings of this prompt are {rating}, so no answer is preferred; remove the row", path.display())]
     Tied {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// From 1.
+        /// The line or the row, from 1.
         line: usize,
         /// The rating.
         rating: f64,
     },
-    /// A row of one answer where pairs are read.
-    #[error("{}:{line}: the row is one answer (`completion`, `label`), and pairs are read here; train on it with objective.method = \"kto\", or give rows of `prompt`, `chosen`, `rejected`", path.display())]
+    /// A row is a single answer, and pairs are read.
+    #[error("{}:{line}: the row is a single answer (`completion`, `label`), and pairs are needed here; train on it with objective.method = \"kto\", or give rows of `prompt`, `chosen`, `rejected`", path.display())]
     Unpaired {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// From 1.
+        /// The line or the row, from 1.
         line: usize,
     },
-    /// There is no row.
+    /// There are no rows.
     #[error("{}: no rows; expected one JSON object a line", path.display())]
     NoPairs {
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
-    /// A column is mapped onto a field nobody knows, or from one that no row has.
-    #[error("column `{from}` cannot stand for `{to}`; the fields are {known}")]
+    /// A column is mapped to a field that does not exist.
+    #[error("column `{from}` is mapped to `{to}`, which is not a field; the fields are {known}")]
     Column {
-        /// The file's name for it.
+        /// The name of the column in the file.
         from: String,
         /// The field.
         to: String,
-        /// Every field.
+        /// All fields.
         known: String,
     },
 }
 
 impl ReadError {
-    /// The row that is to blame, if it is one row, so that the rest can be read without it.
+    pub(super) fn file(path: &Path, source: io::Error) -> Self {
+        ReadError::File {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// The row that causes the error. The other rows can be read without it. None if the error concerns
+    /// the whole file.
     pub fn row(&self) -> Option<Place> {
         let (path, line) = match self {
             #[cfg(feature = "hub")]
@@ -273,7 +280,7 @@ impl ReadError {
     }
 }
 
-/// `pairs` as at `FILE:LINE`, and so on.
+/// A list of shapes: `pairs` as at `FILE:LINE`, ….
 fn firsts(found: &[(Shape, Place)]) -> String {
     let first = |(shape, place): &(Shape, Place)| format!("`{}` as at {place}", shape.name());
     found.iter().map(first).collect::<Vec<_>>().join(", ")
@@ -282,25 +289,4 @@ fn firsts(found: &[(Shape, Place)]) -> String {
 fn paths(found: &[PathBuf]) -> String {
     let shown = |path: &PathBuf| path.display().to_string();
     found.iter().map(shown).collect::<Vec<_>>().join(", ")
-}
-
-/// Runs a reader of a binary format, which may panic on files that are damaged.
-pub(super) fn damage_caught<T, E: Display>(
-    format: &'static str,
-    path: &Path,
-    line: usize,
-    read: impl FnOnce() -> Result<T, E>,
-) -> Result<T, ReadError> {
-    let failed = |message| ReadError::Format {
-        path: path.to_owned(),
-        line,
-        format,
-        message,
-    };
-    // nothing is read from the reader once it has failed
-    match caught(read) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(failed(error.to_string())),
-        Err(panic) => Err(failed(format!("the file is damaged ({panic})"))),
-    }
 }

@@ -1,5 +1,5 @@
-//! Which files a path means. In: a file, a folder, a pattern, a data set of the hub, or `-`. Out: the
-//! files to read, in order.
+//! The files that a path stands for. In: a file, a folder, a pattern, a data set of the hub, or `-`.
+//! Out: the files to read, in order.
 
 use std::fs;
 use std::io;
@@ -8,18 +8,18 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::error::ReadError;
-use super::source::{ENDINGS, file_error, format};
-use super::split::chosen_split;
+use super::format::{ENDINGS, Format};
+use crate::splits::files_of_one_split;
 
-/// Files beside the data that tell of it.
-const ABOUT: [&str; 4] = [
+/// JSON files that describe a data set and hold no rows.
+const DESCRIPTIONS: [&str; 4] = [
     "dataset_info.json",
     "dataset_infos.json",
     "dataset_dict.json",
     "state.json",
 ];
 
-/// The files that a path means.
+/// The files that a path stands for.
 pub(super) fn files(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
     let text = path.to_string_lossy();
     if let Some(dataset) = text.strip_prefix("hub:") {
@@ -42,7 +42,8 @@ pub(super) fn files(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
     let matches = glob::glob_with(&text, hidden).map_err(|e| no_file(e.to_string()))?;
     let mut files = Vec::new();
     for found in matches {
-        let found = found.map_err(|e| file_error(e.path(), io::Error::other(e.to_string())))?;
+        let found =
+            found.map_err(|e| ReadError::file(e.path(), io::Error::other(e.to_string())))?;
         files.push(found);
     }
     files.retain(|path| path.is_file());
@@ -53,10 +54,11 @@ pub(super) fn files(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
     }
 }
 
-/// Whether writing `output` would write over a file that the inputs mean.
+/// Whether `output` is one of the files that the inputs stand for, so that writing it would destroy an
+/// input.
 pub fn is_input(output: &Path, inputs: &[impl AsRef<Path>]) -> bool {
     let Ok(output) = output.canonicalize() else {
-        // nothing is there yet
+        // the file does not exist yet
         return false;
     };
     let is_same = |file: PathBuf| {
@@ -68,7 +70,7 @@ pub fn is_input(output: &Path, inputs: &[impl AsRef<Path>]) -> bool {
     local.flat_map(files).flatten().any(is_same)
 }
 
-/// Whether two names are those of one file.
+/// Whether two paths lead to the same file, by a hard link.
 #[cfg(unix)]
 fn is_linked(a: &Path, b: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -81,25 +83,33 @@ fn is_linked(_: &Path, _: &Path) -> bool {
     false
 }
 
+/// Whether the name of a file is that of a data file.
+fn is_data(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Format::of_name(path).is_some() && !DESCRIPTIONS.contains(&&*name)
+}
+
+/// The data files of a folder.
 fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, ReadError> {
-    if let Some(files) = saved(folder)? {
+    if let Some(files) = saved_to_disk(folder)? {
         return Ok(files);
     }
     let mut names = data_files(folder)?;
     let mut folder = folder.to_owned();
     let data = folder.join("data");
     if names.is_empty() && data.is_dir() {
-        // as on the hub
+        // a copy of a data set of the hub has its files there
         names = data_files(&data)?;
         folder = data;
     }
     if names.is_empty() {
+        let endings = ENDINGS.map(|(ending, _)| ending);
         return Err(ReadError::NoFile {
             path: folder,
-            why: format!("the folder has none of *.{}", ENDINGS.join(", *.")),
+            why: format!("the folder has none of *.{}", endings.join(", *.")),
         });
     }
-    match chosen_split(names, false) {
+    match files_of_one_split(names, false) {
         Ok(names) => Ok(names.iter().map(|name| folder.join(name)).collect()),
         Err(found) => Err(ReadError::Splits {
             found: found.iter().map(|name| folder.join(name)).collect(),
@@ -108,13 +118,13 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, ReadError> {
     }
 }
 
-/// The names of a folder's data files, in order.
+/// The names of a folder's data files, in alphabetical order.
 fn data_files(folder: &Path) -> Result<Vec<String>, ReadError> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(folder).map_err(|e| file_error(folder, e))? {
-        let path = entry.map_err(|e| file_error(folder, e))?.path();
+    for entry in fs::read_dir(folder).map_err(|e| ReadError::file(folder, e))? {
+        let path = entry.map_err(|e| ReadError::file(folder, e))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let is_data = format(&path).is_some() && !ABOUT.contains(&&*name);
+        let is_data = is_data(&path);
         if is_data && !name.starts_with('.') && path.is_file() {
             names.push(name.into_owned());
         }
@@ -123,16 +133,17 @@ fn data_files(folder: &Path) -> Result<Vec<String>, ReadError> {
     Ok(names)
 }
 
-/// The files of a folder that `save_to_disk` of the Python package `datasets` wrote, if it is one.
-fn saved(folder: &Path) -> Result<Option<Vec<PathBuf>>, ReadError> {
+/// The files of a folder that `save_to_disk` of the Python package `datasets` has written. None for any
+/// other folder.
+fn saved_to_disk(folder: &Path) -> Result<Option<Vec<PathBuf>>, ReadError> {
     let list = |file: &str, field: &str| -> Result<Option<Vec<Value>>, ReadError> {
         let path = folder.join(file);
         if !path.is_file() {
             return Ok(None);
         }
-        let text = fs::read(&path).map_err(|e| file_error(&path, e))?;
-        let about: Option<Value> = serde_json::from_slice(&text).ok();
-        let list = about.and_then(|about| about.get(field)?.as_array().cloned());
+        let text = fs::read(&path).map_err(|e| ReadError::file(&path, e))?;
+        let description: Option<Value> = serde_json::from_slice(&text).ok();
+        let list = description.and_then(|description| description.get(field)?.as_array().cloned());
         Ok(list)
     };
     if let Some(splits) = list("dataset_dict.json", "splits")? {
@@ -157,7 +168,7 @@ fn saved(folder: &Path) -> Result<Option<Vec<PathBuf>>, ReadError> {
     let names = files
         .iter()
         .filter_map(|file| file.get("filename")?.as_str());
-    // a name that leads out of the folder is nobody's data
+    // only the last part of a name counts, so that no file outside the folder is read
     let names = names.filter_map(|name| Path::new(name).file_name());
     let files: Vec<PathBuf> = names.map(|name| folder.join(name)).collect();
     Ok((!files.is_empty()).then_some(files))
@@ -165,10 +176,6 @@ fn saved(folder: &Path) -> Result<Option<Vec<PathBuf>>, ReadError> {
 
 #[cfg(feature = "hub")]
 fn from_hub(dataset: &str) -> Result<Vec<PathBuf>, ReadError> {
-    let is_data = |path: &Path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        format(path).is_some() && !ABOUT.contains(&&*name)
-    };
     let files = crate::hub::hub_files(dataset, is_data, &Default::default());
     Ok(files?)
 }

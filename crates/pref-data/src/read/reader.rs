@@ -1,52 +1,33 @@
-//! Rows to pairs. In: files, and how they are read. Out: pairs or single answers one at a time, or
-//! in chunks, of the one shape that the files have.
+//! Rows to pairs. In: files, and how they are read. Out: pairs or single answers, one at a time or in
+//! chunks, all from rows of the same shape.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
+use super::detect_shape::{shape_of_row, shape_of_rows};
 use super::error::ReadError;
-use super::row;
+use super::grouping::PromptGroup;
+use super::open::read_rows;
+use super::options::{ReadOptions, Summary};
+use super::record::{Record, examples_of_pair, n_bytes_of_value};
+use super::rows::{FIELDS, SourceRow, SourceRows, rename_columns};
 use super::shape::Shape;
-use super::source::{SourceRow, read_rows};
-use super::{ReadOptions, Summary};
-use crate::pair::{Example, Pair, Place};
+use crate::text::{Example, Pair, Place};
 
-/// Rows that are looked at to find out their shape.
+/// The number of rows that tell the shape.
 const SAMPLE_ROWS: usize = 1000;
 
-/// Bytes of these rows beyond which no more are looked at.
+/// If these rows have more bytes, fewer rows are looked at.
 const SAMPLE_BYTES: usize = 16 << 20;
 
-/// Rows handed on at a time: enough to share among threads.
+/// The most rows of a chunk: enough to share among threads.
 const CHUNK_ROWS: usize = 1024;
 
-/// Bytes of text handed on at a time, if one row has not more.
+/// The most bytes of text in a chunk, apart from its last row.
 const CHUNK_BYTES: usize = 4 << 20;
 
-/// What a row, or the rated rows of a prompt, is read as.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Record {
-    /// Two answers to a prompt.
-    Pair(Pair),
-    /// One answer, wanted or not.
-    Example(Example),
-}
-
-impl Record {
-    /// Where it is from.
-    pub fn place(&self) -> &Place {
-        match self {
-            Record::Pair(pair) => &pair.place,
-            Record::Example(example) => &example.place,
-        }
-    }
-}
-
-type Rows = Box<dyn Iterator<Item = Result<SourceRow, ReadError>>>;
-
-/// Reads files, row by row and once: a pipe will do. Memory does not grow with the files.
+/// Reads files row by row. Each file is read once, so it may be a pipe. Memory does not grow with the
+/// files.
 ///
 /// ```
 /// use pref_data::{Reader, ReadOptions, Record, Shape};
@@ -60,15 +41,16 @@ type Rows = Box<dyn Iterator<Item = Result<SourceRow, ReadError>>>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Reader {
-    rows: Rows,
+    rows: SourceRows,
     shape: Option<Shape>,
-    // a shape that the user named is not argued with
-    is_given: bool,
-    skips: bool,
-    /// Rated rows of one prompt, put together.
-    group: Option<SourceRow>,
-    /// What comes before the next row.
-    waiting: VecDeque<Result<SourceRow, ReadError>>,
+    /// Whether the user chose the shape. Rows are then not checked for another shape.
+    is_shape_given: bool,
+    skip_bad_rows: bool,
+    /// The rated rows of the current prompt, if the shape has several rows a pair.
+    group: PromptGroup,
+    /// The rows that told the shape. They come before the next row of `rows`.
+    sample: VecDeque<Result<SourceRow, ReadError>>,
+    /// The first path, for messages.
     path: PathBuf,
 }
 
@@ -81,28 +63,28 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
-    /// Opens files, folders, patterns, data sets of the hub, or `-` for stdin, to be read one after
-    /// the other, and finds out the shape of their rows from the first thousand.
+    /// Opens files, folders, patterns, data sets of the hub, or `-` for stdin, to be read one after the
+    /// other. The first thousand rows tell the shape.
     ///
     /// # Errors
-    /// [`ReadError`] if a path means no file, or the rows are of several shapes and none was named.
-    /// What is wrong with a row comes in its place.
+    /// [`ReadError`] if a path does not lead to a file, or if the rows have several shapes and the
+    /// options name none. The error of a row is returned in place of the row.
     pub fn open(paths: &[impl AsRef<Path>], options: &ReadOptions) -> Result<Self, ReadError> {
         for (field, from) in &options.columns {
-            if !row::FIELDS.contains(&field.as_str()) {
+            if !FIELDS.contains(&field.as_str()) {
                 let (from, to) = (from.clone(), field.clone());
-                let known = row::FIELDS.join(", ");
+                let known = FIELDS.join(", ");
                 return Err(ReadError::Column { from, to, known });
             }
         }
-        let mut rows: Rows = Box::new(std::iter::empty());
+        let mut rows: SourceRows = Box::new(std::iter::empty());
         for path in paths {
             rows = Box::new(rows.chain(read_rows(path.as_ref())?));
         }
         let columns = options.columns.clone();
         let rows = rows.map(move |row| {
             let mut row = row?;
-            row.object = row::renamed(row.object, &columns);
+            row.object = rename_columns(row.object, &columns);
             if row.is_table {
                 row.parse_cells()?;
             }
@@ -111,15 +93,15 @@ impl Reader {
         let mut reader = Self {
             rows: Box::new(rows),
             shape: options.shape,
-            is_given: options.shape.is_some(),
-            skips: options.skip_bad_rows,
-            group: None,
-            waiting: VecDeque::new(),
+            is_shape_given: options.shape.is_some(),
+            skip_bad_rows: options.skip_bad_rows,
+            group: PromptGroup::default(),
+            sample: VecDeque::new(),
             path: paths
                 .first()
                 .map_or_else(PathBuf::new, |path| path.as_ref().to_owned()),
         };
-        if !reader.is_given {
+        if !reader.is_shape_given {
             reader.find_shape()?;
         }
         Ok(reader)
@@ -127,33 +109,33 @@ impl Reader {
 
     fn find_shape(&mut self) -> Result<(), ReadError> {
         let mut n_bytes = 0;
-        while self.waiting.len() < SAMPLE_ROWS && n_bytes < SAMPLE_BYTES {
+        while self.sample.len() < SAMPLE_ROWS && n_bytes < SAMPLE_BYTES {
             let Some(row) = self.rows.next() else { break };
             n_bytes += match &row {
-                Ok(row) => row.object.values().map(n_bytes_of).sum(),
+                Ok(row) => row.object.values().map(n_bytes_of_value).sum(),
                 Err(_) => 0,
             };
-            self.waiting.push_back(row);
+            self.sample.push_back(row);
         }
-        self.shape = Shape::of_all(self.waiting.iter().flatten())?;
+        self.shape = shape_of_rows(self.sample.iter().flatten())?;
         Ok(())
     }
 
-    /// The shape of the rows; none if no row of the first thousand has one.
+    /// The shape of the rows. None if none of the first thousand rows tells it.
     pub fn shape(&self) -> Option<Shape> {
         self.shape
     }
 
-    /// Reads pairs to the end, and hands them on in chunks.
+    /// Reads pairs to the end, and passes them to `sink` in chunks.
     ///
     /// # Errors
-    /// [`ReadError`] at the first row that is no pair unless bad rows are passed over, and what `sink`
-    /// returns.
+    /// [`ReadError`] at the first row that is not a pair, unless [`ReadOptions::skip_bad_rows`] is set,
+    /// and the errors of `sink`.
     pub fn each_pair<E: From<ReadError>>(
         self,
         sink: impl FnMut(Vec<Pair>) -> Result<(), E>,
     ) -> Result<Summary, E> {
-        self.each(
+        self.each_chunk(
             |record, pairs| match record {
                 Record::Pair(pair) => {
                     pairs.push(pair);
@@ -169,8 +151,8 @@ impl Reader {
         )
     }
 
-    /// Reads single answers to the end, and hands them on in chunks. A pair is two: its chosen answer
-    /// is wanted, its rejected one is not.
+    /// Reads single answers to the end, and passes them to `sink` in chunks. A pair gives two answers:
+    /// the chosen one, which is wanted, and the rejected one, which is not.
     ///
     /// # Errors
     /// As [`Reader::each_pair`].
@@ -178,11 +160,11 @@ impl Reader {
         self,
         sink: impl FnMut(Vec<Example>) -> Result<(), E>,
     ) -> Result<Summary, E> {
-        self.each(
+        self.each_chunk(
             |record, examples| {
                 match record {
                     Record::Example(example) => examples.push(example),
-                    Record::Pair(pair) => examples.extend(both(pair)),
+                    Record::Pair(pair) => examples.extend(examples_of_pair(pair)),
                 }
                 Ok(())
             },
@@ -190,75 +172,69 @@ impl Reader {
         )
     }
 
-    fn each<T, E: From<ReadError>>(
+    /// Reads to the end. `add` puts what a record gives into the current chunk.
+    fn each_chunk<T, E: From<ReadError>>(
         mut self,
-        keep: impl Fn(Record, &mut Vec<T>) -> Result<(), ReadError>,
+        add: impl Fn(Record, &mut Vec<T>) -> Result<(), ReadError>,
         mut sink: impl FnMut(Vec<T>) -> Result<(), E>,
     ) -> Result<Summary, E> {
-        let (mut found, mut n_bytes, mut n_rows) = (Vec::new(), 0, 0);
+        let (mut chunk, mut n_bytes, mut n_rows) = (Vec::new(), 0, 0);
         let mut rejects = Vec::new();
         while let Some(record) = self.next() {
-            let size = record.as_ref().map_or(0, n_bytes_of_record);
-            match record.and_then(|record| keep(record, &mut found)) {
+            let size = record.as_ref().map_or(0, Record::n_bytes);
+            match record.and_then(|record| add(record, &mut chunk)) {
                 Ok(()) => {}
-                Err(error) if self.skips && error.row().is_some() => rejects.push(error),
+                Err(error) if self.skip_bad_rows && error.row().is_some() => rejects.push(error),
                 Err(error) => return Err(error.into()),
             }
             n_bytes += size;
-            if found.len() >= CHUNK_ROWS || n_bytes >= CHUNK_BYTES {
-                n_rows += found.len();
+            if chunk.len() >= CHUNK_ROWS || n_bytes >= CHUNK_BYTES {
+                n_rows += chunk.len();
                 n_bytes = 0;
-                sink(std::mem::take(&mut found))?;
+                sink(std::mem::take(&mut chunk))?;
             }
         }
-        n_rows += found.len();
-        if !found.is_empty() {
-            sink(found)?;
+        n_rows += chunk.len();
+        if !chunk.is_empty() {
+            sink(chunk)?;
         }
         match self.shape.filter(|_| n_rows > 0) {
             Some(shape) => Ok(Summary { shape, rejects }),
-            // nothing is left: what was wrong with the first row says more
+            // all rows were skipped: the first error says more than that there are no rows
             None if !rejects.is_empty() => Err(rejects.swap_remove(0).into()),
             None => Err(ReadError::NoPairs { path: self.path }.into()),
         }
     }
 
-    /// The next row of the files' shape, or the rated rows of the next prompt as one.
+    /// The next row. If several rows are one pair, all rows of the next prompt as one row.
     fn next_row(&mut self) -> Option<Result<SourceRow, ReadError>> {
         loop {
-            let next = self.waiting.pop_front().or_else(|| self.rows.next());
+            let next = self.sample.pop_front().or_else(|| self.rows.next());
             let Some(next) = next else {
-                return self.group.take().map(Ok);
+                return self.group.finish().map(Ok);
             };
-            let row = match next.and_then(|row| self.checked(row)) {
+            let row = match next.and_then(|row| self.check_shape(row)) {
                 Ok(row) => row,
                 Err(error) => return Some(Err(error)),
             };
             if !self.shape.is_some_and(Shape::is_grouped) {
                 return Some(Ok(row));
             }
-            match &mut self.group {
-                Some(group) if group.object.get("prompt") == row.object.get("prompt") => {
-                    collect(group, row);
-                }
-                group => {
-                    if let Some(done) = group.replace(begin(row)) {
-                        return Some(Ok(done));
-                    }
-                }
+            if let Some(group) = self.group.add(row) {
+                return Some(Ok(group));
             }
         }
     }
 
-    /// Refuses a row of another shape than the one that was found out.
-    fn checked(&mut self, row: SourceRow) -> Result<SourceRow, ReadError> {
-        if self.is_given {
+    /// An error if a row has another shape than the rows before it.
+    fn check_shape(&mut self, row: SourceRow) -> Result<SourceRow, ReadError> {
+        if self.is_shape_given {
             return Ok(row);
         }
-        let found = Shape::of(&row);
+        let found = shape_of_row(&row);
         match (self.shape, found) {
-            // the first thousand rows told nothing
             (None, None) => Err(row.shapeless()),
+            // the first thousand rows did not tell the shape
             (None, Some(_)) => {
                 self.shape = found;
                 Ok(row)
@@ -292,79 +268,5 @@ impl Iterator for Reader {
             | Shape::RatedRows
             | Shape::HelpSteer => row.pair(shape).map(Record::Pair),
         })
-    }
-}
-
-/// A pair as a wanted and an unwanted answer.
-fn both(pair: Pair) -> [Example; 2] {
-    let example = |completion, desirable| Example {
-        prompt: pair.prompt.clone(),
-        completion,
-        desirable,
-        tools: pair.tools.clone(),
-        template_kwargs: pair.template_kwargs.clone(),
-        place: pair.place.clone(),
-        more: pair.more.clone(),
-    };
-    let (chosen, rejected) = (pair.chosen.clone(), pair.rejected.clone());
-    [example(chosen, true), example(rejected, false)]
-}
-
-/// A row of one rated response as one of a list.
-fn begin(mut row: SourceRow) -> SourceRow {
-    let [response, rating] = rated(&mut row);
-    for (list, value) in [("responses", response), ("ratings", rating)] {
-        row.object
-            .insert(list.to_owned(), Value::Array(vec![value]));
-    }
-    row
-}
-
-/// Adds a row to its group; of the other fields those stay in which all rows agree.
-fn collect(group: &mut SourceRow, mut row: SourceRow) {
-    let [response, rating] = rated(&mut row);
-    let lists = [("responses", response), ("ratings", rating)];
-    group.object.retain(|field, value| {
-        let is_list = lists.iter().any(|(list, _)| list == field);
-        is_list || row.object.get(field) == Some(value)
-    });
-    for (list, value) in lists {
-        if let Some(Value::Array(values)) = group.object.get_mut(list) {
-            values.push(value);
-        }
-    }
-}
-
-/// A row's response and what it is rated by.
-fn rated(row: &mut SourceRow) -> [Value; 2] {
-    let mut take = |field: &str| row.object.remove(field);
-    let response = take("response").unwrap_or_default();
-    let rating = take("rating").or_else(|| take("helpfulness"));
-    [response, rating.unwrap_or_default()]
-}
-
-fn n_bytes_of_record(record: &Record) -> usize {
-    let more = |more: &serde_json::Map<String, Value>| more.values().map(n_bytes_of).sum::<usize>();
-    match record {
-        Record::Pair(pair) => {
-            let texts = [&pair.prompt, &pair.chosen, &pair.rejected];
-            texts.map(|text| text.n_bytes()).iter().sum::<usize>() + more(&pair.more)
-        }
-        Record::Example(example) => {
-            example.prompt.n_bytes() + example.completion.n_bytes() + more(&example.more)
-        }
-    }
-}
-
-/// What a value takes, roughly.
-fn n_bytes_of(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
-        Value::String(text) => 8 + text.len(),
-        Value::Array(values) => 8 + values.iter().map(n_bytes_of).sum::<usize>(),
-        Value::Object(fields) => {
-            let field = |(name, value): (&String, &Value)| name.len() + n_bytes_of(value);
-            8 + fields.iter().map(field).sum::<usize>()
-        }
     }
 }

@@ -1,32 +1,34 @@
-//! The blocks of a Markdown text: code, tables, formulas, headings and list items, which stay
-//! whole, and prose, which is divided further. In: text. Out: byte ranges with their kind.
+//! The blocks of a Markdown text. In: text. Out: byte ranges with a kind: paragraphs, list items, and
+//! blocks that are never divided (code, tables, formulas, headings).
 
 use std::ops::Range;
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-/// A run of lines.
+/// Consecutive lines of one kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Block {
     pub(super) range: Range<usize>,
     pub(super) kind: Kind,
 }
 
-/// What is in a block.
+/// What a block holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// A paragraph.
     Prose,
+    /// A list item.
     Item,
-    /// Code, a table, a formula, a heading.
+    /// Code, a table, a formula or a heading.
     Whole,
 }
 
-/// Divides a text into blocks that join up to it. Blank lines belong to the block before them.
+/// Divides a text into blocks, in order and without gaps. Blank lines belong to the block before.
 pub(super) fn blocks(text: &str) -> Vec<Block> {
     let mut all = Vec::new();
     let mut at = 0;
     for block in markdown(text) {
-        // a formula may reach over what Markdown takes for several blocks
+        // one formula may span several Markdown blocks, so the next block may begin inside it
         let start = block.range.start.max(at);
         at = start.max(block.range.end);
         if start < at {
@@ -43,7 +45,7 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
     all
 }
 
-/// The blocks that Markdown knows.
+/// The blocks that the Markdown parser finds. It does not know formulas.
 fn markdown(text: &str) -> Vec<Block> {
     let mut starts: Vec<(usize, Kind)> = Vec::new();
     let mut n_items = 0_usize;
@@ -59,11 +61,11 @@ fn markdown(text: &str) -> Vec<Block> {
                 continue;
             }
             Event::Start(Tag::CodeBlock(_) | Tag::Table(_)) | Event::Rule => Kind::Whole,
-            // a line below it makes prose a heading as well, and would keep it whole
+            // only headings with `#` count: a line of `---` below a paragraph would make it one too
             Event::Start(Tag::Heading { .. }) if text[range.clone()].starts_with('#') => {
                 Kind::Whole
             }
-            // tags such as `<think>` have prose behind them
+            // an HTML block counts as prose: text follows a tag such as `<think>`
             Event::Start(Tag::Heading { .. } | Tag::Paragraph | Tag::HtmlBlock) => {
                 match starts.last() {
                     Some((_, Kind::Item)) if n_items > 0 => continue,
@@ -76,12 +78,12 @@ fn markdown(text: &str) -> Vec<Block> {
         let start = line_start(text, range.start);
         let is_table = matches!(event, Event::Start(Tag::Table(_)));
         match starts.last() {
-            // what begins in an item's own line is the item's
+            // a block that begins on the first line of an item is part of that item
             Some((last, _)) if *last >= start => {}
             _ => starts.push((start, kind)),
         }
         if is_table {
-            // Markdown takes every line for a row until a blank one
+            // to the parser every line up to a blank one is a table row; here a row has a `|`
             let is_row = |line: &&str| line.contains('|');
             let rows = text[range.clone()].split_inclusive('\n').take_while(is_row);
             let end = range.start + rows.map(str::len).sum::<usize>();
@@ -108,7 +110,8 @@ fn line_start(text: &str, at: usize) -> usize {
     text[..at].rfind('\n').map_or(0, |line| line + 1)
 }
 
-/// Puts prose and the formulas that begin in it into `all`; gives where the last of them ends.
+/// Divides a paragraph into prose and formulas, and adds them to `all`. Returns the byte where the
+/// last one ends: a formula may end after the paragraph.
 fn divide_formulas(text: &str, range: Range<usize>, all: &mut Vec<Block>) -> usize {
     let mut prose = range.start;
     let mut at = range.start;
@@ -133,8 +136,8 @@ fn divide_formulas(text: &str, range: Range<usize>, all: &mut Vec<Block>) -> usi
     at.max(range.end)
 }
 
-/// Where the formula ends that a line opens, its closing line and blank ones behind it included;
-/// none for a line that opens none, and for one that nothing closes.
+/// If a formula begins on this line: the byte where it ends, including the rest of its last line and
+/// blank lines after it. None if no formula begins here, or if it is never closed.
 fn formula_end(text: &str, line: Range<usize>) -> Option<usize> {
     let opening = text[line.clone()].trim_start();
     let (n, close) = if opening.starts_with("$$") {
@@ -150,7 +153,7 @@ fn formula_end(text: &str, line: Range<usize>) -> Option<usize> {
     let rest = text[closed..]
         .find('\n')
         .map_or(text.len(), |n| closed + n + 1);
-    // words behind it make it a part of a sentence
+    // words after the formula on the same line: it is part of a sentence
     if text[closed..rest].chars().any(char::is_alphanumeric) {
         return None;
     }

@@ -1,5 +1,5 @@
-//! Labelled parts: context, reasoning and answer (HiPO). In: text and rules. Out: ranges with
-//! labels.
+//! Labelled parts of an answer, such as context, reasoning and answer (HiPO). In: text and rules.
+//! Out: byte ranges with labels.
 
 use std::ops::Range;
 
@@ -7,50 +7,50 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::Segmenter;
+use super::segmenter::Segmenter;
 
-/// A stretch of text with a label.
+/// A labelled range of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// Bytes of the text.
     pub range: Range<usize>,
-    /// What it is.
+    /// The label.
     pub label: String,
 }
 
-/// Where a part begins.
+/// A rule that says where a part begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartMarker {
-    /// A regular expression; the part begins where it matches.
+    /// A regular expression. The part begins at each match.
     pub pattern: String,
-    /// Its label.
+    /// The label of the part.
     pub label: String,
 }
 
-/// How an answer is divided into parts: it begins with one label, and takes another where a marker
-/// matches.
+/// How an answer is divided into parts: it begins with one label, and changes to the label of a
+/// marker wherever that marker matches.
 #[derive(Clone, Debug)]
 pub struct PartRules {
     first: String,
     markers: Vec<(Regex, String)>,
 }
 
-/// A pattern that is no regular expression.
+/// A pattern is not a regular expression.
 #[derive(Debug, Error)]
-#[error("`{pattern}` is no regular expression: {message}")]
+#[error("`{pattern}` is not a regular expression: {message}")]
 pub struct PartRulesError {
     /// The pattern.
     pub pattern: String,
-    /// What the parser says.
+    /// The parser's message.
     pub message: String,
 }
 
 impl PartRules {
-    /// Rules of some markers; text before the first match is labelled `first`.
+    /// Rules with these markers. Text before the first match has the label `first`.
     ///
     /// # Errors
-    /// [`PartRulesError`] names a pattern that is no regular expression.
+    /// [`PartRulesError`] names the pattern that is not a regular expression.
     pub fn new(first: &str, markers: &[PartMarker]) -> Result<Self, PartRulesError> {
         let compile = |marker: &PartMarker| {
             let regex = Regex::new(&marker.pattern).map_err(|error| PartRulesError {
@@ -65,8 +65,8 @@ impl PartRules {
         })
     }
 
-    /// The markers of reasoning models and of worked solutions: `<think>` opens the reasoning,
-    /// `</think>` and what announces a result (`####`, `A:`, "The answer is", a heading) the answer.
+    /// Markers for reasoning models and for worked solutions. `<think>` begins the reasoning. The
+    /// answer begins at `</think>`, `####`, `A:`, "The answer is" or a heading with "answer".
     pub fn default_markers() -> Vec<PartMarker> {
         [
             ("<think>", "reasoning"),
@@ -83,7 +83,7 @@ impl PartRules {
         .into()
     }
 
-    /// The parts of a text, which join up to it; neighbours differ in label.
+    /// The parts of a text, in order and without gaps. Neighbouring parts have different labels.
     ///
     /// ```
     /// use pref_data::PartRules;
@@ -102,7 +102,8 @@ impl PartRules {
                     .map(|found| (found.start(), label.as_str())),
             );
         }
-        // of two labels at one place the later rule's holds
+        // where two markers match at the same place, the later rule wins: the sort is stable, and the
+        // part of the earlier one is empty
         starts.sort_by_key(|&(at, _)| at);
         let mut parts: Vec<Part> = Vec::new();
         for (i, &(at, label)) in starts.iter().enumerate() {
@@ -119,12 +120,12 @@ impl PartRules {
         parts
     }
 
-    /// The label that an answer begins with.
+    /// The label of the beginning of an answer.
     pub fn first(&self) -> &str {
         &self.first
     }
 
-    /// Every label there is, sorted.
+    /// All labels, sorted, each once.
     pub fn labels(&self) -> Vec<String> {
         let markers = self.markers.iter().map(|(_, label)| label.clone());
         let mut all: Vec<String> = markers.chain([self.first.clone()]).collect();
@@ -135,7 +136,7 @@ impl PartRules {
 }
 
 impl Segmenter for PartRules {
-    /// The parts, their labels aside: reasoning trace and answer with the default markers.
+    /// The parts without their labels. With the default markers: the reasoning and the answer.
     fn segment(&self, text: &str) -> Vec<Range<usize>> {
         self.parts(text)
             .into_iter()

@@ -1,15 +1,15 @@
-//! Sentences by Unicode's rules, mended where those know no better: abbreviations, initials,
-//! wrapped lines, formulas within a line. Code, tables, formulas, headings and list items are one
-//! segment each.
+//! Sentences as segments. In: text, possibly Markdown. Out: byte ranges of sentences. Unicode's rules
+//! find the boundaries, and further rules remove wrong ones: after abbreviations and initials, at
+//! wrapped lines, inside formulas. A code block, table, formula, heading or list item is one segment.
 
 use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::Segmenter;
 use super::blocks::{Kind, blocks};
+use super::segmenter::Segmenter;
 
-/// Sentences (Unicode Standard Annex 29), with blocks of Markdown whole.
+/// Sentences (Unicode Standard Annex 29). Markdown blocks other than paragraphs are not divided.
 ///
 /// ```
 /// use pref_data::{Segmenter, Sentences};
@@ -24,7 +24,7 @@ use super::blocks::{Kind, blocks};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sentences;
 
-/// Words that end in a full stop within a sentence.
+/// Words after which a full stop does not end the sentence.
 const ABBREVIATIONS: [&str; 44] = [
     "dr", "mr", "mrs", "ms", "prof", "st", "jr", "sr", "rev", "gen", "col", "capt", "lt", "vs",
     "etc", "e.g", "i.e", "cf", "al", "approx", "no", "nos", "fig", "figs", "eq", "eqs", "sec",
@@ -38,7 +38,7 @@ impl Segmenter for Sentences {
     }
 }
 
-/// As [`Sentences`], and the sentences of list items one by one.
+/// Like [`Sentences`], but list items are divided into sentences too.
 ///
 /// ```
 /// use pref_data::{ItemSentences, Segmenter};
@@ -55,30 +55,36 @@ impl Segmenter for ItemSentences {
     }
 }
 
-/// Blocks, those of some kinds in sentences.
+/// Divides the blocks of the kinds `divided` into sentences, and keeps the other blocks whole.
 fn divide(text: &str, divided: &[Kind]) -> Vec<Range<usize>> {
     let mut all = Vec::new();
     for block in blocks(text) {
         match divided.contains(&block.kind) {
-            true => all.extend(prose(text, block.range)),
+            true => all.extend(sentences(text, block.range)),
             false => all.push(block.range),
         }
     }
     all
 }
 
-fn prose(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
+/// The sentences of a paragraph.
+fn sentences(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
     let mut all: Vec<Range<usize>> = Vec::new();
     for (at, piece) in text[range.clone()].split_sentence_bound_indices() {
         let end = range.start + at + piece.len();
-        // marks that close what the sentence before opened are its own
-        let closing = if all.is_empty() { 0 } else { closing(piece) };
-        let piece = &piece[closing..];
+        // closing marks at the start of a piece belong to the sentence before
+        let n_closing = if all.is_empty() {
+            0
+        } else {
+            closing_bytes(piece)
+        };
+        let piece = &piece[n_closing..];
         let start = end - piece.len();
         match all.last_mut() {
             Some(last) => {
                 last.end = start;
-                match piece.is_empty() || goes_on(&text[last.clone()], piece, &text[end..range.end])
+                match piece.is_empty()
+                    || continues(&text[last.clone()], piece, &text[end..range.end])
                 {
                     true => last.end = end,
                     false => all.push(start..end),
@@ -90,9 +96,9 @@ fn prose(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
     all
 }
 
-/// Bytes of the marks with which a piece begins, such as the `**` behind a bold sentence, and of the
-/// white space behind them; 0 where they open something.
-fn closing(piece: &str) -> usize {
+/// How many bytes at the start of a piece are closing marks, such as the `**` after a bold sentence,
+/// and the white space after them. 0 if the marks are opening ones, that is if a word follows.
+fn closing_bytes(piece: &str) -> usize {
     let is_mark = |c: char| "*_~`\"'”’»)]".contains(c);
     let rest = piece.trim_start_matches(is_mark);
     match rest.is_empty() || rest.starts_with(char::is_whitespace) {
@@ -101,15 +107,15 @@ fn closing(piece: &str) -> usize {
     }
 }
 
-/// Whether the sentence `before` is not over where Unicode's rules end it. `rest` is what follows
-/// `next` in the paragraph.
-fn goes_on(before: &str, next: &str, rest: &str) -> bool {
+/// Whether the sentence `before` continues in `next`, although Unicode's rules end it there. `rest` is
+/// the text of the paragraph after `next`.
+fn continues(before: &str, next: &str, rest: &str) -> bool {
     let trimmed = before.trim_end();
     let first = next.trim_start().chars().next();
     if trimmed.is_empty() || !next.contains(char::is_alphanumeric) {
         return true;
     }
-    // code, or a quotation, is still open
+    // inline code or a quotation is still open
     let n_ticks = trimmed.matches('`').count();
     let is_quoted = trimmed.matches('«').count() > trimmed.matches('»').count();
     if (n_ticks % 2 == 1 && next.contains('`'))
@@ -117,11 +123,11 @@ fn goes_on(before: &str, next: &str, rest: &str) -> bool {
     {
         return true;
     }
-    // an address, a name of a file: a sentence of Latin letters ends before white space
+    // no white space follows, as inside an address or a file name
     if trimmed.len() == before.len() && trimmed.ends_with(['.', '?', '!', ':']) {
         return true;
     }
-    // a formula is still open
+    // a formula between dollar signs is still open
     if trimmed.matches("$").count() % 2 == 1
         && before.contains('$')
         && next.contains('$')
@@ -132,7 +138,7 @@ fn goes_on(before: &str, next: &str, rest: &str) -> bool {
     if trimmed.matches("\\(").count() > trimmed.matches("\\)").count() {
         return true;
     }
-    // a question within a sentence: "Why?" she asked
+    // a quotation inside a sentence: "Why?" she asked
     let starts_low = first.is_some_and(char::is_lowercase);
     let ends_in_quote = trimmed.ends_with(['"', '\u{201d}', '\'', '\u{2019}', '»', ')']);
     if starts_low && ends_in_quote {
@@ -160,7 +166,7 @@ fn goes_on(before: &str, next: &str, rest: &str) -> bool {
         let mut letters = part.chars();
         letters.next().is_some_and(char::is_uppercase) && letters.next().is_none()
     };
-    // `**1. Title**`: a number that nothing but marks precede counts
+    // the number of a list item or title, possibly after marks: `**1. Title**`
     let opening = |c: char| !c.is_alphanumeric();
     let is_number = stem.trim_start_matches(opening) == name
         && name.len() <= 3
@@ -170,7 +176,8 @@ fn goes_on(before: &str, next: &str, rest: &str) -> bool {
     is_number || name.split('.').all(is_initial) || ABBREVIATIONS.contains(&lowered.as_str())
 }
 
-/// Whether the last `$` of a text opens a formula, and no sum of money: no digit follows it.
+/// Whether the last `$` of a text opens a formula. Before a digit it is a sum of money, before white
+/// space it opens nothing.
 fn is_math(text: &str) -> bool {
     let after = text.rsplit('$').next().unwrap_or_default();
     after

@@ -1,5 +1,5 @@
-//! What a template calls, as Python has it, and bounded: operators, methods of strings, filters.
-//! In: values. Out: values, or an error for what no conversation has.
+//! Functions that templates call: operators, string methods and filters with Python's behaviour and
+//! with limits on size. In: values. Out: a value, or an error if the result would be too large.
 
 use std::borrow::Cow;
 
@@ -8,12 +8,12 @@ use minijinja::value::{Tuple, Value, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, State};
 use minijinja_contrib::pycompat;
 
-use super::python::{LONGEST, text};
+use super::python::{MAX_BYTES, text};
 
-/// Items of one list that is repeated or put together.
-const MOST: usize = 1 << 18;
+/// The most items that a sum or a repetition of lists may have.
+const MAX_ITEMS: usize = 1 << 18;
 
-/// Makes them known to an environment.
+/// Adds the functions, filters and methods to an environment.
 pub(super) fn add_to(environment: &mut Environment<'_>) {
     environment.add_function("__add", add);
     environment.add_function("__concat", concat);
@@ -33,20 +33,21 @@ fn refused(message: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message)
 }
 
-/// An error for a text of more bytes than any conversation has.
+/// An error if a text would have more than [`MAX_BYTES`] bytes; None stands for an overflow.
 fn bounded(bytes: Option<usize>) -> Result<(), Error> {
     match bytes {
-        Some(bytes) if bytes <= LONGEST => Ok(()),
-        _ => Err(refused(format!("a text of more than {LONGEST} bytes"))),
+        Some(bytes) if bytes <= MAX_BYTES => Ok(()),
+        _ => Err(refused(format!("a text of more than {MAX_BYTES} bytes"))),
     }
 }
 
-/// Numbers of an operation: whole ones, or not.
+/// The operands of an arithmetic operation.
 enum Numbers {
     Whole(i128, i128),
     Real(f64, f64),
 }
 
+/// Both operands as numbers, integers if both are. None if one is not a number.
 fn numbers(a: &Value, b: &Value) -> Option<Numbers> {
     let is_whole = |v: &Value| v.is_integer() || v.kind() == ValueKind::Bool;
     let whole = |v: &Value| i128::try_from(v.clone()).ok();
@@ -61,6 +62,7 @@ fn numbers(a: &Value, b: &Value) -> Option<Numbers> {
     Some(Numbers::Real(real(a)?, real(b)?))
 }
 
+/// An integer result; None stands for an overflow.
 fn whole(result: Option<i128>) -> Result<Value, Error> {
     let value = result.ok_or_else(|| refused("a number is too large"))?;
     Ok(i64::try_from(value).map_or_else(|_| Value::from(value), Value::from))
@@ -70,7 +72,7 @@ fn is_list(value: &Value) -> bool {
     matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable)
 }
 
-/// A list of some items, or a tuple as `like` is.
+/// A tuple of the items if `like` is a tuple, otherwise a list.
 fn list_like(like: &Value, items: Vec<Value>) -> Value {
     match like.is_tuple() {
         true => Value::from(Tuple::new(items)),
@@ -89,9 +91,13 @@ fn add(a: &Value, b: &Value) -> Result<Value, Error> {
         return Ok(Value::from([a, b].concat()));
     }
     if is_list(a) && is_list(b) {
-        let items: Vec<Value> = a.try_iter()?.chain(b.try_iter()?).take(MOST + 1).collect();
-        if items.len() > MOST {
-            return Err(refused(format!("a list of more than {MOST} items")));
+        let items: Vec<Value> = a
+            .try_iter()?
+            .chain(b.try_iter()?)
+            .take(MAX_ITEMS + 1)
+            .collect();
+        if items.len() > MAX_ITEMS {
+            return Err(refused(format!("a list of more than {MAX_ITEMS} items")));
         }
         return Ok(list_like(a, items));
     }
@@ -116,17 +122,17 @@ fn multiply(a: &Value, b: &Value) -> Result<Value, Error> {
         if !times.is_integer() {
             break;
         }
-        // nothing comes of less than one time
+        // as in Python, zero or negative times give an empty result
         let times = i64::try_from(times.clone()).unwrap_or(i64::MAX).max(0);
         let times = usize::try_from(times).unwrap_or(usize::MAX);
         if let Some(text) = repeated.as_str() {
             bounded(text.len().checked_mul(times))?;
             return Ok(Value::from(text.repeat(times)));
         }
-        let items: Vec<Value> = repeated.try_iter()?.take(MOST + 1).collect();
+        let items: Vec<Value> = repeated.try_iter()?.take(MAX_ITEMS + 1).collect();
         let n = items.len().checked_mul(times);
-        if n.is_none_or(|n| n > MOST) {
-            return Err(refused(format!("a list of more than {MOST} items")));
+        if n.is_none_or(|n| n > MAX_ITEMS) {
+            return Err(refused(format!("a list of more than {MAX_ITEMS} items")));
         }
         let all = std::iter::repeat_n(items, times).flatten();
         return Ok(list_like(repeated, all.collect()));
@@ -138,7 +144,7 @@ fn multiply(a: &Value, b: &Value) -> Result<Value, Error> {
     }
 }
 
-/// `%`: of a text, its format; of numbers, the remainder with the sign of the second.
+/// `%`: formats if the first operand is a text. The remainder of numbers has the sign of the divisor.
 fn remainder(a: &Value, b: &Value) -> Result<Value, Error> {
     if let Some(format) = a.as_str() {
         let items = match b.downcast_object_ref::<Tuple>() {
@@ -148,30 +154,31 @@ fn remainder(a: &Value, b: &Value) -> Result<Value, Error> {
         return printf(format, &items).map(Value::from);
     }
     match numbers(a, b) {
-        Some(Numbers::Whole(_, 0)) => Err(refused("a remainder of a division by zero")),
+        Some(Numbers::Whole(_, 0)) => Err(refused("the remainder of a division by zero")),
         Some(Numbers::Whole(a, b)) => {
             let rest = a.checked_rem(b).unwrap_or(0);
-            let is_other_side = rest != 0 && (rest < 0) != (b < 0);
-            whole(Some(if is_other_side { rest + b } else { rest }))
+            let has_other_sign = rest != 0 && (rest < 0) != (b < 0);
+            whole(Some(if has_other_sign { rest + b } else { rest }))
         }
-        Some(Numbers::Real(_, 0.0)) => Err(refused("a remainder of a division by zero")),
+        Some(Numbers::Real(_, 0.0)) => Err(refused("the remainder of a division by zero")),
         Some(Numbers::Real(a, b)) => Ok(Value::from(a - b * (a / b).floor())),
         None => Err(unsupported("%", a, b)),
     }
 }
 
-/// Python's `format % items`. What the engine prints otherwise than Python goes in as text.
+/// Python's `format % items`. Items for `%s` are converted to text first, because the engine writes
+/// some values differently from Python.
 fn printf(format: &str, items: &[Value]) -> Result<String, Error> {
     let digits = format.split(|c: char| !c.is_ascii_digit());
     let widest = digits.map(|n| {
         n.parse::<usize>()
-            .unwrap_or(usize::from(!n.is_empty()) * LONGEST)
+            .unwrap_or(usize::from(!n.is_empty()) * MAX_BYTES)
     });
     bounded(widest.max().unwrap_or(0).checked_mul(items.len() + 1))?;
     if format.contains("%(") {
         return formatting::format(FormatStyle::Printf, format, items);
     }
-    // the letters of the conversions, in order
+    // the conversion letters, in order
     let mut letters = Vec::new();
     let mut rest = format;
     while let Some((_, behind)) = rest.split_once('%') {
@@ -216,7 +223,7 @@ fn join(list: &Value, joiner: &str) -> Result<String, Error> {
     Ok(out)
 }
 
-/// Methods that Python has and the engine has not, and those that need bounds.
+/// Methods of Python that the engine does not have, and methods that need limits.
 fn method(
     state: &mut State<'_, '_>,
     value: &Value,
@@ -250,7 +257,7 @@ fn method(
         "partition" | "rpartition" => {
             let (at,): (&str,) = from_args(args)?;
             if at.is_empty() {
-                return Err(refused("an empty text divides nothing"));
+                return Err(refused("the separator is empty"));
             }
             let is_last = name == "rpartition";
             match if is_last {
@@ -283,11 +290,11 @@ fn method(
     }
 }
 
-/// The pieces of a text, divided from its end at most so many times.
+/// Python's `rsplit`: divides a text at most `most` times, beginning at its end.
 fn rsplit(s: &str, at: Option<&str>, most: usize) -> Result<Value, Error> {
     let limit = most.saturating_add(1);
     let mut parts: Vec<&str> = match at {
-        Some("") => return Err(refused("an empty text divides nothing")),
+        Some("") => return Err(refused("the separator is empty")),
         Some(at) => s.rsplitn(limit, at).collect(),
         None => {
             let mut parts = Vec::new();

@@ -1,13 +1,15 @@
-//! Operators as Python has them. In: a template's source. Out: the same template with calls in the
-//! places of `+`, `~`, `*` and `%`, and of tuples, all of which the engine has otherwise: no string
-//! takes `%`, no list is printed that is the sum of two, and nothing limits what `*` repeats.
+//! Python's operators in templates. In: a template's source. Out: the same source in which calls of
+//! our functions replace the operators `+`, `~`, `*` and `%`.
+//!
+//! The template engine implements these operators differently from Python: `%` does not format
+//! strings, the sum of two lists cannot be printed, and `*` repeats without a limit.
 
 use minijinja::Error;
 use minijinja::machinery::ast::{BinOpKind, Call, CallArg, Expr, Macro, Stmt};
 use minijinja::machinery::{Span, Token, parse, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
-/// The template with calls of [`functions`](super::functions) for operators.
+/// Replaces the operators of a template by calls of [`functions`](super::functions).
 pub(super) fn without_operators(
     source: &str,
     name: &str,
@@ -30,7 +32,7 @@ pub(super) fn without_operators(
     Ok(edits.applied())
 }
 
-/// One replacement: bytes of the source, and what stands there instead.
+/// One replacement: the byte range `start..end` of the source becomes `text`.
 struct Edit {
     start: usize,
     end: usize,
@@ -39,15 +41,15 @@ struct Edit {
 
 struct Edits<'a> {
     source: &'a str,
-    /// Where operators stand, in order.
+    /// Where the four operators stand in the source, in order.
     signs: Vec<Span>,
     all: Vec<Edit>,
 }
 
 impl Edits<'_> {
     fn applied(mut self) -> String {
-        // stable: of calls that begin at one place, the outer one was found first; one that ends where
-        // a sign begins ends before it
+        // the sort is stable. Where two calls begin at the same byte, the outer one was added first and
+        // stays first. An edit that ends where a sign begins is applied before the edit of the sign
         self.all.sort_by_key(|edit| (edit.start, edit.end));
         let mut out = String::with_capacity(self.source.len() + 8 * self.all.len());
         let mut at = 0;
@@ -110,7 +112,8 @@ impl Edits<'_> {
                 self.definition(&it.macro_decl);
             }
             Stmt::Do(it) => self.call(&it.call),
-            // text, loop controls, and what needs a second template
+            // text and loop controls hold no expression; inheritance needs a second template, which a
+            // chat template does not have
             _ => {}
         }
     }
@@ -162,7 +165,7 @@ impl Edits<'_> {
                     BinOpKind::Rem => Some("__rem("),
                     _ => None,
                 };
-                // between the operands stand nothing but parentheses and the sign
+                // only parentheses and the sign stand between the operands
                 let behind = it.left.span().end_offset;
                 let next = self.signs.partition_point(|s| s.start_offset < behind);
                 if let (Some(function), Some(sign)) = (function, self.signs.get(next).copied()) {

@@ -1,4 +1,4 @@
-//! Values as Python writes them, in JSON and by themselves. In: a template's value. Out: text.
+//! Values as Python writes them, with `str` or as JSON. In: a value of a template. Out: text.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -8,13 +8,13 @@ use minijinja::value::{Kwargs, Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 use serde_json::ser::Formatter;
 
-/// Levels of lists in lists that are written.
-const DEEPEST: usize = 100;
+/// The deepest nesting of lists that is written.
+const MAX_DEPTH: usize = 100;
 
-/// Bytes of one text or list: no conversation has more.
-pub(super) const LONGEST: usize = 1 << 24;
+/// The most bytes that one text or written list may have.
+pub(super) const MAX_BYTES: usize = 1 << 24;
 
-/// A value as `str` writes it, if the engine writes it otherwise.
+/// A value as Python's `str` writes it; None if the engine writes the same.
 pub(super) fn text_unlike(value: &Value) -> Result<Option<String>, Error> {
     let mut text = String::new();
     let written = match value.kind() {
@@ -26,12 +26,12 @@ pub(super) fn text_unlike(value: &Value) -> Result<Option<String>, Error> {
         Some(()) => Ok(Some(text)),
         None => Err(Error::new(
             ErrorKind::InvalidOperation,
-            "a list is too long or too deep to be written",
+            "a list is too long or nested too deeply to be written",
         )),
     }
 }
 
-/// A value as `str` writes it.
+/// A value as Python's `str` writes it.
 pub(super) fn text(value: &Value) -> Result<Cow<'_, str>, Error> {
     Ok(match (value.as_str(), text_unlike(value)?) {
         (Some(text), _) => text.into(),
@@ -40,7 +40,8 @@ pub(super) fn text(value: &Value) -> Result<Cow<'_, str>, Error> {
     })
 }
 
-/// The shortest digits that read back as the number; an exponent below 1e-4 and from 1e16 on.
+/// A float as Python writes it: the shortest digits that read back as the same number, with an
+/// exponent below 1e-4 and from 1e16 on.
 fn float(value: f64) -> String {
     if value.is_nan() {
         return "nan".to_owned();
@@ -63,9 +64,9 @@ fn float(value: f64) -> String {
     format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
-/// None for what is too long or nested too deeply to be anybody's data.
+/// Appends a value as Python's `repr` writes it. None if it is too long or nested too deeply.
 fn write_repr(out: &mut String, value: &Value, depth: usize) -> Option<()> {
-    if depth > DEEPEST || out.len() > LONGEST {
+    if depth > MAX_DEPTH || out.len() > MAX_BYTES {
         return None;
     }
     match value.kind() {
@@ -101,7 +102,7 @@ fn write_repr(out: &mut String, value: &Value, depth: usize) -> Option<()> {
     Some(())
 }
 
-/// In single quotes, or in double ones where that saves escaping.
+/// Appends a string in single quotes, or in double quotes if that avoids escapes.
 fn write_quoted(out: &mut String, text: &str) {
     let quote = match text.contains('\'') && !text.contains('"') {
         true => '"',
@@ -117,7 +118,7 @@ fn write_quoted(out: &mut String, text: &str) {
             c if c == quote => out.extend(['\\', c]),
             c if c.is_control() => {
                 let code = c as u32;
-                // `String` takes whatever is written
+                // writing to a `String` cannot fail
                 let _ = write!(out, "\\x{code:02x}");
             }
             c => out.push(c),
@@ -126,8 +127,8 @@ fn write_quoted(out: &mut String, text: &str) {
     out.push(quote);
 }
 
-/// `json.dumps(value, ensure_ascii=False)` and its arguments: a space after `:` and `,`, nothing
-/// escaped for HTML.
+/// The filter `tojson` of `transformers`: `json.dumps(value, ensure_ascii=False)`, which has a space
+/// after `:` and `,` and does not escape HTML. Takes the arguments of `json.dumps`.
 pub(super) fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
     let indent: Option<usize> = options.get("indent")?;
     let sort_keys: Option<bool> = options.get("sort_keys")?;
@@ -139,11 +140,11 @@ pub(super) fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
     if sort_keys == Some(true) {
         json.sort_all_objects();
     }
-    // Python breaks lines after the comma where it indents
+    // with an indent Python has no space after the comma, because a line break follows
     let separators = match separators.as_deref() {
         Some([item, key]) => [item.clone(), key.clone()],
         Some(_) => {
-            let message = "tojson: separators are two, between items and behind a key";
+            let message = "tojson: expected two separators, between items and after a key";
             return Err(Error::new(ErrorKind::InvalidOperation, message));
         }
         None => [if indent.is_some() { "," } else { ", " }, ": "].map(str::to_owned),
@@ -163,7 +164,7 @@ pub(super) fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
 
 /// JSON as Python's `json.dumps` writes it.
 struct Python {
-    /// Between items, and between key and value.
+    /// The separator between items, and the one between a key and its value.
     separators: [String; 2],
     indent: Option<String>,
     depth: usize,

@@ -1,48 +1,48 @@
-//! What keeps a row from becoming ids, by its place.
+//! Why a row cannot become ids. In: the cause. Out: a message with the row's place and the way out.
 
 use thiserror::Error;
 
-use crate::annotation::AnnotationError;
-use crate::pair::Place;
+use crate::text::Place;
 use crate::tokenizer::TokenizerError;
+use crate::tokens::AnnotationError;
 
-/// A pair that cannot be made ids.
+/// A row cannot be tokenized.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TokenizeError {
-    /// The tokenizer or its template failed.
+    /// The tokenizer or the chat template failed.
     #[error("{place}: {source}")]
     Tokenizer {
         /// The row.
         place: Place,
-        /// Why.
+        /// The cause.
         #[source]
         source: TokenizerError,
     },
-    /// There is no token to end an answer with.
+    /// There is no end-of-sequence token, which every answer ends with.
     #[error(
-        "the tokenizer names no end-of-sequence token, so a model could not learn to stop; set `eos_token` in tokenizer_config.json"
+        "the tokenizer has no end-of-sequence token, so a model could not learn to stop; set `eos_token` in tokenizer_config.json"
     )]
     NoEos,
-    /// A prompt without a token.
+    /// The prompt has no tokens.
     #[error(
-        "{place}: the prompt has no token, and a model predicts nothing from nothing; give a prompt, or a tokenizer that begins with a token of its own"
+        "{place}: the prompt has no tokens, and a model needs at least one token to predict the answer from; give a prompt, or use a tokenizer that adds a beginning-of-sequence token"
     )]
     EmptyPrompt {
         /// The row.
         place: Place,
     },
-    /// A prompt whose first token is already another once an answer follows.
+    /// The first token of the prompt already changes when an answer follows.
     #[error(
-        "{place}: the prompt has no token that stays as it is once an answer follows, so there is nothing to predict the answer from; end the prompt after a whole word, use a template that begins alike, or set data.boundary to \"separate\""
+        "{place}: every token of the prompt changes when an answer follows, so no token is left to predict the answer from; end the prompt after a whole word, use a template that renders the prompt the same with and without an answer, or set data.boundary to \"separate\""
     )]
     MergedPrompt {
         /// The row.
         place: Place,
     },
-    /// Segments or parts of an answer, and a template that writes other words.
+    /// The answer has segments or parts, and the template writes other words in its place.
     #[error(
-        "{place}: the chat template writes the {side} response in other words, so its `{side}_segments` or `{side}_parts` have no place in the tokens; give them for the text as the template writes it, or use a template that leaves answers as they are"
+        "{place}: the chat template changes the words of the {side} response, so `{side}_segments` or `{side}_parts` cannot be found in its tokens; give them for the text that the template writes, or use a template that does not change answers"
     )]
     RewrittenAnswer {
         /// The row.
@@ -50,68 +50,71 @@ pub enum TokenizeError {
         /// `chosen` or `rejected`.
         side: &'static str,
     },
-    /// An answer without a token of its own.
-    #[error("{place}: the {side} response has no token of its own after the prompt")]
+    /// The answer has no tokens of its own.
+    #[error(
+        "{place}: the {side} response has no tokens of its own after the prompt; fill it or remove the row"
+    )]
     EmptyResponse {
         /// The row.
         place: Place,
-        /// `chosen` or `rejected`, or `completion` for a single answer.
+        /// `chosen` or `rejected`; `completion` for a single answer.
         side: &'static str,
     },
-    /// Tokens of prompt and answer were to be apart, and the template mixes their texts.
+    /// Prompt and answer should be tokenized separately, but the template changes the prompt when an
+    /// answer follows.
     #[error(
-        "{place}: the chat template renders the prompt otherwise before an answer, so the answer cannot be tokenized by itself; set data.boundary to \"joint\""
+        "{place}: the chat template changes the prompt when an answer follows, so the answer cannot be tokenized by itself; set data.boundary to \"joint\""
     )]
     ChangedPrompt {
         /// The row.
         place: Place,
     },
-    /// Both answers are the same ids.
+    /// Both answers have the same ids.
     #[error(
-        "{place}: chosen and rejected are the same tokens{reason}, so the pair expresses no preference"
+        "{place}: chosen and rejected have the same tokens{reason}, so the pair expresses no preference; remove the row"
     )]
     NoPreference {
         /// The row.
         place: Place,
-        /// Whether truncation made them so.
+        /// ` once cut to max-length`, or nothing.
         reason: &'static str,
     },
-    /// What the row says of an answer does not fit it.
+    /// What the row says of an answer does not fit the answer.
     #[error("{place}: {source}")]
     Annotation {
         /// The row.
         place: Place,
-        /// Why not.
+        /// The cause.
         #[source]
         source: AnnotationError,
     },
-    /// A prompt fills the limit by itself.
+    /// The prompt alone is as long as the limit.
     #[error(
         "{place}: the prompt has {tokens} tokens and max-length is {max_length}, so no response fits; raise data.max-length, shorten the prompt, or set data.long-prompts to \"drop\" or \"cut\""
     )]
     LongPrompt {
         /// The row.
         place: Place,
-        /// Tokens of the prompt.
+        /// Number of tokens of the prompt.
         tokens: usize,
         /// The limit.
         max_length: usize,
     },
-    /// A token that the model has no embedding for.
+    /// The model has no embedding for a token.
     #[error(
-        "{place}: the token `{token}` has the id {id}, and the model's embedding has {rows} rows; take the text out, or use the tokenizer that belongs to the model"
+        "{place}: the token `{token}` has the id {id}, and the model's embedding has {rows} rows; remove the text, or use the tokenizer that belongs to the model"
     )]
     NoEmbedding {
         /// The row.
         place: Place,
-        /// The id.
+        /// The id of the token.
         id: u32,
-        /// Its token.
+        /// The token.
         token: String,
-        /// Rows of the embedding.
+        /// Number of rows of the embedding.
         rows: usize,
     },
-    /// The limit leaves no room.
+    /// The limit is less than 2.
     #[error(
         "max-length {max_length} leaves no room for a prompt and a response; set it to at least 2"
     )]
@@ -122,7 +125,8 @@ pub enum TokenizeError {
 }
 
 impl TokenizeError {
-    /// The row that is to blame, if it is one row, so that the rest can be tokenized without it.
+    /// The row that causes the error. The other rows can be tokenized without it. None if the error
+    /// concerns all rows.
     pub fn row(&self) -> Option<&Place> {
         match self {
             TokenizeError::NoEos | TokenizeError::Limit { .. } => None,

@@ -1,71 +1,72 @@
-//! How rows become ids: where prompt and answer part, and what is cut.
+//! How rows become ids. In: settings of a plan or of flags. Out: where the answer begins, what is cut,
+//! and which rows are dropped.
 
 use serde::{Deserialize, Serialize};
 
 use crate::segment::PartRules;
-use crate::template::TemplateKwargs;
+use crate::text::TemplateKwargs;
 
-/// How the tokens of prompt and answer meet.
+/// Where the tokens of the prompt end and those of the answer begin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Boundary {
-    /// Both are tokenized together, as TRL 1.16 does it. The answer begins where the ids of the
-    /// prompt alone and those of prompt and answer part, for the earlier of the two answers. A token
-    /// that holds the end of the prompt and the start of an answer belongs to the answer, and the
-    /// prompt ends before it.
+    /// Prompt and answer are tokenized together, as TRL 1.16 does it. The answer begins at the first id
+    /// that differs from the ids of the prompt alone. Both answers of a pair begin at the same
+    /// position, that of the first difference in either. A token that holds the end of the prompt and
+    /// the start of an answer belongs to the answer.
     #[default]
     Joint,
-    /// The answer is tokenized by itself: what a model sees when it writes the answer. No token
-    /// reaches across.
+    /// The answer is tokenized by itself, so no token holds characters of both. When a model generates,
+    /// prompt and answer are divided in this way too.
     Separate,
 }
 
-/// What is cut where prompt and answer together are longer than the limit.
+/// What is cut if prompt and answer together are longer than the limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Truncation {
-    /// The end of the answer; the prompt stays. TRL's `keep_start`.
+    /// The end of the answer. The prompt stays whole. TRL calls this `keep_start`.
     #[default]
     #[serde(alias = "keep_start")]
     KeepStart,
-    /// The start of the prompt, alike for both answers and down to one token; then the answer's
-    /// end.
+    /// The start of the prompt, the same for both answers, until one token is left; after that the end
+    /// of the answer.
     CutPromptStart,
-    /// The end of the prompt, as much as above; then the answer's end.
+    /// The end of the prompt, until one token is left; after that the end of the answer.
     CutPromptEnd,
 }
 
-/// What becomes of a prompt that fills the limit by itself, so that no answer fits behind it.
+/// What happens to a row whose prompt alone is as long as the limit, so that no answer fits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LongPrompts {
-    /// Its row is left out and counted, as TRL does it.
+    /// The row is dropped and counted, as TRL does it.
     #[default]
     Drop,
-    /// It is an error.
+    /// The row is an error.
     Refuse,
-    /// It is cut: at its end with [`Truncation::CutPromptEnd`], otherwise at its start.
+    /// The prompt is cut: at its end with [`Truncation::CutPromptEnd`], otherwise at its start.
     Cut,
 }
 
 /// How pairs become ids.
 #[derive(Clone, Debug, Default)]
 pub struct TokenizeOptions {
-    /// Longest prompt and answer together, in tokens, at least 2; no limit if absent.
+    /// The most tokens that prompt and answer may have together, at least 2. No limit if absent.
     pub max_length: Option<usize>,
-    /// What is cut where both together are longer.
+    /// What is cut if they have more.
     pub truncation: Truncation,
-    /// What becomes of a prompt that fills the limit by itself.
+    /// What happens if the prompt alone is as long as the limit.
     pub long_prompts: LongPrompts,
-    /// How the tokens of prompt and answer meet.
+    /// Where the answer begins.
     pub boundary: Boundary,
-    /// Label every token of the answers by these rules, where the row names no parts.
+    /// Rules that label the tokens of answers whose row has no parts. No labels if absent.
     pub parts: Option<PartRules>,
-    /// Settings of the chat template; a row's own come before them.
+    /// Settings of the chat template. A row's own settings replace them.
     pub template_kwargs: TemplateKwargs,
-    /// Pass over rows that cannot be made ids, instead of stopping at the first.
+    /// Whether rows that cannot be tokenized are skipped. Otherwise the first one is an error.
     pub skip_bad_rows: bool,
-    /// Rows of the model's embedding: an id from this on is an error of its row. A tokenizer may
-    /// have such ids, as long as no text has their tokens. No limit if absent.
+    /// The number of rows of the model's embedding. A row with a larger id is an error. The tokenizer may
+    /// have larger ids as long as no text contains them. No check if absent.
     pub embedding_rows: Option<usize>,
 }

@@ -1,36 +1,79 @@
-//! What happened while rows became ids: what was cut, what does not line up, by line.
+//! What happened while rows became ids. In: the flaws of each row. Out: lists of places, and a summary
+//! in words.
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::pair::Place;
+use crate::text::Place;
 
-/// What happened on the way. Every list holds the rows' places.
+/// What happened while rows were tokenized. Each list holds the places of the rows concerned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenizeReport {
-    /// Rows tokenized, without those that were dropped.
+    /// Number of tokenized rows. Dropped rows do not count.
     pub rows: usize,
-    /// The files they are from, in order.
+    /// The files of the rows, in order.
     pub files: Vec<Arc<Path>>,
-    /// The chat template does not render the prompt alike by itself and before an answer, so what
-    /// is trained on is not what the model is given when it answers.
+    /// The chat template renders the prompt differently when an answer follows. The model is then trained
+    /// on a prompt that it does not see when it generates.
     pub changed_prompts: Vec<Place>,
-    /// Prompt and answer share a token across their boundary: the answer begins with it, and the
-    /// prompt ends before it.
+    /// One token holds the end of the prompt and the start of an answer. It belongs to the answer.
     pub boundary_mismatches: Vec<Place>,
     /// The prompt was cut.
     pub cut_prompts: Vec<Place>,
-    /// An answer was cut, and with it its end.
+    /// The end of an answer was cut.
     pub cut_responses: Vec<Place>,
-    /// Dropped: the prompt fills the limit by itself.
+    /// Dropped, because the prompt alone is as long as the limit.
     pub long_prompts: Vec<Place>,
-    /// Dropped: the answers are alike as far as the limit reaches.
+    /// Dropped, because the answers differ only in tokens that were cut.
     pub alike: Vec<Place>,
 }
 
+/// What happened to one row.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RowFlaws {
+    /// The chat template renders the prompt differently when an answer follows.
+    pub(super) changed_prompt: bool,
+    /// One token holds the end of the prompt and the start of an answer.
+    pub(super) shared_token: bool,
+    /// The prompt was cut.
+    pub(super) cut_prompt: bool,
+    /// The end of an answer was cut.
+    pub(super) cut_response: bool,
+    /// The row was dropped, because the prompt alone is as long as the limit.
+    pub(super) long_prompt: bool,
+    /// The row was dropped, because the answers differ only in tokens that were cut.
+    pub(super) alike: bool,
+}
+
 impl TokenizeReport {
-    /// Adds what happened to further rows.
+    /// Adds one row. `is_kept` is false for a row that was dropped.
+    pub(super) fn add(&mut self, place: &Place, flaws: RowFlaws, is_kept: bool) {
+        self.rows += usize::from(is_kept);
+        for (is_flawed, places) in [
+            (flaws.changed_prompt, &mut self.changed_prompts),
+            (flaws.shared_token, &mut self.boundary_mismatches),
+            (flaws.cut_prompt, &mut self.cut_prompts),
+            (flaws.cut_response, &mut self.cut_responses),
+            (flaws.long_prompt, &mut self.long_prompts),
+            (flaws.alike, &mut self.alike),
+        ] {
+            if is_flawed {
+                places.push(place.clone());
+            }
+        }
+    }
+
+    /// Adds the file of a row, if it is not the file of the row before.
+    pub(super) fn add_file(&mut self, place: &Place) {
+        if let Some(file) = place.file.as_ref()
+            && self.files.last() != Some(file)
+        {
+            self.files.push(Arc::clone(file));
+        }
+    }
+
+    /// Adds the report of further rows.
     pub fn extend(&mut self, other: Self) {
         self.rows += other.rows;
         self.files.extend(other.files);
@@ -53,26 +96,29 @@ impl fmt::Display for TokenizeReport {
         write!(f, "{} rows", self.rows)?;
         for (what, lines) in [
             (
-                "prompts rendered otherwise before an answer",
+                "prompts that the chat template changes when an answer follows",
                 &self.changed_prompts,
             ),
             (
-                "rows whose prompt and answer share a token",
+                "rows in which prompt and answer share a token",
                 &self.boundary_mismatches,
             ),
             ("prompts cut", &self.cut_prompts),
-            ("rows with answers cut at their end", &self.cut_responses),
             (
-                "rows dropped, whose prompt leaves no room for an answer",
+                "rows whose answers were cut at the end",
+                &self.cut_responses,
+            ),
+            (
+                "rows dropped because the prompt leaves no room for an answer",
                 &self.long_prompts,
             ),
             (
-                "rows dropped, whose answers are alike once cut",
+                "rows dropped because the answers are the same once cut",
                 &self.alike,
             ),
         ] {
             if !lines.is_empty() {
-                // of one file, which a reader knows, the lines are enough
+                // with one file its name is known to the reader, and line numbers are enough
                 let (lines_of, name): (_, fn(&Place) -> String) = match self.files.len() {
                     0 | 1 => ("lines ", |place| place.line.to_string()),
                     _ => ("", ToString::to_string),

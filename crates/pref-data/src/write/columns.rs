@@ -1,4 +1,5 @@
-//! Rows as tables. In: rows, kept on the disk until all columns are known. Out: CSV, Parquet or Arrow.
+//! Rows as tables. In: rows, which are stored on disk until all columns are known. Out: CSV, Parquet or
+//! Arrow.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -17,29 +18,31 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use serde_json::Value;
 
-/// Rows that are put into columns at a time.
-const BATCH: usize = 256;
+/// How many rows are converted to columns at a time.
+const BATCH_ROWS: usize = 256;
 
-/// Bytes of a Parquet file's columns that are in memory before they are written.
-const ROW_GROUP: usize = 32 << 20;
+/// The size of a row group of Parquet, in bytes. A row group is in memory until it is written.
+const ROW_GROUP_BYTES: usize = 32 << 20;
 
+/// A format whose columns have types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Table {
+pub(super) enum TypedFormat {
     Parquet,
     Arrow,
 }
 
-/// Rows in a file without a name.
-pub(super) struct Spool {
+/// Rows in a temporary file without a name.
+pub(super) struct RowStore {
     file: BufWriter<File>,
-    /// In the order in which rows bring them.
+    /// The columns, in the order in which they first appear.
     columns: Vec<String>,
+    /// The same columns, for looking them up.
     known: HashSet<String>,
 }
 
-impl Spool {
-    /// Rows on the disk of a folder, which holds the table as well: a folder for temporary files may be
-    /// in memory.
+impl RowStore {
+    /// An empty store on the disk of `folder`, which is the folder of the table. The system's folder for
+    /// temporary files may be in memory, and too small.
     pub(super) fn new(folder: &Path) -> io::Result<Self> {
         Ok(Self {
             file: BufWriter::new(tempfile::tempfile_in(folder)?),
@@ -58,8 +61,8 @@ impl Spool {
         writeln!(self.file, "{row}")
     }
 
-    /// Writes CSV: texts as they are, lists and objects as JSON, null as nothing.
-    pub(super) fn delimited(self, delimiter: u8, target: &mut impl Write) -> io::Result<()> {
+    /// Writes CSV. Texts are written as they are, lists and objects as JSON, null as an empty cell.
+    pub(super) fn write_delimited(self, delimiter: u8, target: &mut impl Write) -> io::Result<()> {
         let mut file = self.file.into_inner()?;
         let mut table = csv::WriterBuilder::new()
             .delimiter(delimiter)
@@ -79,36 +82,36 @@ impl Spool {
         table.flush()
     }
 
-    /// Writes columns that have types.
+    /// Writes columns with types.
     ///
     /// # Errors
-    /// What is wrong, and with which column if one is.
-    pub(super) fn typed(
+    /// A message that names the column, if a column is the cause.
+    pub(super) fn write_typed(
         self,
-        format: Table,
+        format: TypedFormat,
         target: &mut (impl Write + Send),
     ) -> Result<(), String> {
-        let said = |error: io::Error| error.to_string();
+        let message = |error: io::Error| error.to_string();
         let mut file = self.file.into_inner().map_err(|e| e.to_string())?;
-        let all = rows(&mut file).map_err(said)?;
+        let all = rows(&mut file).map_err(message)?;
         let all = all.map(|row| row.map_err(|e| ArrowError::IoError(e.to_string(), e)));
         let schema = infer_json_schema_from_iterator(all).map_err(|e| e.to_string())?;
-        // in the order of the rows, not of the alphabet
+        // the inferred schema is in alphabetical order
         let order = self
             .columns
             .iter()
             .filter_map(|name| schema.index_of(name).ok());
         let schema = schema.project(&order.collect::<Vec<_>>());
         let schema = Arc::new(schema.map_err(|e| e.to_string())?);
-        let mut sink = Sink::new(format, target, &schema)?;
+        let mut sink = ColumnWriter::new(format, target, &schema)?;
         let mut decoder = ReaderBuilder::new(Arc::clone(&schema))
             .build_decoder()
             .map_err(|e| e.to_string())?;
-        let mut all = rows(&mut file).map_err(said)?;
+        let mut all = rows(&mut file).map_err(message)?;
         loop {
-            let some: io::Result<Vec<Value>> = all.by_ref().take(BATCH).collect();
+            let batch: io::Result<Vec<Value>> = all.by_ref().take(BATCH_ROWS).collect();
             decoder
-                .serialize(&some.map_err(said)?)
+                .serialize(&batch.map_err(message)?)
                 .map_err(|e| e.to_string())?;
             match decoder.flush().map_err(|e| e.to_string())? {
                 Some(batch) => sink.write(&batch)?,
@@ -118,55 +121,56 @@ impl Spool {
     }
 }
 
+/// The stored rows, from the first on.
 fn rows(file: &mut File) -> io::Result<impl Iterator<Item = io::Result<Value>> + use<'_>> {
     file.rewind()?;
     let lines = BufReader::new(file).lines();
     Ok(lines.map(|line| Ok(serde_json::from_str(&line?)?)))
 }
 
-/// Takes batches of columns.
-enum Sink<'a, W: Write + Send> {
+/// Writes batches of columns.
+enum ColumnWriter<'a, W: Write + Send> {
     Parquet(ArrowWriter<&'a mut W>),
     Arrow(FileWriter<&'a mut W>),
 }
 
-impl<'a, W: Write + Send> Sink<'a, W> {
-    fn new(format: Table, target: &'a mut W, schema: &Arc<Schema>) -> Result<Self, String> {
+impl<'a, W: Write + Send> ColumnWriter<'a, W> {
+    fn new(format: TypedFormat, target: &'a mut W, schema: &Arc<Schema>) -> Result<Self, String> {
         match format {
-            Table::Parquet => {
+            TypedFormat::Parquet => {
                 let properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
                 let properties = Some(properties.build());
                 let writer = ArrowWriter::try_new(target, Arc::clone(schema), properties);
-                writer.map(Sink::Parquet).map_err(of_parquet)
+                writer.map(ColumnWriter::Parquet).map_err(parquet_message)
             }
-            Table::Arrow => {
+            TypedFormat::Arrow => {
                 let writer = FileWriter::try_new(target, schema);
-                writer.map(Sink::Arrow).map_err(|e| e.to_string())
+                writer.map(ColumnWriter::Arrow).map_err(|e| e.to_string())
             }
         }
     }
 
     fn write(&mut self, batch: &RecordBatch) -> Result<(), String> {
         match self {
-            Sink::Parquet(writer) => {
-                writer.write(batch).map_err(of_parquet)?;
-                match writer.in_progress_size() > ROW_GROUP {
-                    true => writer.flush().map_err(of_parquet),
+            ColumnWriter::Parquet(writer) => {
+                writer.write(batch).map_err(parquet_message)?;
+                match writer.in_progress_size() > ROW_GROUP_BYTES {
+                    true => writer.flush().map_err(parquet_message),
                     false => Ok(()),
                 }
             }
-            Sink::Arrow(writer) => writer.write(batch).map_err(|e| e.to_string()),
+            ColumnWriter::Arrow(writer) => writer.write(batch).map_err(|e| e.to_string()),
         }
     }
 
     fn finish(self) -> Result<(), String> {
         match self {
-            Sink::Parquet(writer) => writer.close().map(|_| ()).map_err(of_parquet),
-            Sink::Arrow(mut writer) => writer.finish().map_err(|e| e.to_string()),
+            ColumnWriter::Parquet(writer) => writer.close().map(|_| ()).map_err(parquet_message),
+            ColumnWriter::Arrow(mut writer) => writer.finish().map_err(|e| e.to_string()),
         }
     }
 }
 
-fn of_parquet(error: ParquetError) -> String {
+fn parquet_message(error: ParquetError) -> String {
     error.to_string()
 }

@@ -1,5 +1,5 @@
-//! The bytes of a file that is being written. In: bytes. Out: the file, under its name once all of
-//! them are on the disk; nothing where that fails.
+//! A file that gets its name when it is complete. In: bytes. Out: the file, or no file if writing
+//! fails.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -8,27 +8,29 @@ use std::path::{Path, PathBuf};
 use flate2::write::GzEncoder;
 use zstd::Encoder;
 
-use super::Compression;
+use super::format::Compression;
 
 type Bytes = BufWriter<File>;
 
+/// A file with its compression.
 enum Encoded {
     Plain(Bytes),
     Gzip(GzEncoder<Bytes>),
     Zstd(Encoder<'static, Bytes>),
 }
 
+/// A file that is being written.
 pub(super) struct Target {
-    // none when it is finished
+    /// None once the file is finished.
     bytes: Option<Encoded>,
     path: PathBuf,
-    /// Where it is until it is complete; none for what cannot be renamed, such as a pipe.
+    /// The name of the file until it is complete. None for a path that cannot be renamed, such as a pipe.
     temporary: Option<PathBuf>,
 }
 
 impl Target {
     pub(super) fn create(path: &Path, compression: Compression) -> io::Result<Self> {
-        let is_special = fs::metadata(path).is_ok_and(|about| !about.is_file());
+        let is_special = fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
         let temporary = (!is_special).then(|| {
             let mut name = path.file_name().unwrap_or_default().to_owned();
             name.push(".tmp");
@@ -51,6 +53,7 @@ impl Target {
         })
     }
 
+    /// Writes what is left to the disk, and renames the file to its name.
     pub(super) fn finish(mut self) -> io::Result<()> {
         let bytes = match self.bytes.take() {
             Some(Encoded::Plain(bytes)) => bytes,

@@ -1,0 +1,10 @@
+//! What is wrong with a set of rows, before training on it. In: pairs or single answers, as text and as
+//! ids. Out: findings, each with its place.
+
+mod finding;
+mod texts;
+mod tokens;
+
+pub use finding::{Fault, Finding, Severity};
+pub use texts::Linter;
+pub use tokens::{TokenLint, lint_report};

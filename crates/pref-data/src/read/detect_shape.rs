@@ -1,0 +1,73 @@
+//! Which shape rows have. In: rows, of which the fields tell the shape. Out: a shape, or an error if
+//! the rows have several.
+
+use serde_json::Value;
+
+use super::error::ReadError;
+use super::rows::SourceRow;
+use super::shape::Shape;
+use crate::text::Place;
+
+/// The shape of a row, if its fields tell. A field that is null counts as unknown: a row whose prompt
+/// is null may be one of `pairs` without its prompt, or one of a table whose prompt column is empty.
+pub(super) fn shape_of_row(row: &SourceRow) -> Option<Shape> {
+    let column = |field: &str| row.object.contains_key(field);
+    let has = |field: &str| has_value(row, field);
+    let is_list = |field: &str| matches!(row.object.get(field), Some(Value::Array(_)));
+    if has("chosen") && has("rejected") {
+        return match (has("prompt"), has("conversations")) {
+            (true, _) => Some(Shape::Pairs),
+            (false, true) => Some(Shape::ShareGpt),
+            (false, false) if column("prompt") || column("conversations") => None,
+            (false, false) => Some(Shape::ImplicitPrompt),
+        };
+    }
+    if has("prompt") && is_list("responses") && is_list("ratings") {
+        return Some(Shape::Rated);
+    }
+    if has("prompt") && has("completion") && has("label") {
+        return Some(Shape::Unpaired);
+    }
+    match (
+        has("prompt") && has("response"),
+        has("rating"),
+        has("helpfulness"),
+    ) {
+        (true, true, _) => Some(Shape::RatedRows),
+        (true, false, true) => Some(Shape::HelpSteer),
+        (true, false, false) | (false, ..) => None,
+    }
+}
+
+/// The shape of all rows that have one. None if no row has one.
+///
+/// # Errors
+/// [`ReadError::Shapes`] names the first row of each shape if there are several.
+pub(super) fn shape_of_rows<'a>(
+    rows: impl Iterator<Item = &'a SourceRow> + Clone,
+) -> Result<Option<Shape>, ReadError> {
+    let mut found: Vec<(Shape, Place)> = Vec::new();
+    for row in rows.clone() {
+        let shape = shape_of_row(row).filter(|shape| found.iter().all(|(s, _)| s != shape));
+        found.extend(shape.map(|shape| (shape, row.place())));
+    }
+    match &found[..] {
+        [(shape, _)] => Ok(Some(*shape)),
+        // there is a prompt column, and it is empty in every row
+        [] => {
+            let has = |row: &SourceRow| has_value(row, "chosen") && has_value(row, "rejected");
+            let mut rows = rows.filter(|row| has(row));
+            Ok(rows.next().map(|_| Shape::ImplicitPrompt))
+        }
+        _ => Err(ReadError::Shapes { found }),
+    }
+}
+
+/// Whether a field has a value. An empty cell of a table has none.
+fn has_value(row: &SourceRow, field: &str) -> bool {
+    match row.object.get(field) {
+        None | Some(Value::Null) => false,
+        Some(Value::String(text)) => !(row.is_table && text.is_empty()),
+        Some(_) => true,
+    }
+}

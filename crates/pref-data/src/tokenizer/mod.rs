@@ -1,0 +1,14 @@
+//! A model's tokenizer. In: a model's folder, texts, messages. Out: token ids as `transformers` gives
+//! them, and texts again.
+
+mod encode;
+mod error;
+mod fixed_tokens;
+mod folder;
+mod patterns;
+mod qwen2;
+mod word_cut;
+
+pub use encode::Tokenizer;
+pub use error::TokenizerError;
+pub use fixed_tokens::FixedTokens;

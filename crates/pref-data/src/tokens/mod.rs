@@ -1,0 +1,8 @@
+//! A row as tokens. In: ids of prompts and answers. Out: [`TokenPair`] and [`TokenExample`], and what
+//! a row says of its answers, token by token.
+
+mod features;
+mod pair;
+
+pub use features::{AnnotationError, TokenFeatures};
+pub use pair::{Longest, TokenExample, TokenPair};

@@ -1,0 +1,73 @@
+//! A preference pair, or a single answer, as token ids. In: the ids of the prompt and the answers.
+//! Out: [`TokenPair`] and [`TokenExample`], which batches are made of.
+
+use serde::{Deserialize, Serialize};
+
+use super::features::TokenFeatures;
+use crate::text::{Place, Placed};
+
+/// A pair as token ids. The prompt and both answers have at least one token each.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TokenPair {
+    /// Ids of the prompt, `[prompt tokens]`.
+    pub prompt: Vec<u32>,
+    /// Ids of the preferred answer, `[chosen tokens]`, including the end-of-sequence token.
+    pub chosen: Vec<u32>,
+    /// Ids of the other answer, `[rejected tokens]`, including the end-of-sequence token.
+    pub rejected: Vec<u32>,
+    /// The position of the row.
+    #[serde(skip)]
+    pub place: Place,
+    /// What the row says of the tokens of the chosen and of the rejected answer, in this order.
+    pub features: [Option<Box<TokenFeatures>>; 2],
+}
+
+impl TokenPair {
+    /// The ids of the prompt, the chosen and the rejected answer.
+    pub fn ids(&self) -> [&[u32]; 3] {
+        [&self.prompt, &self.chosen, &self.rejected]
+    }
+
+    /// Number of tokens of both sequences. The prompt is in both, so it counts twice.
+    pub fn n_tokens(&self) -> usize {
+        2 * self.prompt.len() + self.chosen.len() + self.rejected.len()
+    }
+}
+
+/// A single answer as token ids. The prompt and the answer have at least one token each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenExample {
+    /// Ids of the prompt, `[prompt tokens]`.
+    pub prompt: Vec<u32>,
+    /// Ids of the answer, `[answer tokens]`, including the end-of-sequence token.
+    pub completion: Vec<u32>,
+    /// Whether the answer is wanted.
+    pub desirable: bool,
+    /// The position of the row.
+    #[serde(skip)]
+    pub place: Place,
+}
+
+/// The length by which rows are sorted and divided into batches.
+pub trait Longest {
+    /// Number of tokens of the prompt and the longer answer together.
+    fn longest(&self) -> usize;
+}
+
+impl Longest for TokenPair {
+    fn longest(&self) -> usize {
+        self.prompt.len() + self.chosen.len().max(self.rejected.len())
+    }
+}
+
+impl Placed for TokenPair {
+    fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
+impl Placed for TokenExample {
+    fn place(&self) -> &Place {
+        &self.place
+    }
+}
