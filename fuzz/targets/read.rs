@@ -1,4 +1,5 @@
-//! Files of rows: the first byte chooses what the file is called, the rest is in it.
+//! Reads a file of arbitrary bytes. In: the first byte chooses the file's name and the options, the rest
+//! is the file's content. Out: nothing may panic, and a pair that is written reads back as itself.
 
 #![no_main]
 
@@ -22,7 +23,7 @@ thread_local! {
 }
 
 fuzz_target!(init: {
-    // panics that are caught become errors; others end the process all the same
+    // prints nothing for panics that become errors; any other panic ends the process
     std::panic::set_hook(Box::new(|info| {
         if !pref_data::is_caught_panic(info) {
             eprintln!("{info}");
@@ -44,7 +45,6 @@ fuzz_target!(init: {
             options.columns.insert("prompt".to_owned(), "q".to_owned());
         }
         if let Ok(read) = read_with(&path, &options) {
-            // what was read is written as it reads back
             for pair in &read.rows {
                 let again = folder.path().join("again.jsonl");
                 std::fs::write(&again, pair.to_value().to_string()).expect("a temporary file");

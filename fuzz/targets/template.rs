@@ -1,5 +1,5 @@
-//! Chat templates and the messages they are given: the template ends at the first zero byte, and
-//! messages as JSON follow, or the ones here.
+//! Renders an arbitrary chat template. In: the template up to the first zero byte, then messages as JSON;
+//! if these are not valid, fixed messages. Out: nothing may panic or run for ever.
 
 #![no_main]
 
@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use pref_data::{ChatTemplate, Message};
 
 fuzz_target!(init: {
-    // panics that are caught become errors; others end the process all the same
+    // prints nothing for panics that become errors; any other panic ends the process
     std::panic::set_hook(Box::new(|info| {
         if !pref_data::is_caught_panic(info) {
             eprintln!("{info}");

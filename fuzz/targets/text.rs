@@ -1,5 +1,5 @@
-//! Answers: segments join up to the text, parts as well, and what diffs leave unvaried is the same
-//! on both sides.
+//! Divides and compares arbitrary answers. In: bytes, as a text and as two lists of ids. Out: segments and
+//! parts must cover the text without gaps, and the unvaried tokens of both answers must be equal.
 
 #![no_main]
 
@@ -8,7 +8,7 @@ use pref_data::{DiffAlgorithm, Lines, PartRules, Segmenter, Sentences, TokenDiff
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(text) = std::str::from_utf8(data) {
-        let rules = PartRules::new("reasoning", &PartRules::default_markers()).expect("our own");
+        let rules = PartRules::new("reasoning", &PartRules::default_markers()).expect("our own patterns are valid");
         let parts = rules
             .parts(text)
             .into_iter()

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use pref_data::{
-    Boundary, Example, Pair, Place, ReadError, ReadOptions, Reader, Reading, Record, RowWriter,
-    Shape, TemplateKwargs, Text, TokenExample, TokenPair, TokenizeError, TokenizeOptions,
-    Tokenized, Tokenizer, is_input, read_with, tokenize, tokenize_examples,
+    Boundary, ContentHash, Example, Pair, Place, ReadError, ReadOptions, Reader, Reading, Record,
+    RowWriter, Shape, TemplateKwargs, Text, TokenExample, TokenPair, TokenizeError,
+    TokenizeOptions, Tokenized, Tokenizer, is_input, read_with, tokenize, tokenize_examples,
 };
 use serde_json::{Value, json};
 
@@ -123,6 +123,14 @@ impl Rows {
         match self {
             Rows::Pairs(rows) => rows.iter().map(|row| (&row.prompt, &row.place)).collect(),
             Rows::Examples(rows) => rows.iter().map(|row| (&row.prompt, &row.place)).collect(),
+        }
+    }
+
+    /// The content hash of each row.
+    pub(crate) fn content_hashes(&self) -> Vec<ContentHash> {
+        match self {
+            Rows::Pairs(rows) => rows.iter().map(Pair::content_hash).collect(),
+            Rows::Examples(rows) => rows.iter().map(Example::content_hash).collect(),
         }
     }
 

@@ -8,9 +8,7 @@ use std::io::Write;
 use std::path::Path;
 
 use common::{Folder, ROWS, read, shape, texts};
-use pref_data::{
-    Example, Pair, ReadOptions, RowWriter, Shape, Text, read_examples, read_pairs, read_with,
-};
+use pref_data::{Example, Pair, ReadOptions, Shape, Text, read_examples, read_pairs, read_with};
 use proptest::prelude::*;
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -227,14 +225,6 @@ fn bad_rows_are_passed_over_when_asked() {
     assert_eq!(read.rejects.len(), 2);
 }
 
-#[test]
-fn a_pair_is_written_as_it_is_read() {
-    let folder = Folder::new();
-    let row = r#"{"prompt":"a","chosen":"b c","rejected":"d","chosen_segments":["b ","c"],"chosen_scores":[[1.0,2.0,3.0,4.0,0.0],[0.0,0.0,0.0,0.0,0.0]],"rejected_parts":[{"label":"x","text":"d"}],"rejected_weights":[1.0,0.5]}"#;
-    let read = read(&folder.write("rows.jsonl", row));
-    assert_eq!(read.rows[0].to_value().to_string(), row);
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -413,82 +403,6 @@ fn damaged_arrow_is_an_error_and_no_panic() {
     assert!(n_errors > 10, "{n_errors}");
 }
 
-#[test]
-fn what_is_written_is_read_back_in_every_format() {
-    let folder = Folder::new();
-    let rows = [
-        serde_json::json!({"prompt": [{"role": "user", "content": "Größe?\n\"a\", b"}], "chosen": [{"role": "assistant", "content": "groß 🐘"}], "rejected": [{"role": "assistant", "content": "klein"}], "id": 7, "score": 1.5}),
-        serde_json::json!({"prompt": [{"role": "user", "content": "2?"}], "chosen": [{"role": "assistant", "content": "two"}], "rejected": [{"role": "assistant", "content": "three"}], "score": 2.0, "tags": ["x", "y"]}),
-    ];
-    let endings = [
-        "jsonl",
-        "ndjson",
-        "json",
-        "csv",
-        "tsv",
-        "parquet",
-        "arrow",
-        "feather",
-        "jsonl.gz",
-        "jsonl.zst",
-        "csv.gz",
-        "json.zst",
-    ];
-    for ending in endings {
-        let path = folder.0.path().join(format!("rows.{ending}"));
-        let mut writer = RowWriter::create(&path).unwrap();
-        for row in &rows {
-            writer.write(row).unwrap();
-        }
-        assert!(
-            !path.exists(),
-            "{ending} has its name before it is complete"
-        );
-        assert_eq!(writer.finish().unwrap(), 2);
-        let read = read(&path).rows;
-        assert_eq!(read.len(), 2, "{ending}");
-        for (pair, row) in read.iter().zip(&rows) {
-            let mut value = pair.to_value();
-            for field in ["prompt", "chosen", "rejected"] {
-                assert_eq!(value[field], row[field], "{ending}");
-            }
-            // numbers of a table of text are text
-            if !ending.contains("sv") {
-                let fields = value.as_object_mut().unwrap();
-                fields.retain(|_, value| !value.is_null());
-                assert_eq!(&value, row, "{ending}");
-            }
-        }
-    }
-    assert_eq!(
-        std::fs::read_dir(folder.0.path()).unwrap().count(),
-        endings.len()
-    );
-}
-
-#[test]
-fn names_and_rows_that_cannot_be_written_are_refused() {
-    let folder = Folder::new();
-    let create = |name: &str| RowWriter::create(&folder.0.path().join(name));
-    let shown = |error: pref_data::WriteError| {
-        let text = error.to_string();
-        text.replace(&folder.0.path().display().to_string(), "[folder]")
-    };
-    let mut mixed = create("mixed.parquet").unwrap();
-    for value in [serde_json::json!(1), serde_json::json!({"a": 1})] {
-        mixed.write(&serde_json::json!({"prompt": value})).unwrap();
-    }
-    insta::assert_snapshot!(
-        [
-            shown(create("rows.xlsx").unwrap_err()),
-            shown(create("rows.parquet.gz").unwrap_err()),
-            shown(mixed.finish().unwrap_err()),
-        ]
-        .join("\n")
-    );
-    assert_eq!(std::fs::read_dir(folder.0.path()).unwrap().count(), 0);
-}
-
 #[cfg(unix)]
 #[test]
 fn pipes_are_read_and_refused_without_a_writer() {
@@ -498,7 +412,7 @@ fn pipes_are_read_and_refused_without_a_writer() {
     assert!(made.unwrap().success());
     assert_eq!(
         folder.error(&pipe, &ReadOptions::default()),
-        "[folder]/pipe: a pipe that no program has opened to write into it for 3 seconds; start that program before"
+        "[folder]/pipe: no program has opened this pipe for writing within 3 seconds; start that program first"
     );
     let parquet = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parquet/none.parquet");
     let csv = "prompt,chosen,rejected\n2 + 2?,4,5\nGröße?,groß 🐘,klein\n";

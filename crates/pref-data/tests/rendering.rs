@@ -89,7 +89,7 @@ fn a_stripped_answer_keeps_the_labels_of_what_is_left() {
     assert!(
         error
             .to_string()
-            .starts_with("line 1: the chat template writes the chosen response")
+            .starts_with("line 1: the chat template changes the words of the chosen response")
     );
 }
 

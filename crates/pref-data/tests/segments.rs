@@ -76,7 +76,7 @@ fn parts_by_markers() {
         PartRules::new("a", &wrong)
             .unwrap_err()
             .to_string()
-            .starts_with("`(` is no regular expression")
+            .starts_with("`(` is not a regular expression")
     );
 }
 

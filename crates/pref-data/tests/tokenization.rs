@@ -218,7 +218,7 @@ fn a_token_across_the_boundary_is_counted() {
     assert_eq!(tokenized.report.boundary_mismatches, [7.into()]);
     assert_eq!(
         tokenized.report.to_string(),
-        "2 rows; 1 rows whose prompt and answer share a token (lines 7)"
+        "2 rows; 1 rows in which prompt and answer share a token (lines 7)"
     );
     // that token is the answer's, and nothing of either text is lost
     let text = |ids: &[u32]| tokenizer.decode(ids, false).unwrap();
@@ -269,10 +269,10 @@ fn the_prompt_stays_and_the_end_of_an_answer_is_cut() {
     assert_eq!(cut.report.cut_prompts, []);
     assert_eq!(
         cut.report.to_string(),
-        "2 rows; 2 rows with answers cut at their end (lines 2, 3); 1 rows dropped, whose answers are alike once cut (lines 3)"
+        "2 rows; 2 rows whose answers were cut at the end (lines 2, 3); 1 rows dropped because the answers are the same once cut (lines 3)"
     );
     let refused = run(limit, LongPrompts::Refuse).unwrap_err().to_string();
-    assert!(refused.contains("line 3: chosen and rejected are the same tokens once cut"));
+    assert!(refused.contains("line 3: chosen and rejected have the same tokens once cut"));
     // a prompt that fills the limit by itself goes with its row
     let none = run(n, LongPrompts::Drop).unwrap();
     assert_eq!(none.rows, []);
@@ -488,7 +488,7 @@ fn a_text_that_would_take_all_memory_is_an_error_of_its_row() {
     assert!(
         error
             .to_string()
-            .contains("bytes, and at most 8388608 are tokenized at once"),
+            .contains("bytes, and at most 8388608 can be tokenized at once"),
         "{error}"
     );
 }

@@ -1,14 +1,15 @@
 //! `pref data`: sets of pairs as files. In: pairs of any format and shape. Out: what they are like,
 //! or the same pairs in files of another format, whole or divided.
 
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use pref_data::{
-    Example, Pair, RowMap, Text, TokenExample, TokenPair, TokenizeOptions, Tokenizer, hold_out,
-    read_rows,
+    ContentHash, Example, Pair, RowMap, Text, TokenExample, TokenPair, TokenizeOptions, Tokenizer,
+    hold_out, read_rows,
 };
 use serde_json::{Value, json};
 
@@ -210,9 +211,14 @@ fn stats(files: &[PathBuf], model: Option<&Path>, json: bool, read: &ReadArgs) -
     };
     let unit = ["characters", "tokens"][usize::from(tokenizer.is_some())];
     let mut unusable: Vec<String> = Vec::new();
+    let mut contents: HashSet<ContentHash> = HashSet::new();
+    let mut n_duplicates = 0;
     let (mut all, mut noun): (Option<Lengths>, _) = (None, "pairs");
     let rejects = read.each(files, |rows| {
         noun = rows.noun();
+        for hash in rows.content_hashes() {
+            n_duplicates += usize::from(!contents.insert(hash));
+        }
         let some = match &tokenizer {
             Some(tokenizer) => {
                 let tokens = rows.tokens(tokenizer, &options)?;
@@ -252,7 +258,7 @@ fn stats(files: &[PathBuf], model: Option<&Path>, json: bool, read: &ReadArgs) -
         (*name, mean, [0.0, 0.5, 0.9, 1.0].map(at))
     });
     if json {
-        let mut line = json!({noun: n, "unit": unit, key: counted});
+        let mut line = json!({noun: n, "unit": unit, key: counted, "duplicates": n_duplicates});
         for (name, mean, [least, median, high, most]) in summaries {
             line[name] =
                 json!({"mean": mean, "least": least, "median": median, "p90": high, "most": most});
@@ -272,6 +278,12 @@ fn stats(files: &[PathBuf], model: Option<&Path>, json: bool, read: &ReadArgs) -
     }
     let share = 100.0 * counted as f64 / n as f64;
     writeln!(stdout, "\n{remark} {counted} {noun} ({share:.0} %)")?;
+    if n_duplicates > 0 {
+        writeln!(
+            stdout,
+            "{n_duplicates} {noun} have the same content as an earlier row"
+        )?;
+    }
     Ok(())
 }
 

@@ -1,5 +1,5 @@
-//! `pref inspect`: a row as the model will see it. In: pairs, a tokenizer, a row. Out: every token
-//! with its id and what objectives know of it.
+//! `pref inspect`: a row as the model will see it. In: pairs, a tokenizer, a row. Out: the row's content
+//! hash, and every token with its id and what objectives know of it.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// Cut to this many tokens, as training does
     #[arg(long, value_name = "N")]
     max_length: Option<usize>,
-    /// One JSON object a token
+    /// One JSON object for the row with its content hash, then one for each token
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -51,6 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         None => at_row(&mut reader, args.row, noun)?,
     };
     progress::note(&record.place().to_string());
+    let content_hash = record.content_hash();
     let tokenizer = Tokenizer::from_folder(&model_folder(&args.model)?)?;
     let options = TokenizeOptions {
         max_length: args.max_length,
@@ -79,6 +80,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     };
 
     let mut stdout = std::io::stdout().lock();
+    match args.json {
+        true => writeln!(
+            stdout,
+            "{}",
+            json!({"side": "row", "content_hash": content_hash})
+        )?,
+        false => writeln!(stdout, "content hash {content_hash}")?,
+    }
     let mut show = |side: &str, t: usize, id: u32, seen: Value| -> Result<()> {
         let piece = tokenizer.decode(&[id], false)?;
         if args.json {

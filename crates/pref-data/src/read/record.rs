@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::text::{Example, Pair, Place};
+use crate::text::{ContentHash, Example, Pair, Place};
 
 /// What a row, or all rated rows of one prompt, is read as.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,14 @@ impl Record {
         match self {
             Record::Pair(pair) => &pair.place,
             Record::Example(example) => &example.place,
+        }
+    }
+
+    /// A name for the content of the row, the same in every file; see [`ContentHash`].
+    pub fn content_hash(&self) -> ContentHash {
+        match self {
+            Record::Pair(pair) => pair.content_hash(),
+            Record::Example(example) => example.content_hash(),
         }
     }
 
