@@ -126,12 +126,13 @@ fn other_content_gives_another_hash() {
     assert_eq!(all.len(), n);
 }
 
-/// Stored hashes stay valid: this one must never change.
+/// Stored hashes stay valid: this one must never change. It is from Python code that hashes the same
+/// fields.
 #[test]
 fn a_hash_stays_the_same_for_good() {
     let hash = hash(&json!({"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}));
     let text = hash.to_string();
-    insta::assert_snapshot!(text);
+    assert_eq!(text, "82fccb5a8e0ee51e9ffd02f5c0065f56");
     assert_eq!(text.parse(), Ok(hash));
     assert_eq!(serde_json::to_value(hash).unwrap(), json!(text));
     for wrong in ["", "+123456789abcdef0123456789abcdef", &text[1..]] {

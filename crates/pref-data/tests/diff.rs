@@ -1,4 +1,4 @@
-//! Token diffs: what every alignment keeps to, and what Python's difflib says.
+//! Token diffs: properties of every alignment, and values from Python's difflib.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -58,13 +58,13 @@ fn equal_answers_do_not_vary_and_strangers_vary_everywhere() {
     }
 }
 
-/// Long answers go through the halving, and stay optimal.
+/// For long answers the problem is divided, and the alignment is still optimal.
 #[test]
 fn long_answers_are_aligned_exactly() {
     let a: Vec<u32> = (0..9000u32)
         .map(|i| i.wrapping_mul(2_654_435_761) >> 20)
         .collect();
-    // every 7th dropped, every 11th replaced by a token that `a` does not have
+    // every 7th token is deleted, every 11th replaced by one that `a` does not have
     let changed = |(i, &id): (usize, &u32)| match (i % 7, i % 11) {
         (0, _) => None,
         (_, 0) => Some(1_000_000),

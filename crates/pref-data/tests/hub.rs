@@ -69,7 +69,7 @@ fn files_are_downloaded_once_and_read() {
 }
 
 #[test]
-fn several_splits_of_the_hub_are_a_question() {
+fn several_splits_of_the_hub_are_an_error() {
     let hub = hub_with(&[
         ("data/constrained.jsonl", "no pair"),
         ("data/test_prefs.jsonl", "no pair"),
@@ -89,7 +89,7 @@ fn several_splits_of_the_hub_are_a_question() {
 }
 
 #[test]
-fn what_the_hub_has_not_is_said() {
+fn missing_data_sets_and_files_are_errors() {
     let hub = hub_with(&[("README.md", "about")]);
     let cache = tempfile::tempdir().unwrap();
     let error = |spec: &str| {

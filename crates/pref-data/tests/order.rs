@@ -1,4 +1,5 @@
-//! Samplers, splits, batches: every pair once, the same for a seed, restorable anywhere.
+//! Samplers, held-out rows and batches: each pair once, a seed gives the same order, and the position
+//! can be restored.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -65,7 +66,7 @@ proptest! {
         if eval.len() + train.len() > 1 {
             prop_assert!(!eval.is_empty() && !train.is_empty());
         }
-        // one row a prompt: as many as the fraction says
+        // with one row a prompt, exactly the fraction is held out
         let single: Vec<usize> = (0..prompts.len()).collect();
         if single.len() > 1 {
             let held = hold_out(&single, fraction, seed);
@@ -112,7 +113,7 @@ proptest! {
                 prop_assert!(row[answer.tokens.clone()].iter().all(|&id| id == 3 || id == 4));
                 prop_assert!(row[answer.tokens.end..].iter().all(|&id| id == 0));
             }
-            // one row a pair holds the same tokens
+            // rows that share a prompt hold the same tokens as separate rows
             let shared = BatchLayout { shares_prompts: true, ..layout }.of_two(&ids);
             prop_assert_eq!(shared.rows, indices.len());
             prop_assert_eq!(shared.answers.len(), batch.answers.len());
@@ -172,8 +173,8 @@ fn pair_of_number(n: usize) -> Pair {
     )
 }
 
-/// Orders from ChaCha8, its seeding and the shuffle written down again in Python from their
-/// descriptions: a seed gives the same order with every version of the libraries.
+/// The expected orders are from Python code that implements ChaCha8, its seeding and the shuffle from
+/// their descriptions. So a seed gives the same order with every version of the libraries.
 #[test]
 fn a_seed_gives_the_same_order_for_good() {
     let epoch = |seed: u64, epoch: usize| {
@@ -201,7 +202,7 @@ fn a_seed_gives_the_same_order_for_good() {
             12, 11, 18, 2, 9, 13, 15, 10, 3, 4, 8, 7, 14, 1, 0, 6, 16, 19, 5, 17
         ]
     );
-    // what is held out is the first of an order of its own
+    // the held-out rows are the first ones of another random order
     let is_held = hold_out(&(0..20).collect::<Vec<_>>(), 0.2, 42);
     let held: Vec<usize> = (0..20).filter(|&i| is_held[i]).collect();
     assert_eq!(held, [4, 7, 11, 14]);

@@ -1,4 +1,4 @@
-//! Every format and shape that preference data comes in, and what is said of rows that are none.
+//! Every format and shape of preference data, and the errors of bad rows.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -24,7 +24,7 @@ fn every_format_holds_the_same_pairs() {
     let list = format!("\u{feff} [{}]", ROWS.trim().replace("}\n", "},\n"));
     let csv = "prompt,chosen,rejected\n2 + 2?,4,5\n\"Größe?\",groß 🐘,klein\n";
     let parquet = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parquet");
-    // two members, as `cat a.gz b.gz` makes them
+    // two gzip members in one file, as `cat a.gz b.gz` makes them
     let half = ROWS.find('\n').unwrap() + 1;
     let members = [
         gzip(&ROWS.as_bytes()[..half]),
@@ -155,7 +155,7 @@ fn every_shape_becomes_pairs() {
 }
 
 #[test]
-fn columns_are_called_what_the_user_says() {
+fn columns_can_be_renamed() {
     let folder = Folder::new();
     let path = folder.write(
         "rows.jsonl",
@@ -178,7 +178,7 @@ fn columns_are_called_what_the_user_says() {
 }
 
 #[test]
-fn rows_that_are_no_pairs_are_named() {
+fn bad_rows_are_named() {
     let folder = Folder::new();
     let none = ReadOptions::default();
     let message = |text: &str| folder.error(&folder.write("rows.jsonl", text), &none);
@@ -209,7 +209,7 @@ fn rows_that_are_no_pairs_are_named() {
 }
 
 #[test]
-fn bad_rows_are_passed_over_when_asked() {
+fn bad_rows_are_skipped_on_request() {
     let folder = Folder::new();
     let text = format!(
         "{ROWS}not json\n{{\"prompt\": \"only\"}}\n{}",
@@ -228,9 +228,9 @@ fn bad_rows_are_passed_over_when_asked() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// Whatever the bytes, reading ends, with pairs or with an error.
+    /// Reading arbitrary bytes ends, with pairs or with an error.
     #[test]
-    fn no_bytes_are_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), ending in 0usize..6) {
+    fn no_bytes_cause_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), ending in 0usize..6) {
         let folder = Folder::new();
         let name = ["a.jsonl", "a.json", "a.csv", "a.parquet", "a.jsonl.gz", "a.jsonl.zst"][ending];
         let magic: &[u8] = match ending {
@@ -265,7 +265,7 @@ fn single_answers_are_read_with_their_labels() {
     assert_eq!(labels(&unpaired), expected);
     let csv = "prompt,completion,label\n2 + 2?,4,True\n2 + 2?,5,0\n";
     assert_eq!(labels(&folder.write("unpaired.csv", csv)), expected);
-    // a pair is one answer of each kind
+    // a pair gives a wanted and an unwanted answer
     assert_eq!(labels(&folder.write("pairs.jsonl", ROWS))[..2], expected);
     let bad = folder.write(
         "bad.jsonl",
@@ -312,7 +312,7 @@ fn cells_of_a_table_hold_lists_as_json() {
     assert!(rated.rows[0].annotations[0].is_none());
     let annotation = rated.rows[1].annotations[0].as_ref().unwrap();
     assert_eq!(annotation.weights.as_deref(), Some(&[1.0, 2.0][..]));
-    // a list is an answer like any other, unless it holds messages
+    // a cell with a list is a plain text, unless the list holds messages
     let csv = "prompt,chosen,rejected\nPrimes?,\"[2, 3]\",\"[4]\"\n";
     let plain = read(&folder.write("plain.csv", csv));
     assert_eq!(texts(&plain.rows)[0], ["Primes?", "[2, 3]", "[4]"]);
@@ -328,7 +328,7 @@ fn tools_and_their_calls_reach_the_template() {
         panic!("messages are a conversation");
     };
     assert_eq!(turns[0].more["tool_calls"][0]["name"], "clock");
-    // and back again
+    // the row that is written reads back as the same pair
     let again = folder.write("again.jsonl", pair.to_value().to_string());
     let again = read(&again).rows.remove(0);
     let place = pair.place.clone();
@@ -336,7 +336,7 @@ fn tools_and_their_calls_reach_the_template() {
 }
 
 #[test]
-fn damaged_parquet_is_an_error_and_no_panic() {
+fn damaged_parquet_is_an_error_not_a_panic() {
     let damaged = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parquet/damaged.parquet");
     let error = read_with(&damaged, &ReadOptions::default()).unwrap_err();
     let message = error.to_string();
@@ -368,7 +368,7 @@ fn a_row_sets_its_template() {
         let kwargs: Vec<_> = pairs[0].template_kwargs.iter().collect();
         assert_eq!(kwargs, [("enable_thinking", &serde_json::json!(false))]);
         assert!(pairs[0].more.is_empty(), "{:?}", pairs[0].more);
-        // and is written as it was read
+        // the pair is written as it was read
         let again = read("again.jsonl", &pairs[0].to_value().to_string()).unwrap();
         assert_eq!(again[0].template_kwargs, pairs[0].template_kwargs);
     }
@@ -382,7 +382,7 @@ fn a_row_sets_its_template() {
 }
 
 #[test]
-fn damaged_arrow_is_an_error_and_no_panic() {
+fn damaged_arrow_is_an_error_not_a_panic() {
     let folder = Folder::new();
     let whole = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/arrow/saved/train/data-00000-of-00001.arrow");
@@ -393,7 +393,7 @@ fn damaged_arrow_is_an_error_and_no_panic() {
         bytes[at] ^= 0xff;
         let path = folder.write("rows.arrow", &bytes);
         n_errors += usize::from(read_with(&path, &ReadOptions::default()).is_err());
-        // the last eight bytes say that it is the end
+        // without its last eight bytes, an Arrow stream is complete
         let path = folder.write("cut.arrow", &whole[..at.min(whole.len() - 9)]);
         assert!(
             read_with(&path, &ReadOptions::default()).is_err(),

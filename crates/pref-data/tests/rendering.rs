@@ -1,4 +1,4 @@
-//! Answers within what a chat template makes of them, and texts of other tokenizers.
+//! Answers in rendered conversations, settings of templates, and other kinds of tokenizers.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -10,7 +10,7 @@ use pref_data::{
     TokenizeOptions, Tokenizer, tokenize,
 };
 
-/// A tokenizer of the fixtures with a template of its own.
+/// A tokenizer of the fixtures with another template.
 fn with_template(name: &str, template: &str) -> (tempfile::TempDir, Tokenizer) {
     let folder = tempfile::tempdir().unwrap();
     for file in ["tokenizer.json", "tokenizer_config.json"] {
@@ -25,7 +25,7 @@ fn with_template(name: &str, template: &str) -> (tempfile::TempDir, Tokenizer) {
 const PLAIN_TURNS: &str = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ CONTENT }}<|im_end|>\n{% endfor %}\
     {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
-/// The chosen answer's tokens with the label of each, of a pair whose chosen answer has these parts.
+/// Tokenizes a pair whose chosen answer has these parts. Returns the answer's tokens, grouped by label.
 fn labelled(tokenizer: &Tokenizer, parts: &[(&str, &str)]) -> Result<String, TokenizeError> {
     let content: String = parts.iter().map(|(_, text)| *text).collect();
     let mut pair = conversation(vec![turn("user", "Say yes.")], &content, "No.");
@@ -54,8 +54,8 @@ fn labelled(tokenizer: &Tokenizer, parts: &[(&str, &str)]) -> Result<String, Tok
 }
 
 #[test]
-fn an_answer_is_found_by_where_it_stands() {
-    // the end of the turn holds the answer's own words
+fn an_answer_is_found_by_its_position() {
+    // the template writes the words of the answer again at the end
     let template = PLAIN_TURNS.replace("CONTENT", "m.content")
         + "{% if not add_generation_prompt %}yes yes{% endif %}";
     let (_folder, tokenizer) = with_template("llama", &template);
@@ -66,7 +66,7 @@ fn an_answer_is_found_by_where_it_stands() {
 }
 
 #[test]
-fn a_stripped_answer_keeps_the_labels_of_what_is_left() {
+fn a_shortened_answer_keeps_the_labels_of_the_rest() {
     let stripped = PLAIN_TURNS.replace("CONTENT", "m.content.split('</think>')[-1] | trim");
     let (_folder, tokenizer) = with_template("llama", &stripped);
     let parts = [
@@ -78,7 +78,7 @@ fn a_stripped_answer_keeps_the_labels_of_what_is_left() {
         labelled(&tokenizer, &parts).unwrap(),
         "a: \"yes\", b: \" no<|im_end|>\\n\""
     );
-    // nothing says where the parts of other words are
+    // if the template writes other words, the parts cannot be found
     let other = PLAIN_TURNS.replace("CONTENT", "m.content | replace('yes', 'aye')");
     let (_folder, tokenizer) = with_template("llama", &other);
     let error = labelled(&tokenizer, &parts).unwrap_err();
@@ -94,7 +94,7 @@ fn a_stripped_answer_keeps_the_labels_of_what_is_left() {
 }
 
 #[test]
-fn a_call_of_a_tool_without_words_has_one_part() {
+fn a_tool_call_without_words_has_one_part() {
     let template = PLAIN_TURNS.replace(
         "CONTENT",
         "m.content ~ (m.tool_calls | string if m.tool_calls else '')",
@@ -121,14 +121,14 @@ fn a_call_of_a_tool_without_words_has_one_part() {
 }
 
 #[test]
-fn a_space_belongs_to_the_word_behind_it() {
-    // byte-level BPE, and words that begin with `▁`
+fn a_space_belongs_to_the_word_after_it() {
+    // byte-level BPE, and a tokenizer whose words begin with `▁`
     for name in ["llama", "llama2"] {
         let tokenizer = tokenizer(name);
         let answer = "Yes it is. No matter what.";
         let mut pair = plain("Well?\n", answer, "No.");
         let annotation = Annotation {
-            // the space stands at the end of the first sentence
+            // the space is at the end of the first sentence
             segments: Some(vec!["Yes it is. ".to_owned(), "No matter what.".to_owned()]),
             scores: Some(vec![[0.0; 5], [4.0; 5]]),
             ..Annotation::default()
@@ -153,7 +153,7 @@ fn a_space_belongs_to_the_word_behind_it() {
 }
 
 #[test]
-fn a_row_sets_the_template_before_the_run_does() {
+fn settings_of_a_row_replace_those_of_the_run() {
     let template = PLAIN_TURNS.replace("CONTENT", "m.content")
         + "{% if not add_generation_prompt %}{{ thinks }}{% endif %}";
     let (_folder, tokenizer) = with_template("llama", &template);
@@ -208,7 +208,7 @@ fn an_id_beyond_the_embedding_is_an_error_of_its_row() {
 }
 
 #[test]
-fn a_sentencepiece_style_tokenizer_gives_the_ids_and_texts_of_the_peer() {
+fn a_sentencepiece_style_tokenizer_gives_the_ids_and_texts_of_transformers() {
     let path = workspace("fixtures/models/llama2/expected.json");
     let text = std::fs::read_to_string(path).unwrap();
     let expected: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -234,16 +234,16 @@ fn a_sentencepiece_style_tokenizer_gives_the_ids_and_texts_of_the_peer() {
         let text = tokenizer.apply_chat_template(&turns, true).unwrap();
         assert_eq!(text, chat["text"].as_str().unwrap());
         assert_eq!(tokenizer.encode_rendered(&text).unwrap(), ids(chat));
-        // a pair of this prompt begins with one BOS, not two
+        // a pair with this prompt begins with one BOS, not two
         let pair = conversation(turns, "Five.", "Six.");
         let tokens = tokenize(&[pair], &tokenizer, &TokenizeOptions::default()).unwrap();
         assert_eq!(tokens.rows.len(), 1);
         assert_eq!(tokens.rows[0].prompt, ids(chat));
     }
-    // the BOS token of a plain prompt
+    // a plain prompt begins with the BOS token
     let pair = plain("Hello", " world", " there");
     let tokens = tokenize(&[pair], &tokenizer, &TokenizeOptions::default()).unwrap();
-    // the tokens that it shares with both answers; the last may be the answer's
+    // the ids of the prompt alone begin with these; its last token may belong to the answer
     let prompt = &tokens.rows[0].prompt;
     assert_eq!(prompt.first(), tokenizer.bos_id().as_ref());
     assert!(tokenizer.encode("Hello").unwrap().starts_with(prompt));

@@ -1,4 +1,4 @@
-//! Segments: nothing of a text is lost, and sentences end where a reader would end them.
+//! Segments: they cover the text, and sentences end where a reader would end them.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -99,14 +99,14 @@ fn formulas_end_at_their_own_end() {
         &Sentences,
         "\\begin{align}\n\\begin{matrix}\na\n\\end{matrix}\n\\end{align}\n|One. |Two.",
     );
-    // a formula that nothing closes does not take the rest
+    // a formula that is never closed does not include the rest of the text
     divided(&Sentences, "\\begin{align}\nx = 1. \n\n|One. |Two.");
     divided(&Sentences, "One.\n|$$\na = b.\n\n- c. D\n$$\n\n|Two.");
     divided(&Sentences, "\\[\na = b.\n\\]\n|Two.");
 }
 
 #[test]
-fn inline_code_takes_nothing_behind_it() {
+fn text_after_inline_code_is_divided() {
     divided(
         &Sentences,
         "```x``` is code. |It is short.\n\n|Another one. |Yes.",

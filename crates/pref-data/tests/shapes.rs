@@ -1,4 +1,4 @@
-//! What the rows of a file are: shapes, splits, fields, and questions where a file is not clear.
+//! Shapes, splits and fields of rows, and the errors of files that are ambiguous.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -10,7 +10,7 @@ use common::{Folder, ROWS, read, shape, texts};
 use pref_data::{ReadOptions, Shape, Text, read_with};
 
 #[test]
-fn a_null_prompt_in_the_first_row_is_no_shape() {
+fn a_null_prompt_in_the_first_row_tells_no_shape() {
     let folder = Folder::new();
     let file = folder.write(
         "rows.jsonl",
@@ -32,20 +32,20 @@ fn a_null_prompt_in_the_first_row_is_no_shape() {
 }
 
 #[test]
-fn a_column_of_prompts_that_is_null_throughout_is_none() {
+fn a_prompt_column_of_only_nulls_does_not_count() {
     let row = r#"{"prompt": null, "chosen": "Hi: a", "rejected": "Hi: b"}"#;
     let rows = format!("{row}\n{row}");
     assert_eq!(shape(&rows, Shape::ImplicitPrompt)[0], ["Hi:", " a", " b"]);
 }
 
 #[test]
-fn files_that_disagree_with_themselves_are_asked_about() {
+fn files_with_several_shapes_are_refused() {
     let folder = Folder::new();
     let none = ReadOptions::default();
     let pair = r#"{"prompt": "p", "chosen": "a", "rejected": "b"}"#;
     let implicit = r#"{"chosen": "p a", "rejected": "p b"}"#;
     let mixed = folder.write("mixed.jsonl", format!("{implicit}\n{pair}\n{implicit}"));
-    // behind what is looked at first
+    // after the rows that tell the shape
     let late = format!("{}{implicit}", format!("{pair}\n").repeat(1200));
     let late = folder.write("late.jsonl", late);
     let asked = [folder.error(&mixed, &none), folder.error(&late, &none)];
@@ -59,7 +59,7 @@ fn files_that_disagree_with_themselves_are_asked_about() {
 }
 
 #[test]
-fn a_prompt_beside_conversations_is_what_they_begin_with() {
+fn a_plain_prompt_becomes_the_messages_that_both_answers_begin_with() {
     let row = r#"{"prompt": "Hi", "chosen": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}], "rejected": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Go"}], "score_chosen": 8}"#;
     let folder = Folder::new();
     let path = folder.write("rows.jsonl", row);
@@ -91,7 +91,7 @@ fn contents_of_blocks_are_their_texts() {
 }
 
 #[test]
-fn every_name_of_share_gpts_speakers_is_known() {
+fn all_speakers_of_share_gpt_have_a_role() {
     for name in ["gpt", "chatgpt", "bot", "model", "assistant", "ChatGPT"] {
         let folder = Folder::new();
         let row = format!(
@@ -119,25 +119,25 @@ fn conversations_in_a_table_are_read_as_python_prints_them() {
     let rated = "prompt,responses,ratings\np,\"['good', 'bad']\",\"[2, 1]\"\n";
     let rated = read(&folder.write("rated.csv", rated));
     assert_eq!(texts(&rated.rows), [["p", "good", "bad"]]);
-    // neither a plain text nor a conversation
+    // the cell begins like a conversation, but is not valid
     let broken = folder.write(
         "broken.csv",
         table("[{'role': 'assistant', 'content': nan}]"),
     );
     insta::assert_snapshot!(folder.error(&broken, &ReadOptions::default()));
-    // code is no conversation
+    // code that looks similar is a plain text
     let code = "prompt,chosen,rejected\nJSON?,\"[{'a': 1}]\",\"{'a': 1}\"\n";
     let code = read(&folder.write("code.csv", code));
     assert_eq!(texts(&code.rows), [["JSON?", "[{'a': 1}]", "{'a': 1}"]]);
 }
 
 #[test]
-fn fields_that_nobody_knows_stay_with_the_row() {
+fn unknown_fields_stay_with_the_row() {
     let folder = Folder::new();
     let row = r#"{"prompt":"a","chosen":"b","rejected":"d","id":7,"source":{"x":[1]}}"#;
     let pair = read(&folder.write("rows.jsonl", row)).rows.remove(0);
     assert_eq!(pair.to_value().to_string(), row);
-    // of rated rows what all rows of the prompt say
+    // of several rated rows only the fields with the same value in all rows stay
     let rows = r#"{"prompt": "a", "response": "b", "rating": 1, "id": 7, "by": "x"}
 {"prompt": "a", "response": "c", "rating": 2, "id": 7, "by": "y"}"#;
     let pair = read(&folder.write("rated.jsonl", rows)).rows.remove(0);
@@ -145,7 +145,7 @@ fn fields_that_nobody_knows_stay_with_the_row() {
 }
 
 #[test]
-fn folders_with_several_splits_are_asked_about() {
+fn folders_with_several_splits_are_refused() {
     let folder = Folder::new();
     let row = r#"{"prompt": "p", "chosen": "a", "rejected": "b"}"#;
     for name in [
@@ -167,7 +167,7 @@ fn folders_with_several_splits_are_asked_about() {
 }
 
 #[test]
-fn the_data_of_a_hub_style_folder_is_found() {
+fn the_subfolder_data_is_read() {
     let folder = Folder::new();
     std::fs::create_dir(folder.0.path().join("data")).unwrap();
     folder.write("README.md", "about");

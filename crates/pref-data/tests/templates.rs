@@ -1,5 +1,5 @@
-//! Chat templates against what `transformers` 5.23 renders: loops, namespaces, macros, tools, dates,
-//! JSON, white space. `templates.json` holds the templates, the messages and its text or error.
+//! Chat templates compared with `transformers` 5.23: loops, namespaces, macros, tools, dates, JSON, white
+//! space. `templates.json` holds templates, messages, and the text or error of `transformers`.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -9,7 +9,7 @@ use pref_data::{ChatTemplate, Message, Tokenizer};
 use serde_json::Value;
 
 #[test]
-fn templates_are_rendered_as_the_peer_renders_them() {
+fn templates_are_rendered_as_transformers_renders_them() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/templates.json");
     let all: Value = serde_json::from_str(&std::fs::read_to_string(tests).unwrap()).unwrap();
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models/llama");
@@ -42,7 +42,7 @@ fn templates_are_rendered_as_the_peer_renders_them() {
     assert!(n >= 70, "{n}");
 }
 
-/// `expressions.json` holds templates without messages and what `transformers` 5.23 makes of them.
+/// `expressions.json` holds templates without messages, and what `transformers` 5.23 renders.
 #[test]
 fn values_are_written_as_python_writes_them() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/expressions.json");
@@ -61,7 +61,7 @@ fn values_are_written_as_python_writes_them() {
 }
 
 #[test]
-fn what_repeats_is_bounded() {
+fn repetition_is_limited() {
     let bounded = [
         "{{ [1] * 100000 * 100000 }}",
         "{{ 'a' * 10 ** 9 }}",

@@ -1,4 +1,4 @@
-//! Token ids as TRL makes them, ends of sequences, boundaries, and what is cut.
+//! Token ids as TRL makes them, ends of sequences, boundaries between prompt and answer, truncation.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -18,12 +18,12 @@ use proptest::prelude::*;
 const EOS: u32 = 2;
 
 #[test]
-fn ids_are_those_of_the_peer() {
+fn ids_are_those_of_trl() {
     for (trajectory, model) in [("dpo-llama", "llama"), ("ipo-qwen2", "qwen2")] {
         let file = workspace("../shared/reference/trajectories").join(format!("{trajectory}.json"));
         let data = workspace("../shared/gsm8k/pairs.jsonl");
         if !file.exists() || !data.exists() {
-            // past the harness, which keeps what passing tests print to itself
+            // written directly, because the test harness hides what passing tests print
             let mut stderr = std::io::stderr();
             writeln!(
                 stderr,
@@ -118,7 +118,7 @@ fn answers_tokenized_by_themselves_share_no_token_with_the_prompt() {
         tokenized.rows[0].prompt,
         tokenizer.encode("The answer is ").unwrap()
     );
-    // where no token reaches across, both ways are the same
+    // without a token that holds characters of both, both ways give the same ids
     let joint = tokenize(&pairs[1..], &tokenizer, &TokenizeOptions::default()).unwrap();
     assert_eq!(joint.rows[0], tokenized.rows[1]);
 }
@@ -143,7 +143,7 @@ fn a_template_that_changes_the_prompt_is_reported() {
         tokenize(std::slice::from_ref(&pair), &tokenizer, &options)
     };
     let joint = tokenize(Boundary::Joint).unwrap();
-    // they part where the texts do
+    // the answer begins where the texts differ
     let text = |ids: &[u32]| tokenizer.decode(ids, false).unwrap();
     let whole = [text(&joint.rows[0].prompt), text(&joint.rows[0].chosen)].concat();
     assert_eq!(whole, "n = 2: Well?\nYes.\n<|im_end|>");
@@ -191,14 +191,14 @@ fn single_answers_become_the_tokens_of_pairs() {
         boundary: Boundary::Separate,
         ..options
     };
-    // an end-of-sequence token is an answer: say nothing
+    // an answer may consist of the end-of-sequence token only
     let tokens = tokenize_examples(&nothing, &tokenizer, &options).unwrap();
     assert_eq!(tokens.rows[0].completion, [EOS]);
 }
 
 #[test]
 fn a_token_across_the_boundary_is_counted() {
-    // the prompt's last space and the answer's first word are one token together
+    // the last space of the prompt and the first word of the answer are one token
     let pairs = [
         plain("The answer is ", "four", "five"),
         plain("The answer is", " four", " five"),
@@ -220,7 +220,7 @@ fn a_token_across_the_boundary_is_counted() {
         tokenized.report.to_string(),
         "2 rows; 1 rows in which prompt and answer share a token (lines 7)"
     );
-    // that token is the answer's, and nothing of either text is lost
+    // the token belongs to the answer, and no text is lost
     let text = |ids: &[u32]| tokenizer.decode(ids, false).unwrap();
     let [merged, apart] = [&tokenized.rows[0], &tokenized.rows[1]];
     assert_eq!(text(&merged.prompt), "The answer is");
@@ -232,8 +232,8 @@ fn a_token_across_the_boundary_is_counted() {
     );
 }
 
-/// Three rows whose prompt has four tokens: answers that fit, that differ within the limit, and
-/// that differ only behind it.
+/// Three rows whose prompt has four tokens. The answers fit, differ within the limit, or differ only
+/// after it.
 fn long_rows() -> [Pair; 3] {
     let row = |chosen, rejected, line: usize| Pair {
         place: line.into(),
@@ -273,12 +273,12 @@ fn the_prompt_stays_and_the_end_of_an_answer_is_cut() {
     );
     let refused = run(limit, LongPrompts::Refuse).unwrap_err().to_string();
     assert!(refused.contains("line 3: chosen and rejected have the same tokens once cut"));
-    // a prompt that fills the limit by itself goes with its row
+    // a row is dropped if its prompt alone is as long as the limit
     let none = run(n, LongPrompts::Drop).unwrap();
     assert_eq!(none.rows, []);
     assert_eq!(
         none.report.to_string(),
-        "0 rows; 3 rows dropped, whose prompt leaves no room for an answer (lines 1, 2, 3)"
+        "0 rows; 3 rows dropped because the prompt leaves no room for an answer (lines 1, 2, 3)"
     );
     let cut = run(n, LongPrompts::Cut).unwrap();
     assert_eq!(cut.report.cut_prompts.len(), 3);
@@ -286,7 +286,7 @@ fn the_prompt_stays_and_the_end_of_an_answer_is_cut() {
 }
 
 #[test]
-fn a_prompt_that_merges_whole_is_refused() {
+fn a_prompt_without_a_stable_token_is_refused() {
     let pair = plain(" ", "four", "five");
     let error = tokenize(&[pair], &tokenizer("llama"), &TokenizeOptions::default()).unwrap_err();
     assert!(
@@ -296,7 +296,7 @@ fn a_prompt_that_merges_whole_is_refused() {
 }
 
 #[test]
-fn pairs_that_cannot_be_tokens_are_named_by_line() {
+fn pairs_that_cannot_be_tokenized_are_named() {
     let tokenizer = tokenizer("llama");
     let fails = |pair: Pair, max_length: Option<usize>| {
         let options = TokenizeOptions {
@@ -337,7 +337,7 @@ fn pairs_that_cannot_be_tokens_are_named_by_line() {
 }
 
 #[test]
-fn tokenizers_that_are_none_are_named() {
+fn invalid_tokenizers_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
     let message = || {
@@ -388,7 +388,7 @@ proptest! {
         let whole = run(None).unwrap().rows.remove(0);
         let cut = run(Some(max_length)).unwrap();
         let Some(pair) = cut.rows.first() else {
-            // nothing but a difference in the cut ends can make them equal
+            // the answers are the same only if the difference was cut
             prop_assert_eq!(cut.report.alike.len(), 1);
             return Ok(());
         };
@@ -407,7 +407,7 @@ proptest! {
         prop_assert_eq!(is_cut, !cut.report.cut_responses.is_empty());
         prop_assert_eq!(whole.prompt != pair.prompt, !cut.report.cut_prompts.is_empty());
         if is_cut && !keeps_prompt {
-            // an answer is cut only once the prompt has given all it can
+            // an answer is cut only after the prompt is cut to one token
             prop_assert_eq!(pair.prompt.len(), 1);
         }
     }
@@ -455,7 +455,7 @@ proptest! {
 }
 
 #[test]
-fn parts_are_where_they_are_behind_a_long_prompt_too() {
+fn parts_after_a_long_prompt_are_found() {
     let tokenizer = tokenizer("llama");
     let options = TokenizeOptions {
         parts: Some(PartRules::new("reasoning", &PartRules::default_markers()).unwrap()),

@@ -54,7 +54,7 @@ fn what_is_written_is_read_back_in_every_format() {
             for field in ["prompt", "chosen", "rejected"] {
                 assert_eq!(value[field], row[field], "{ending}");
             }
-            // numbers of a table of text are text
+            // in CSV and TSV numbers become texts
             if !ending.contains("sv") {
                 let fields = value.as_object_mut().unwrap();
                 fields.retain(|_, value| !value.is_null());

@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Ok(())
     })?;
     found.extend(rejects.iter().map(unread));
-    found.extend(linter.whole());
+    found.extend(linter.findings_of_set());
     found.extend(tokens.iter().flat_map(|tokens| lint_report(&tokens.report)));
     if let Some(eval) = &args.eval {
         let rejects = args.read.each_good(std::slice::from_ref(eval), |rows| {

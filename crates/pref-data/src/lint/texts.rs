@@ -175,7 +175,7 @@ impl Linter {
     }
 
     /// The faults of the set as a whole. Call this after all rows.
-    pub fn whole(&self) -> Vec<Finding> {
+    pub fn findings_of_set(&self) -> Vec<Finding> {
         let findings = [self.length_bias(), self.imbalance()];
         findings.into_iter().flatten().collect()
     }

@@ -11,7 +11,7 @@ use minijinja::value::{Serde, Value};
 use minijinja::{Environment, Error, ErrorKind, escape_formatter};
 use regex::Regex;
 
-use super::{functions, operators, python};
+use super::{functions, operators, python_text};
 use crate::panics::catch_panic;
 use crate::text::{Message, TemplateKwargs};
 
@@ -59,10 +59,11 @@ impl ChatTemplate {
         environment.add_function("strftime_now", |format: &str| {
             strftime(Local::now(), format)
         });
-        environment.add_filter("tojson", python::tojson);
-        environment.set_formatter(|out, state, value| match python::text_unlike(value)? {
-            Some(text) => out.write_str(&text).map_err(Error::from),
-            None => escape_formatter(out, state, value),
+        environment.set_formatter(|out, state, value| {
+            match python_text::text_if_different(value)? {
+                Some(text) => out.write_str(&text).map_err(Error::from),
+                None => escape_formatter(out, state, value),
+            }
         });
         // stops templates that would loop for ever
         environment.set_fuel(Some(10_000_000));

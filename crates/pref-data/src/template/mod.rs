@@ -3,7 +3,11 @@
 
 mod chat_template;
 mod functions;
+mod limits;
+mod methods;
+mod operations;
 mod operators;
-mod python;
+mod python_json;
+mod python_text;
 
 pub use chat_template::{ChatTemplate, TemplateError};

@@ -9,7 +9,7 @@ use minijinja::machinery::ast::{BinOpKind, Call, CallArg, Expr, Macro, Stmt};
 use minijinja::machinery::{Span, Token, parse, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
-/// Replaces the operators of a template by calls of [`functions`](super::functions).
+/// Replaces the operators of a template by calls of [`operations`](super::operations).
 pub(super) fn without_operators(
     source: &str,
     name: &str,
@@ -166,8 +166,8 @@ impl Edits<'_> {
                     _ => None,
                 };
                 // only parentheses and the sign stand between the operands
-                let behind = it.left.span().end_offset;
-                let next = self.signs.partition_point(|s| s.start_offset < behind);
+                let end_of_left = it.left.span().end_offset;
+                let next = self.signs.partition_point(|s| s.start_offset < end_of_left);
                 if let (Some(function), Some(sign)) = (function, self.signs.get(next).copied()) {
                     let span = it.span();
                     self.put(span.start_offset, span.start_offset, function);

@@ -114,12 +114,12 @@ impl AnswerText {
 /// The range of a text that corresponds to the marker in the marked text. None unless the marked text
 /// contains the marker exactly once.
 pub(super) fn region_of_marker(text: &str, marked: &str) -> Option<Range<usize>> {
-    let (before, behind) = marked.split_once(MARKER)?;
-    if behind.contains(MARKER) {
+    let (before, after) = marked.split_once(MARKER)?;
+    if after.contains(MARKER) {
         return None;
     }
     let start = common_prefix(text, before);
-    let end = text.len() - common_suffix(&text[start..], behind);
+    let end = text.len() - common_suffix(&text[start..], after);
     Some(start..end)
 }
 
@@ -159,7 +159,7 @@ mod tests {
             "yes no",
             Some(&[("yes", "yes no"), ("no", "no"), ("<e>", "")]),
         );
-        // by position: the same words stand in the prompt and behind the answer
+        // the position decides: the same words are in the prompt and after the answer
         check(
             "4<a>4<e>4",
             "4<a>@<e>4",
@@ -193,7 +193,7 @@ mod tests {
             answer,
             Some(&[("<a>", "yes"), ("yes", "yes")]),
         );
-        // the template writes the marks of thinking by itself where there is none
+        // the template writes the tags of the reasoning even if there is none
         check(
             "<a><t>\nhm\n</t>\nyes<e>",
             "<a><t>\n\n</t>\n@<e>",

@@ -103,7 +103,7 @@ impl RowStore {
             .filter_map(|name| schema.index_of(name).ok());
         let schema = schema.project(&order.collect::<Vec<_>>());
         let schema = Arc::new(schema.map_err(|e| e.to_string())?);
-        let mut sink = ColumnWriter::new(format, target, &schema)?;
+        let mut writer = ColumnWriter::new(format, target, &schema)?;
         let mut decoder = ReaderBuilder::new(Arc::clone(&schema))
             .build_decoder()
             .map_err(|e| e.to_string())?;
@@ -114,8 +114,8 @@ impl RowStore {
                 .serialize(&batch.map_err(message)?)
                 .map_err(|e| e.to_string())?;
             match decoder.flush().map_err(|e| e.to_string())? {
-                Some(batch) => sink.write(&batch)?,
-                None => return sink.finish(),
+                Some(batch) => writer.write(&batch)?,
+                None => return writer.finish(),
             }
         }
     }

@@ -93,7 +93,8 @@ impl Write for Target {
 impl Drop for Target {
     fn drop(&mut self) {
         if let Some(temporary) = &self.temporary {
-            // half a file is no use, and its absence no second error
+            // an incomplete file is useless; that removing it fails is not reported, because the error that
+            // led here is
             let _ = fs::remove_file(temporary);
         }
     }

@@ -1,4 +1,4 @@
-//! What the tests share: files of rows, the tokenizers of the fixtures, pairs from short texts.
+//! Helpers for the tests: files of rows, the tokenizers of the fixtures, pairs from short texts.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 #![allow(dead_code, reason = "each test file uses its own part")]
@@ -54,7 +54,7 @@ impl Folder {
         path
     }
 
-    /// An error without the folder's name, which is another each time.
+    /// The error of reading a file, with `[folder]` in place of the folder's random name.
     pub(crate) fn error(&self, path: &Path, options: &ReadOptions) -> String {
         let error = read_with(path, options).unwrap_err().to_string();
         error.replace(&self.0.path().display().to_string(), "[folder]")

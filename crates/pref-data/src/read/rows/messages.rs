@@ -17,7 +17,7 @@ impl SourceRow {
         }
     }
 
-    /// The text or conversation in a value. `field` is its name in messages.
+    /// The text or conversation in a value. `field` names the value in errors.
     pub(super) fn text_of(&self, value: &Value, field: &str) -> Result<Text, ReadError> {
         match value {
             Value::String(text) => Ok(Text::Plain(text.clone())),
@@ -36,7 +36,7 @@ impl SourceRow {
         }
     }
 
-    /// A message. `at` is its name in messages, such as `prompt[2]`.
+    /// A message of a conversation. `at` names it in errors, such as `prompt[2]`.
     fn message(&self, turn: &Value, at: &str) -> Result<Message, ReadError> {
         const MESSAGE: &str = "an object with the strings `role` and `content`";
         let part = |key: &str| match turn.get(key) {

@@ -121,7 +121,7 @@ impl SourceRow {
         }
     }
 
-    /// A list of numbers. `field` is its name in messages.
+    /// A list of numbers. `field` names the list in errors.
     pub(super) fn numbers(&self, field: &str, list: &[Value]) -> Result<Vec<f64>, ReadError> {
         let number = |(i, value): (usize, &Value)| {
             let number = value.as_f64();

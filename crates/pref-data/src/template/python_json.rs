@@ -1,131 +1,14 @@
-//! Values as Python writes them, with `str` or as JSON. In: a value of a template. Out: text.
+//! Values as Python's `json.dumps` writes them. In: a value of a template, and the arguments of
+//! `json.dumps`. Out: JSON.
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::io;
 
-use minijinja::value::{Kwargs, Value, ValueKind};
+use minijinja::value::{Kwargs, Value};
 use minijinja::{Error, ErrorKind};
 use serde_json::ser::Formatter;
 
-/// The deepest nesting of lists that is written.
-const MAX_DEPTH: usize = 100;
-
-/// The most bytes that one text or written list may have.
-pub(super) const MAX_BYTES: usize = 1 << 24;
-
-/// A value as Python's `str` writes it; None if the engine writes the same.
-pub(super) fn text_unlike(value: &Value) -> Result<Option<String>, Error> {
-    let mut text = String::new();
-    let written = match value.kind() {
-        ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => write_repr(&mut text, value, 0),
-        ValueKind::Number if !value.is_integer() => write_repr(&mut text, value, 0),
-        _ => return Ok(None),
-    };
-    match written {
-        Some(()) => Ok(Some(text)),
-        None => Err(Error::new(
-            ErrorKind::InvalidOperation,
-            "a list is too long or nested too deeply to be written",
-        )),
-    }
-}
-
-/// A value as Python's `str` writes it.
-pub(super) fn text(value: &Value) -> Result<Cow<'_, str>, Error> {
-    Ok(match (value.as_str(), text_unlike(value)?) {
-        (Some(text), _) => text.into(),
-        (None, Some(text)) => text.into(),
-        (None, None) => value.to_string().into(),
-    })
-}
-
-/// A float as Python writes it: the shortest digits that read back as the same number, with an
-/// exponent below 1e-4 and from 1e16 on.
-fn float(value: f64) -> String {
-    if value.is_nan() {
-        return "nan".to_owned();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
-    }
-    let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..16).contains(&exponent) || value == 0.0 {
-        let text = value.to_string();
-        return if text.contains('.') {
-            text
-        } else {
-            text + ".0"
-        };
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.abs())
-}
-
-/// Appends a value as Python's `repr` writes it. None if it is too long or nested too deeply.
-fn write_repr(out: &mut String, value: &Value, depth: usize) -> Option<()> {
-    if depth > MAX_DEPTH || out.len() > MAX_BYTES {
-        return None;
-    }
-    match value.kind() {
-        ValueKind::String => write_quoted(out, value.as_str()?),
-        ValueKind::Seq | ValueKind::Iterable => {
-            let is_tuple = value.is_tuple();
-            let [open, close] = if is_tuple { ['(', ')'] } else { ['[', ']'] };
-            out.push(open);
-            let mut n = 0;
-            for item in value.try_iter().ok()? {
-                out.push_str(if n > 0 { ", " } else { "" });
-                write_repr(out, &item, depth + 1)?;
-                n += 1;
-            }
-            out.push_str(if is_tuple && n == 1 { "," } else { "" });
-            out.push(close);
-        }
-        ValueKind::Map => {
-            out.push('{');
-            for (i, key) in value.try_iter().ok()?.enumerate() {
-                out.push_str(if i > 0 { ", " } else { "" });
-                write_repr(out, &key, depth + 1)?;
-                out.push_str(": ");
-                write_repr(out, &value.get_item(&key).ok()?, depth + 1)?;
-            }
-            out.push('}');
-        }
-        ValueKind::Number if !value.is_integer() => {
-            out.push_str(&float(f64::try_from(value.clone()).ok()?));
-        }
-        _ => write!(out, "{value}").ok()?,
-    }
-    Some(())
-}
-
-/// Appends a string in single quotes, or in double quotes if that avoids escapes.
-fn write_quoted(out: &mut String, text: &str) {
-    let quote = match text.contains('\'') && !text.contains('"') {
-        true => '"',
-        false => '\'',
-    };
-    out.push(quote);
-    for c in text.chars() {
-        match c {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\\' => out.push_str("\\\\"),
-            c if c == quote => out.extend(['\\', c]),
-            c if c.is_control() => {
-                let code = c as u32;
-                // writing to a `String` cannot fail
-                let _ = write!(out, "\\x{code:02x}");
-            }
-            c => out.push(c),
-        }
-    }
-    out.push(quote);
-}
+use super::limits::refused;
+use super::python_text::float;
 
 /// The filter `tojson` of `transformers`: `json.dumps(value, ensure_ascii=False)`, which has a space
 /// after `:` and `,` and does not escape HTML. Takes the arguments of `json.dumps`.
@@ -145,7 +28,7 @@ pub(super) fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
         Some([item, key]) => [item.clone(), key.clone()],
         Some(_) => {
             let message = "tojson: expected two separators, between items and after a key";
-            return Err(Error::new(ErrorKind::InvalidOperation, message));
+            return Err(refused(message));
         }
         None => [if indent.is_some() { "," } else { ", " }, ": "].map(str::to_owned),
     };
