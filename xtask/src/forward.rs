@@ -1,8 +1,7 @@
-//! Commands that are one cargo command each: arguments in, a running cargo out.
+//! Commands that call another program once: arguments in, the running program out.
 //!
-//! The child takes this process's place where the system allows it, and so does `pref` with
-//! cargo's: signals, exit code, terminal and working folder are then those of `pref` itself, and
-//! Ctrl-C reaches it with nothing in between.
+//! On Unix the program replaces this process, and `cargo run` replaces itself with `pref` in the
+//! same way. So Ctrl-C reaches `pref` directly, and its exit code is the one that the caller sees.
 
 use std::ffi::{OsStr, OsString};
 use std::process::{Command, ExitCode};
@@ -11,13 +10,13 @@ use anyhow::{Context, Result};
 
 use crate::workspace;
 
-/// Backends that are not compiled in unless asked for; each is a feature of `pref-cli`.
+/// Backends that are compiled in only if `--device` names them. Each is a feature of `pref-cli`.
 const OPTIONAL_BACKENDS: [&str; 3] = ["cuda", "ndarray", "wgpu"];
 
-/// What turns on the second CPU backend for a build of the whole workspace.
+/// The feature that adds the second CPU backend to a build of the whole workspace.
 pub(crate) const BOTH_CPU_BACKENDS: &str = "pref-cli/ndarray";
 
-/// Builds `pref` in release with the backend that `arguments` name, and runs it.
+/// Builds `pref` in release with the backend that `arguments` name, and runs it with them.
 pub(crate) fn pref(subcommand: Option<&str>, arguments: &[OsString]) -> Result<ExitCode> {
     let mut command = workspace::cargo();
     command
@@ -50,7 +49,8 @@ pub(crate) fn bench(arguments: &[OsString]) -> Result<ExitCode> {
     become_child(command)
 }
 
-/// `data -- --pairs 100` is `--bench data -- --pairs 100`.
+/// The first word is the name of a benchmark: `data -- --pairs 100` becomes
+/// `--bench data -- --pairs 100`. Without a name all benchmarks run.
 fn bench_arguments(arguments: &[OsString]) -> Vec<OsString> {
     let words = words_before_separator(arguments);
     let is_named = words.first().is_some_and(|word| !word.starts_with('-'));
@@ -58,20 +58,20 @@ fn bench_arguments(arguments: &[OsString]) -> Vec<OsString> {
         let flag = is_named.then(|| OsString::from("--bench"));
         return flag.into_iter().chain(arguments.iter().cloned()).collect();
     }
-    // Bench targets alone: the library's test harness would not know criterion's flags.
+    // Without `--bench`, cargo would hand criterion's flags to a test harness that refuses them.
     let all = ["--bench", "*"].map(OsString::from);
     all.into_iter().chain(arguments.iter().cloned()).collect()
 }
 
-/// The arguments of `cargo test` for the whole workspace on both CPU backends, doc tests
-/// included; packages named with `-p` are tested alone.
+/// The arguments of `cargo test` for the whole workspace on both CPU backends, doc tests included.
+/// If `arguments` name packages with `-p`, only these are tested.
 pub(crate) fn test_arguments(arguments: &[OsString]) -> Vec<OsString> {
     let packages = packages(arguments);
     let mut all: Vec<OsString> = vec!["test".into()];
     if packages.is_empty() {
         all.push("--workspace".into());
     }
-    // Cargo refuses a feature of a package that it does not build.
+    // Cargo refuses a feature of a package that is not among those it builds.
     if packages.is_empty() || packages.iter().any(|package| package == "pref-cli") {
         all.extend(["--features".into(), BOTH_CPU_BACKENDS.into()]);
     }
@@ -95,8 +95,8 @@ fn packages(arguments: &[OsString]) -> Vec<String> {
     found
 }
 
-/// Features for the devices that `--device X` and `--device=X` name. A name that is no backend
-/// of `pref` adds none: `pref` refuses it with a better message.
+/// Features for the devices that `--device X` and `--device=X` name. An unknown name adds none:
+/// `pref` refuses it, and its message lists the known ones.
 fn backends(arguments: &[OsString]) -> Vec<&'static str> {
     let words = words_before_separator(arguments);
     let mut features = Vec::new();
@@ -123,16 +123,18 @@ fn words_before_separator(arguments: &[OsString]) -> Vec<String> {
         .collect()
 }
 
+/// Replaces this process by `command`.
 #[cfg(unix)]
-fn become_child(mut command: Command) -> Result<ExitCode> {
+pub(crate) fn become_child(mut command: Command) -> Result<ExitCode> {
     use std::os::unix::process::CommandExt;
-    // Returns only where the program could not be started.
+    // `exec` returns only if the program could not be started.
     let error = command.exec();
     Err(error).with_context(|| format!("{}", command.get_program().display()))
 }
 
+/// Runs `command` and gives its exit code; only Unix can replace a process.
 #[cfg(not(unix))]
-fn become_child(mut command: Command) -> Result<ExitCode> {
+pub(crate) fn become_child(mut command: Command) -> Result<ExitCode> {
     let status = command
         .status()
         .with_context(|| format!("{}", command.get_program().display()))?;

@@ -1,8 +1,8 @@
 //! `cargo xtask ci`: a checkout in, one verdict out.
 //!
-//! Steps run in order and stop at the first failure. What is quick and fails often comes first.
-//! Clippy and the documentation are given the same packages and features, so that the second
-//! finds the dependencies' metadata that the first made.
+//! The steps run in order, and the first failure ends the gate. Steps that are quick and fail often
+//! come first. Clippy and the documentation get the same packages and features, so that the
+//! documentation reuses what clippy has compiled of the dependencies.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -11,62 +11,96 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::deny::{self, Verdict};
 use crate::{forward, tidy, workspace};
 
-/// Everything that compiles on a machine without the CUDA toolkit and links nothing of its own.
+/// All backends but CUDA, which has a step of its own.
 const ALL_BUT_CUDA: &str = "pref-cli/ndarray,pref-cli/wgpu";
 
-/// One line of the gate: what it establishes, and the calls that establish it.
+/// One step of the gate: what it checks, and how.
 struct Step {
     name: &'static str,
     action: Action,
 }
+
+/// How a step ended.
+enum Outcome {
+    /// With a remark for the list of steps, which may be empty.
+    Passed(&'static str),
+    Failed,
+}
+
+impl From<bool> for Outcome {
+    fn from(has_passed: bool) -> Self {
+        match has_passed {
+            true => Outcome::Passed(""),
+            false => Outcome::Failed,
+        }
+    }
+}
+
+/// Remark on a step that could not look for known vulnerabilities.
+const NO_ADVISORIES: &str =
+    "; ADVISORIES NOT CHECKED: the database of vulnerabilities could not be fetched";
 
 enum Action {
     /// Calls of cargo, each with its arguments.
     Cargo(Vec<Vec<OsString>>),
     /// The checks of this program.
     Tidy,
+    /// The checks of cargo-deny.
+    Dependencies,
 }
 
-/// Runs the gate, with a heading and the time of each step.
+/// Runs the gate, and prints a heading and the time of each step.
 pub(crate) fn run() -> Result<ExitCode> {
     let root = workspace::root()?;
-    let steps = steps(&workspace::crates(&root)?);
+    let steps = steps(&workspace::crates()?);
     let total = steps.len();
     let mut times = Vec::new();
     for (i, step) in steps.iter().enumerate() {
         let heading = format!("[{}/{total}] {}", i + 1, step.name);
         println!("\n== {heading}");
         let start = Instant::now();
-        let passed = step.run(&root)?;
+        let outcome = step.run(&root)?;
         let spent = minutes(start.elapsed());
-        if !passed {
-            println!("\n== {heading}: failed after {spent}");
-            return Ok(ExitCode::FAILURE);
-        }
-        println!("== {heading}: passed in {spent}");
-        times.push(format!("{spent:>10}  {}", step.name));
+        let remark = match outcome {
+            Outcome::Passed(remark) => remark,
+            Outcome::Failed => {
+                println!("\n== {heading}: failed after {spent}");
+                return Ok(ExitCode::FAILURE);
+            }
+        };
+        println!("== {heading}: passed in {spent}{remark}");
+        times.push(format!("{spent:>10}  {}{remark}", step.name));
     }
     println!("\n== the gate passed\n{}", times.join("\n"));
     Ok(ExitCode::SUCCESS)
 }
 
 impl Step {
-    fn run(&self, root: &Path) -> Result<bool> {
+    fn run(&self, root: &Path) -> Result<Outcome> {
         match &self.action {
-            Action::Tidy => Ok(tidy::run(tidy::Mode::Check)? == ExitCode::SUCCESS),
+            Action::Tidy => {
+                let is_tidy = tidy::run(tidy::Mode::Check)? == ExitCode::SUCCESS;
+                Ok(Outcome::from(is_tidy))
+            }
+            Action::Dependencies => Ok(match deny::check(root)? {
+                Verdict::Passed => Outcome::Passed(""),
+                Verdict::PassedWithoutAdvisories => Outcome::Passed(NO_ADVISORIES),
+                Verdict::Failed => Outcome::Failed,
+            }),
             Action::Cargo(calls) => {
                 for arguments in calls {
                     let mut command = workspace::cargo();
                     command.current_dir(root).args(arguments);
-                    // Read by `cargo doc` alone, so it unsettles no other step's artefacts.
+                    // Only `cargo doc` reads this, so the other steps compile nothing again.
                     command.env("RUSTDOCFLAGS", "-Dwarnings");
                     if !succeeds(command, arguments)? {
-                        return Ok(false);
+                        return Ok(Outcome::Failed);
                     }
                 }
-                Ok(true)
+                Ok(Outcome::Passed(""))
             }
         }
     }
@@ -97,6 +131,10 @@ fn steps(crates: &[String]) -> Vec<Step> {
             name: "tidy",
             action: Action::Tidy,
         },
+        Step {
+            name: "dependencies",
+            action: Action::Dependencies,
+        },
         Step::cargo(
             "clippy, all features but CUDA",
             vec![words(
@@ -124,8 +162,8 @@ fn steps(crates: &[String]) -> Vec<Step> {
     ]
 }
 
-/// Packs the crates together, so that each finds the others where none is published yet. What is
-/// in them was compiled by the steps before.
+/// Packs all crates in one call, since each needs the others and none is published yet. They are
+/// not compiled again: earlier steps did that.
 fn pack(crates: &[String]) -> Vec<OsString> {
     let options = ["package", "--no-verify", "--allow-dirty", "--quiet"];
     let mut call = words(&options, &[]);
@@ -185,7 +223,7 @@ mod tests {
             .iter()
             .filter_map(|step| match &step.action {
                 Action::Cargo(calls) => Some(calls.clone()),
-                Action::Tidy => None,
+                Action::Tidy | Action::Dependencies => None,
             })
             .flatten()
             .collect();

@@ -1,8 +1,8 @@
 //! The project's own commands: `cargo xtask <command>` in, cargo commands and checks out.
 //!
-//! A stranger needs two of them, `train` and `test`; `ci` is the gate that every change passes.
-//! Exit codes: the child's own where a command runs one, 1 where a check fails, 2 for a command
-//! or an argument that does not exist.
+//! A newcomer needs two of them, `train` and `test`. `ci` is the gate that every change passes.
+//! Exit codes: the child's own if a command runs one, 1 if a check fails, 2 for a command or an
+//! argument that does not exist.
 
 #![expect(
     clippy::print_stdout,
@@ -10,175 +10,174 @@
     reason = "a command line tool: results on stdout, complaints on stderr"
 )]
 
+mod deny;
 mod forward;
 mod gate;
+mod picture;
 mod reference;
 mod tidy;
+mod wheel;
 mod workspace;
 
 use std::ffi::OsString;
-use std::fmt;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::{CommandFactory, Parser, Subcommand};
 
-const HELP: &str = "\
-The project's own commands.
+/// The project's own commands
+///
+/// Paths in ARGS are relative to the folder in which the command is called. `--device cuda:N`,
+/// `ndarray` or `wgpu` in the ARGS of `train` and `pref` also compiles that backend in.
+#[derive(Debug, Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
 
-Usage: cargo xtask <command> [arguments]
-
-  train [ARGS]           build `pref` in release and run `pref train ARGS`;
-                         without ARGS, the embedded recipe
-  pref ARGS              the same for any command of `pref`
-  test [ARGS]            run every test on both CPU backends; ARGS go to `cargo test`
-  ci                     the whole gate, step by step, stopping at the first failure
-  tidy [--fix]           check what the compiler does not: paths named in the pages, file heads,
-                         invariants of ARCHITECTURE.md; --fix rewrites the README's file tree
-  reference [--from DIR] refresh fixtures/ from ../shared/reference, or from DIR
-  bench [ARGS]           run the benchmarks; ARGS go to `cargo bench`
-  help                   this text
-
-Paths in ARGS are relative to the folder the command is called from. `--device cuda:N`, `ndarray`
-or `wgpu` in ARGS also compiles that backend in.
-";
-
-/// One command of this tool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Subcommand)]
 enum Command {
-    Train,
-    Pref,
-    Test,
+    /// Build `pref` in release and run `pref train ARGS`; without ARGS, the embedded recipe
+    Train(Forwarded),
+    /// Build `pref` in release and run any command of it
+    Pref(Forwarded),
+    /// Run every test on both CPU backends; ARGS go to `cargo test`
+    Test(Forwarded),
+    /// Run the whole gate step by step, stopping at the first failure
     Ci,
-    Tidy,
-    Reference,
-    Bench,
-    Help,
+    /// Check what the compiler does not: import circles, paths in the pages, invariants
+    Tidy {
+        /// Rewrite the list of files in ARCHITECTURE.md
+        #[arg(long)]
+        fix: bool,
+    },
+    /// Refresh fixtures/ from the reference folder
+    Reference {
+        /// The reference folder; ../shared/reference by default
+        #[arg(long, value_name = "DIR")]
+        from: Option<PathBuf>,
+    },
+    /// Run the benchmarks; ARGS go to `cargo bench`
+    Bench(Forwarded),
+    /// Draw reward accuracy and margin of a run's metrics.jsonl as SVG
+    Picture {
+        /// metrics.jsonl in a run's folder
+        metrics: PathBuf,
+        /// The SVG file to write
+        output: PathBuf,
+    },
+    /// Build a Python wheel with `pref` in it into dist/; ARGS go to `maturin build`
+    Wheel(Forwarded),
 }
 
-const COMMANDS: [(&str, Command); 8] = [
-    ("train", Command::Train),
-    ("pref", Command::Pref),
-    ("test", Command::Test),
-    ("ci", Command::Ci),
-    ("tidy", Command::Tidy),
-    ("reference", Command::Reference),
-    ("bench", Command::Bench),
-    ("help", Command::Help),
-];
+/// Names of the commands that hand their arguments on.
+const FORWARDING: [&str; 5] = ["train", "pref", "test", "bench", "wheel"];
 
-/// Arguments that the command does not take.
-#[derive(Debug)]
-struct Usage(String);
-
-impl fmt::Display for Usage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Usage {}
-
-fn usage(expected: &str, found: &[OsString]) -> anyhow::Error {
-    Usage(format!("{expected}, found {found:?}")).into()
+/// Arguments that another program reads.
+#[derive(Debug, PartialEq, Eq, clap::Args)]
+struct Forwarded {
+    /// Handed on as they are
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
 }
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1);
-    let name = arguments.next().unwrap_or_else(|| "help".into());
-    let command = match parse(&name.to_string_lossy()) {
-        Ok(command) => command,
-        Err(message) => {
-            eprintln!("error: {message}");
-            return ExitCode::from(2);
-        }
-    };
-    match run(command, arguments.collect()) {
+    let cli = Cli::parse_from(guarded(std::env::args_os().collect()));
+    match run(cli.command) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+            ExitCode::FAILURE
         }
     }
 }
 
-fn run(command: Command, arguments: Vec<OsString>) -> Result<ExitCode> {
-    match command {
-        Command::Train => forward::pref(Some("train"), &arguments),
-        Command::Pref => forward::pref(None, &arguments),
-        Command::Test => forward::test(&arguments),
-        Command::Bench => forward::bench(&arguments),
-        Command::Ci => {
-            if !arguments.is_empty() {
-                return Err(usage("`ci` takes no arguments", &arguments));
-            }
-            gate::run()
-        }
-        Command::Tidy => match arguments.as_slice() {
-            [] => tidy::run(tidy::Mode::Check),
-            [flag] if flag == "--fix" => tidy::run(tidy::Mode::Fix),
-            _ => Err(usage("`tidy` takes `--fix` or nothing", &arguments)),
-        },
-        Command::Reference => match arguments.as_slice() {
-            [] => reference::run(None),
-            [flag, folder] if flag == "--from" => reference::run(Some(folder.as_ref())),
-            _ => Err(usage(
-                "`reference` takes `--from DIR` or nothing",
-                &arguments,
-            )),
-        },
-        Command::Help => {
-            print!("{HELP}");
-            Ok(ExitCode::SUCCESS)
-        }
+/// Puts `--` before arguments that are to be handed on, so that clap reads none of them itself:
+/// neither `--help` nor a `--` of their own.
+fn guarded(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let name = arguments.get(1).and_then(|name| name.to_str());
+    if name.is_some_and(|name| FORWARDING.contains(&name)) {
+        arguments.insert(2, "--".into());
     }
+    arguments
 }
 
-fn parse(name: &str) -> Result<Command, String> {
-    if matches!(name, "-h" | "--help") {
-        return Ok(Command::Help);
-    }
-    if let Some((_, command)) = COMMANDS.iter().find(|(known, _)| *known == name) {
-        return Ok(*command);
-    }
-    let nearest = COMMANDS
-        .iter()
-        .map(|(known, _)| (strsim::damerau_levenshtein(name, known), *known))
-        .min()
-        .filter(|(distance, known)| *distance <= known.len() / 2);
-    let hint = match nearest {
-        Some((_, known)) => format!("did you mean `{known}`?"),
-        None => "`cargo xtask help` lists the commands".to_owned(),
+fn run(command: Option<Command>) -> Result<ExitCode> {
+    let Some(command) = command else {
+        Cli::command().print_help()?;
+        return Ok(ExitCode::SUCCESS);
     };
-    Err(format!("no command `{name}`; {hint}"))
+    match command {
+        Command::Train(Forwarded { args }) => forward::pref(Some("train"), &args),
+        Command::Pref(Forwarded { args }) => forward::pref(None, &args),
+        Command::Test(Forwarded { args }) => forward::test(&args),
+        Command::Ci => gate::run(),
+        Command::Tidy { fix: false } => tidy::run(tidy::Mode::Check),
+        Command::Tidy { fix: true } => tidy::run(tidy::Mode::Fix),
+        Command::Reference { from } => reference::run(from.as_deref()),
+        Command::Bench(Forwarded { args }) => forward::bench(&args),
+        Command::Picture { metrics, output } => picture::run(&metrics, &output),
+        Command::Wheel(Forwarded { args }) => wheel::build(&args),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn parse(line: &str) -> Result<Option<Command>, String> {
+        let words = std::iter::once("xtask").chain(line.split_whitespace());
+        let words = guarded(words.map(OsString::from).collect());
+        let parsed = Cli::try_parse_from(words);
+        parsed
+            .map(|cli| cli.command)
+            .map_err(|error| error.to_string())
+    }
+
+    fn forwarded(line: &str) -> Forwarded {
+        Forwarded {
+            args: line.split_whitespace().map(OsString::from).collect(),
+        }
+    }
+
     #[track_caller]
-    fn check(name: &str, expected: Result<Command, &str>) {
-        assert_eq!(parse(name), expected.map_err(str::to_owned));
+    fn check(line: &str, expected: Command) {
+        assert_eq!(parse(line), Ok(Some(expected)), "{line}");
     }
 
     #[test]
-    fn every_command_is_found_and_in_the_help() {
-        for (name, command) in COMMANDS {
-            check(name, Ok(command));
-            assert!(HELP.contains(&format!("\n  {name} ")), "{name} has no help");
+    fn the_definition_of_the_commands_is_consistent() {
+        Cli::command().debug_assert();
+        for name in FORWARDING {
+            assert!(Cli::command().find_subcommand(name).is_some(), "{name}");
         }
-        check("--help", Ok(Command::Help));
+    }
+
+    #[test]
+    fn arguments_are_handed_on_unchanged() {
+        check("train", Command::Train(forwarded("")));
+        check("train --help", Command::Train(forwarded("--help")));
+        let line = "--data pairs.jsonl -- --resume";
+        check(&format!("train {line}"), Command::Train(forwarded(line)));
+        check("test -- -p x", Command::Test(forwarded("-- -p x")));
+        check("pref -V", Command::Pref(forwarded("-V")));
+        check("bench data -- -h", Command::Bench(forwarded("data -- -h")));
+    }
+
+    #[test]
+    fn the_other_commands_have_their_own_arguments() {
+        assert_eq!(parse(""), Ok(None));
+        check("tidy --fix", Command::Tidy { fix: true });
+        let from = Some("folder".into());
+        check("reference --from folder", Command::Reference { from });
+        assert!(parse("ci now").is_err());
     }
 
     #[test]
     fn a_misspelt_command_gets_a_suggestion() {
-        check("tran", Err("no command `tran`; did you mean `train`?"));
-        check("tset", Err("no command `tset`; did you mean `test`?"));
-    }
-
-    #[test]
-    fn a_word_near_no_command_points_at_the_help() {
-        let hint = "no command `frobnicate`; `cargo xtask help` lists the commands";
-        check("frobnicate", Err(hint));
+        let error = parse("tran").unwrap_err();
+        assert!(error.contains("'train'"), "{error}");
     }
 }

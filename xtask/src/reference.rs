@@ -1,8 +1,8 @@
 //! `cargo xtask reference`: the reference folder in, up-to-date `fixtures/` out.
 //!
-//! Only files that differ are written. What `fixtures/` holds beyond the reference, its README
-//! and the project's own cases, is left alone and named. Of GSM8K's pairs, which lie beside the
-//! reference, the rows of each trajectory are kept.
+//! Only files that differ are written. Files that only `fixtures/` has, such as its README and the
+//! project's own cases, are left alone and listed. The pairs of GSM8K lie beside the reference; of
+//! these, the rows that a trajectory was made with are copied.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,13 +15,13 @@ use serde_json::Value;
 
 use crate::workspace;
 
-/// The folders that the project keeps; the rest of the reference is read where it lies.
-const KEPT: [&str; 3] = ["losses", "models", "trajectories"];
+/// The folders of the reference that are copied.
+const COPIED: [&str; 3] = ["losses", "models", "trajectories"];
 
 /// The folder of GSM8K's pairs, beside the reference and in `fixtures/`.
 const GSM8K: &str = "gsm8k";
 
-/// What happened to one file, by its path below `fixtures/`.
+/// What was done with one file. The path is relative to `fixtures/`.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Change {
     Added(PathBuf),
@@ -30,7 +30,7 @@ enum Change {
     OnlyHere(PathBuf),
 }
 
-/// Copies the kept folders from `from`, or from `../shared/reference` beside the workspace.
+/// Copies from the folder `from`, or from `../shared/reference` beside the workspace.
 pub(crate) fn run(from: Option<&Path>) -> Result<ExitCode> {
     let root = workspace::root()?;
     let from = match from {
@@ -38,7 +38,7 @@ pub(crate) fn run(from: Option<&Path>) -> Result<ExitCode> {
         None => root.join("../shared/reference"),
     };
     let mut changes = Vec::new();
-    for folder in KEPT {
+    for folder in COPIED {
         let source = from.join(folder);
         if !source.is_dir() {
             bail!(
@@ -66,7 +66,8 @@ pub(crate) fn run(from: Option<&Path>) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes `target` hold every file of `source`; `label` names both in the changes.
+/// Copies every file of `source` that differs to `target`. The paths of the changes begin with
+/// `label`.
 fn refresh(source: &Path, target: &Path, label: &Path) -> Result<Vec<Change>> {
     let wanted = files(source)?;
     let mut changes = Vec::new();
@@ -85,7 +86,7 @@ fn refresh(source: &Path, target: &Path, label: &Path) -> Result<Vec<Change>> {
     Ok(changes)
 }
 
-/// Writes a file that is not there, or holds something else.
+/// Writes `bytes` to a file, unless it holds them already.
 fn update(to: &Path, bytes: &[u8], label: PathBuf) -> Result<Option<Change>> {
     let change = match fs::read(to) {
         Ok(present) if present == bytes => return Ok(None),
@@ -99,8 +100,8 @@ fn update(to: &Path, bytes: &[u8], label: PathBuf) -> Result<Option<Change>> {
     Ok(Some(change))
 }
 
-/// Keeps the pairs that each trajectory was made with: the rows `pairs` of the file beside the
-/// reference, under the trajectory's name, and the licence they are under.
+/// Copies the licence of GSM8K, and for each trajectory the rows that it was made with, into a file
+/// of the trajectory's name. The trajectory says which rows: `pairs` is `[start, end)`.
 fn cut_pairs(reference: &Path, fixtures: &Path) -> Result<Vec<Change>> {
     let source = reference.join("..").join(GSM8K);
     let read = |name: &str| {

@@ -1,56 +1,35 @@
 //! `cargo xtask tidy`: the workspace's files in, a list of complaints out.
 //!
-//! The checks are those that the compiler and clippy cannot make: that every path the pages name
-//! exists, that a file opens by saying what it is for, that what `ARCHITECTURE.md` calls absent
-//! is absent, and that the file tree in the README is the one on disk.
+//! It checks what the compiler and clippy cannot: that every path in the pages exists, that every
+//! source file says at its beginning what it is for, that no two files of a crate import each
+//! other, that the invariants of `ARCHITECTURE.md` hold, and that its list of files is current.
 
+mod circles;
+mod complaint;
 mod invariants;
 mod pages;
 mod sources;
 mod tree;
 
-use std::fmt;
 use std::fs;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
 use crate::workspace;
+use complaint::{Complaint, Text};
 
-/// Whether the README's file tree is compared or rewritten.
+/// The page with the list of files.
+const LISTED_IN: &str = "ARCHITECTURE.md";
+
+/// Whether the list of files is compared with the page or written into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Check,
     Fix,
 }
 
-/// One thing that is not as it should be.
-#[derive(Debug, PartialEq, Eq)]
-struct Complaint {
-    /// Relative to the workspace's root.
-    path: String,
-    /// From 1; `None` where the whole file is meant.
-    line: Option<usize>,
-    message: String,
-}
-
-impl fmt::Display for Complaint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "{}:{line}: {}", self.path, self.message),
-            None => write!(f, "{}: {}", self.path, self.message),
-        }
-    }
-}
-
-/// One text file of the workspace.
-struct Text {
-    /// Relative to the workspace's root, with `/`.
-    path: String,
-    text: String,
-}
-
-/// Runs every check and prints what each found.
+/// Runs every check and prints the complaints; the exit code is 1 if there are any.
 pub(crate) fn run(mode: Mode) -> Result<ExitCode> {
     let root = workspace::root()?;
     let texts = read_texts(&root)?;
@@ -62,22 +41,24 @@ pub(crate) fn run(mode: Mode) -> Result<ExitCode> {
         complaints.extend(pages::check(text, exists));
         complaints.extend(invariants::check(text));
     }
+    complaints.extend(circles::check(&texts));
 
-    let readme = "README.md";
     let drawn = tree::draw(&texts);
-    match (texts.iter().find(|text| text.path == readme), mode) {
+    match (texts.iter().find(|text| text.path == LISTED_IN), mode) {
         (None, _) => complaints.push(Complaint {
-            path: readme.to_owned(),
+            path: LISTED_IN.to_owned(),
             line: None,
             message: "missing".to_owned(),
         }),
         (Some(page), Mode::Check) => complaints.extend(tree::check(page, &drawn)),
         (Some(page), Mode::Fix) => match tree::replace(&page.text, &drawn) {
-            Some(text) if text == page.text => println!("{readme}: the file tree is current"),
+            Some(text) if text == page.text => {
+                println!("{LISTED_IN}: the list of files is current");
+            }
             Some(text) => {
-                let path = root.join(readme);
+                let path = root.join(LISTED_IN);
                 fs::write(&path, text).with_context(|| path.display().to_string())?;
-                println!("{readme}: file tree rewritten");
+                println!("{LISTED_IN}: list of files rewritten");
             }
             None => complaints.extend(tree::check(page, &drawn)),
         },
@@ -87,7 +68,7 @@ pub(crate) fn run(mode: Mode) -> Result<ExitCode> {
         println!("{complaint}");
     }
     if complaints.is_empty() {
-        println!("tidy: {} files, nothing to complain of", texts.len());
+        println!("tidy: {} files, no complaints", texts.len());
         return Ok(ExitCode::SUCCESS);
     }
     let n = complaints.len();

@@ -1,30 +1,47 @@
-//! Where the workspace is, what it holds, and how to call cargo in it.
+//! Where the workspace is, which crates and files it holds, and how to call cargo in it.
 
-use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use cargo_metadata::{Metadata, MetadataCommand};
 
-/// The workspace's root folder: where this crate's folder lies.
+/// The workspace's root folder.
 pub(crate) fn root() -> Result<PathBuf> {
-    let here = std::env::var_os("CARGO_MANIFEST_DIR")
-        .unwrap_or_else(|| OsString::from(env!("CARGO_MANIFEST_DIR")));
-    let root = Path::new(&here)
-        .parent()
-        .context("xtask lies in no folder")?;
-    if !root.join("Cargo.toml").is_file() {
-        bail!(
-            "{}: no Cargo.toml; call this as `cargo xtask` in the workspace",
-            root.display()
-        );
-    }
-    Ok(root.to_owned())
+    Ok(metadata()?.workspace_root.into_std_path_buf())
 }
 
-/// The cargo that runs this program, without the variables it set for this program alone:
-/// inherited, they would name the wrong package to the build scripts of the next build.
+/// Names of the crates that may be published, sorted.
+pub(crate) fn crates() -> Result<Vec<String>> {
+    let metadata = metadata()?;
+    let packages = metadata.workspace_packages().into_iter();
+    let is_published =
+        |publish: &Option<Vec<String>>| publish.as_ref().is_none_or(|to| !to.is_empty());
+    let mut names: Vec<String> = packages
+        .filter(|package| is_published(&package.publish))
+        .map(|package| package.name.to_string())
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// What cargo knows of the workspace in which this program was built. The current folder may lie
+/// elsewhere.
+fn metadata() -> Result<Metadata> {
+    let own_manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let manifest = match std::env::var_os("CARGO_MANIFEST_DIR") {
+        Some(folder) => Path::new(&folder).join("Cargo.toml"),
+        None => own_manifest,
+    };
+    MetadataCommand::new()
+        .manifest_path(manifest)
+        .no_deps()
+        .exec()
+        .context("cannot read the workspace; call this as `cargo xtask` in it")
+}
+
+/// The cargo that runs this program. Its variables about the package `xtask` are removed: build
+/// scripts of the next build would take them for their own.
 pub(crate) fn cargo() -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
@@ -37,24 +54,11 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// Names of the published crates, which are the folders under `crates/`, sorted.
-pub(crate) fn crates(root: &Path) -> Result<Vec<String>> {
-    let folder = root.join("crates");
-    let mut names = Vec::new();
-    for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
-        let entry = entry?;
-        if entry.path().join("Cargo.toml").is_file() {
-            names.push(entry.file_name().to_string_lossy().into_owned());
-        }
-    }
-    names.sort();
-    Ok(names)
-}
-
-/// Paths of every file that git tracks or would track, relative to the root, with `/`, sorted.
+/// Paths of all files that git tracks, or would track after `git add`, relative to the root, with
+/// `/`, sorted.
 pub(crate) fn files(root: &Path) -> Result<Vec<String>> {
     let output = Command::new("git")
-        // A clone that belongs to another user, as in a container, is still worth checking.
+        // In a container the files may belong to another user, which git refuses otherwise.
         .args(["-c", "safe.directory=*", "ls-files", "-z"])
         .args([
             "--cached",
@@ -76,7 +80,7 @@ pub(crate) fn files(root: &Path) -> Result<Vec<String>> {
         .split(|byte| *byte == 0)
         .filter(|path| !path.is_empty())
         .map(|path| String::from_utf8_lossy(path).into_owned())
-        // Deleted in the work tree and not yet in the index.
+        // Git still lists a file that was deleted without `git rm`.
         .filter(|path| root.join(path).is_file())
         .collect();
     files.sort();

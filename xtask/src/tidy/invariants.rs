@@ -1,17 +1,17 @@
-//! A manifest or a source file in, breaches of `ARCHITECTURE.md`'s invariants out.
+//! A manifest or a source file in, breaches of the invariants of `ARCHITECTURE.md` out.
 //!
-//! What is deliberately absent is listed here: a crate's folder, and what must not appear in its
-//! manifest or its sources. The reason is what the reader of a failure sees.
+//! The list below says for each crate which dependencies and which code it must not have, and the
+//! reason, which a complaint quotes.
 
-use super::{Complaint, Text};
+use super::complaint::{Complaint, Text};
 
-/// Something that one crate does without.
+/// Dependencies and code that must not appear in one crate.
 struct Absence {
-    /// The crate's folder.
+    /// The crate's folder; `crates/` stands for every crate.
     folder: &'static str,
-    /// Dependencies by name; one that ends in `*` stands for every name that begins so.
+    /// Names of dependencies. `burn*` stands for every name that begins with `burn`.
     dependencies: &'static [&'static str],
-    /// Text in the sources, tests apart.
+    /// Text that must not appear in the sources; tests may have it.
     code: &'static [&'static str],
     reason: &'static str,
 }
@@ -56,15 +56,15 @@ const ABSENCES: [Absence; 6] = [
     },
     Absence {
         folder: "crates/",
-        // hf-hub is the one boundary, behind pref-data's feature `hub`
+        // hf-hub is the one crate that may, behind pref-data's feature `hub`.
         dependencies: &["reqwest", "ureq", "hyper"],
         code: &["std::net::"],
         reason: "nothing here touches the network",
     },
 ];
 
-/// Crates whose errors end at a person, and are told rather than matched.
-const TELLERS: [&str; 2] = ["crates/pref-cli/", "xtask/"];
+/// Programs. A person reads their errors, and no code matches on them.
+const PROGRAMS: [&str; 2] = ["crates/pref-cli/", "xtask/"];
 
 /// Complaints about one file: a crate's manifest, or a source file under `src/`.
 pub(super) fn check(file: &Text) -> Vec<Complaint> {
@@ -110,12 +110,12 @@ fn check_manifest(file: &Text) -> Vec<Complaint> {
                 found.push(complaint(Some(i + 1), message));
             }
         }
-        if name == "anyhow" && !TELLERS.iter().any(|folder| file.path.starts_with(folder)) {
-            let message = "depends on `anyhow`: a library's errors are typed".to_owned();
+        if name == "anyhow" && !PROGRAMS.iter().any(|folder| file.path.starts_with(folder)) {
+            let message = "depends on `anyhow`: the errors of a library are typed".to_owned();
             found.push(complaint(Some(i + 1), message));
         }
     }
-    // a package outside the workspace has no lints to inherit
+    // A package outside of the workspace cannot inherit its lints.
     let is_member = !file.text.contains("\n[workspace]\n");
     if is_member && !file.text.contains("[lints]\nworkspace = true") {
         let message = "does not inherit the workspace's lints: add `[lints] workspace = true`";
@@ -127,7 +127,7 @@ fn check_manifest(file: &Text) -> Vec<Complaint> {
 fn check_source(file: &Text) -> Vec<Complaint> {
     let mut found = Vec::new();
     for (i, line) in file.text.lines().enumerate() {
-        // Unit tests come last in a file, and may read fixtures.
+        // Unit tests come last in a file, and they may read fixtures.
         if line.starts_with("#[cfg(test)]") {
             break;
         }
@@ -197,7 +197,7 @@ mod tests {
             path,
             text,
             &[
-                &format!("{path}:2: depends on `anyhow`: a library's errors are typed"),
+                &format!("{path}:2: depends on `anyhow`: the errors of a library are typed"),
                 &format!("{path}: {lints}"),
             ],
         );

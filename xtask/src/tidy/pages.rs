@@ -1,17 +1,17 @@
-//! A Markdown page in, complaints about paths that it names and that do not exist out.
+//! A Markdown page in, complaints about paths in it that do not exist out.
 //!
-//! Two things count as a path: the target of a link, relative to the page; and, in code, a word
-//! that begins with one of the workspace's own folders, relative to the root.
+//! Two things count as a path. The first is the target of a link, relative to the page. The second
+//! is a word in code that begins with a folder of the workspace, relative to the root.
 
-use super::{Complaint, Text};
+use super::complaint::{Complaint, Text};
 
-/// Folders whose mention in code is a promise that the path exists.
+/// Folders of the workspace. A word in code that begins with one of them is checked as a path.
 const FOLDERS: [&str; 7] = [
     ".cargo", ".ci", "benches", "crates", "docs", "fixtures", "xtask",
 ];
 
-/// Complaints about one page, `exists` telling whether a path from the root does. The changelog
-/// is exempt: it speaks of what was.
+/// Complaints about one page; `exists` tells whether a path from the root exists. The changelog is
+/// not checked, since it names files of earlier versions.
 pub(super) fn check(page: &Text, exists: impl Fn(&str) -> bool) -> Vec<Complaint> {
     if !page.path.ends_with(".md") || page.path == "CHANGELOG.md" {
         return Vec::new();
@@ -26,7 +26,7 @@ pub(super) fn check(page: &Text, exists: impl Fn(&str) -> bool) -> Vec<Complaint
         } else if in_fence {
             named.extend(line.split_whitespace().filter_map(workspace_path));
         } else {
-            // Every second piece between backticks is code.
+            // Between backticks, every second piece is code.
             let code = line.split('`').skip(1).step_by(2);
             named.extend(
                 code.flat_map(str::split_whitespace)
@@ -44,8 +44,8 @@ pub(super) fn check(page: &Text, exists: impl Fn(&str) -> bool) -> Vec<Complaint
     found
 }
 
-/// `word` as a path from the root, where it begins with a folder of the workspace. A pattern
-/// (`docs/*.md`, `crates/<name>`) stands for the folder before it.
+/// `word` as a path from the root, if it begins with a folder of the workspace. Of a pattern
+/// (`docs/*.md`, `crates/<name>`) the folder before the pattern is checked.
 fn workspace_path(word: &str) -> Option<String> {
     let word = word.trim_matches(|c: char| ",;:()\"'".contains(c));
     let word = word.strip_prefix("./").unwrap_or(word);
@@ -69,7 +69,7 @@ fn link_targets(line: &str) -> impl Iterator<Item = &str> {
         .filter_map(|rest| rest.split_once(')').map(|(target, _)| target))
 }
 
-/// A link's target as a path from the root; `None` where it leads elsewhere.
+/// The target of a link as a path from the root; `None` for a web address or an anchor.
 fn resolve(folder: &str, target: &str) -> Option<String> {
     let path = target.split('#').next().filter(|path| !path.is_empty())?;
     if path.contains("://") || path.starts_with("mailto:") {
@@ -79,7 +79,7 @@ fn resolve(folder: &str, target: &str) -> Option<String> {
     for part in path.split('/') {
         match part {
             "" | "." => {}
-            // Above the root there is nothing: keep the dots, so that the path is not found.
+            // Nothing lies above the root. The dots are kept, so that the path is reported.
             ".." if parts.is_empty() => return Some(path.to_owned()),
             ".." => {
                 parts.pop();

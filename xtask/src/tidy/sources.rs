@@ -1,18 +1,18 @@
-//! A source file in, complaints about its head, its length and what was left in it out.
+//! A text file in, complaints about its first line, its length and leftovers in it out.
 
-use super::{Complaint, Text};
+use super::complaint::{Complaint, Text};
 
-/// Longer than this, a file holds more than one idea.
-const MAX_LINES: usize = 600;
+/// Most lines of a Rust file. A longer one holds more than one idea.
+const MAX_LINES: usize = 500;
 
-/// Macros that mark unfinished work. Split, so that this file is not its own first finding.
+/// Macros that mark unfinished work. Each name is split, so that the check does not find it here.
 const UNFINISHED: [&str; 3] = [
     concat!("to", "do!("),
     concat!("unimplemen", "ted!("),
     concat!("db", "g!("),
 ];
 
-/// Roots of folders that exist on one machine only; split for the same reason.
+/// Folders that exist on some machines only. Each name is split for the same reason.
 const MACHINE_FOLDERS: [&str; 5] = [
     concat!("/", "work/"),
     concat!("/", "root/"),
@@ -21,7 +21,7 @@ const MACHINE_FOLDERS: [&str; 5] = [
     concat!("/", "Users/"),
 ];
 
-/// Complaints about one file: any text for paths of a machine, Rust sources for the rest.
+/// Complaints about one file. Paths of a machine are looked for in any text, the rest in Rust.
 pub(super) fn check(file: &Text) -> Vec<Complaint> {
     let complaint = |line, message: String| Complaint {
         path: file.path.clone(),
@@ -32,12 +32,12 @@ pub(super) fn check(file: &Text) -> Vec<Complaint> {
     let mut found = Vec::new();
     if is_rust {
         if !file.text.starts_with("//!") {
-            let message = "the file does not open with `//!`: say what comes in and what goes out";
+            let message = "the file does not begin with `//!`: say what comes in and what goes out";
             found.push(complaint(Some(1), message.to_owned()));
         }
         let n_lines = file.text.lines().count();
         if n_lines > MAX_LINES {
-            let message = format!("{n_lines} lines, over {MAX_LINES}: split it by idea");
+            let message = format!("{n_lines} lines, more than {MAX_LINES}; divide it by idea");
             found.push(complaint(None, message));
         }
     }
@@ -53,14 +53,14 @@ pub(super) fn check(file: &Text) -> Vec<Complaint> {
             .iter()
             .filter(|folder| names_folder(line, folder))
         {
-            let message = format!("`{folder}` is a path of one machine: make it relative");
+            let message = format!("`{folder}` is a path of one machine; make it relative");
             found.push(complaint(Some(i + 1), message));
         }
     }
     found
 }
 
-/// Whether `folder` begins a path in `line`, rather than being the middle of a longer one.
+/// Whether a path in `line` begins with `folder`, rather than having it in its middle.
 fn names_folder(line: &str, folder: &str) -> bool {
     line.match_indices(folder).any(|(at, _)| {
         let before = line[..at].chars().next_back();
@@ -88,19 +88,19 @@ mod tests {
         check_file(
             "a.rs",
             "use std::fs;\n",
-            &["a.rs:1: the file does not open with `//!`: say what comes in and what goes out"],
+            &["a.rs:1: the file does not begin with `//!`: say what comes in and what goes out"],
         );
         check_file("a.toml", "[package]\n", &[]);
     }
 
     #[test]
-    fn a_source_file_has_at_most_600_lines() {
+    fn a_source_file_has_at_most_500_lines() {
         let line = "//! Long.\n";
-        check_file("a.rs", &line.repeat(600), &[]);
+        check_file("a.rs", &line.repeat(500), &[]);
         check_file(
             "a.rs",
-            &line.repeat(601),
-            &["a.rs: 601 lines, over 600: split it by idea"],
+            &line.repeat(501),
+            &["a.rs: 501 lines, more than 500; divide it by idea"],
         );
     }
 
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn a_path_of_one_machine_is_found_wherever_it_starts() {
         let [folder, ..] = MACHINE_FOLDERS;
-        let message = format!("`{folder}` is a path of one machine: make it relative");
+        let message = format!("`{folder}` is a path of one machine; make it relative");
         for text in [
             format!("{folder}x"),
             format!("see `{folder}x`"),

@@ -1,17 +1,17 @@
-//! The sources' first sentences in, the README's file tree out.
+//! The first sentence of every source file in, the list of files in `ARCHITECTURE.md` out.
 //!
-//! The tree stands between two marks in the page and is never written by hand: the check compares
-//! it with the files, `cargo xtask tidy --fix` rewrites it.
+//! The list stands between two marks in the page. The check compares it with the files, and
+//! `cargo xtask tidy --fix` rewrites it. It is never written by hand.
 
-use super::{Complaint, Text};
+use super::complaint::{Complaint, Text};
 
 const BEGIN: &str = "<!-- tree: rewritten by `cargo xtask tidy --fix` -->\n```text\n";
 const END: &str = "```\n<!-- /tree -->\n";
 
-/// Longest description, in characters; a longer first sentence is cut between words.
+/// Longest description, in characters. A longer first sentence is cut between two words.
 const WIDTH: usize = 76;
 
-/// The tree: a line for each folder of sources, and below it a line a file.
+/// The list: one line for each folder of sources, and below it one line for each file.
 pub(super) fn draw(texts: &[Text]) -> String {
     let mut lines = Vec::new();
     let mut folder = "";
@@ -37,7 +37,7 @@ pub(super) fn draw(texts: &[Text]) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// A complaint where the page's tree is not `drawn`.
+/// A complaint if the list in the page is not `drawn`.
 pub(super) fn check(page: &Text, drawn: &str) -> Option<Complaint> {
     let complaint = |message: &str| Complaint {
         path: page.path.clone(),
@@ -45,22 +45,22 @@ pub(super) fn check(page: &Text, drawn: &str) -> Option<Complaint> {
         message: message.to_owned(),
     };
     match replace(&page.text, drawn) {
-        None => Some(complaint("the marks around the file tree are gone")),
+        None => Some(complaint("the marks around the list of files are missing")),
         Some(text) if text != page.text => Some(complaint(
-            "the file tree is out of date: run `cargo xtask tidy --fix`",
+            "the list of files is out of date: run `cargo xtask tidy --fix`",
         )),
         Some(_) => None,
     }
 }
 
-/// The page's text with `drawn` between the marks; `None` where there are no marks.
+/// The page's text with `drawn` between the marks; `None` if it has no marks.
 pub(super) fn replace(page: &str, drawn: &str) -> Option<String> {
     let (before, rest) = page.split_once(BEGIN)?;
     let (_, after) = rest.split_once(END)?;
     Some(format!("{before}{BEGIN}{drawn}{END}{after}"))
 }
 
-/// A source file's path as its crate's source folder and the rest.
+/// The path of a source file, divided into its crate's source folder and the rest.
 fn split(path: &str) -> Option<(&str, &str)> {
     let at = path.find("/src/")? + "/src".len();
     path.ends_with(".rs")
@@ -77,7 +77,7 @@ fn first_sentence(text: &str) -> String {
         .lines()
         .map_while(|line| line.strip_prefix("//!"))
         .map(str::trim);
-    // A title above the prose names the crate, which the tree does already.
+    // A title above the prose only repeats the crate's name.
     let prose = head.skip_while(|line| line.is_empty() || line.starts_with('#'));
     let paragraph: Vec<_> = prose.take_while(|line| !line.is_empty()).collect();
     let paragraph = paragraph.join(" ").replace("[`", "`").replace("`]", "`");
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tree_lists_sources_by_folder_with_the_entry_first() {
+    fn sources_are_listed_by_folder_with_the_entry_first() {
         let texts = [
             text("crates/a/src/apple.rs", "//! Apples.\n"),
             text("crates/a/src/lib.rs", "//! Fruit.\n"),
@@ -148,15 +148,15 @@ mod tests {
         let page = format!("# A\n{BEGIN}old\n{END}\nrest\n");
         let fixed = replace(&page, "new\n").unwrap();
         assert_eq!(fixed, format!("# A\n{BEGIN}new\n{END}\nrest\n"));
-        assert_eq!(check(&text("README.md", &fixed), "new\n"), None);
+        assert_eq!(check(&text("ARCHITECTURE.md", &fixed), "new\n"), None);
     }
 
     #[test]
-    fn an_old_tree_or_a_page_without_marks_is_refused() {
-        let page = text("README.md", &format!("{BEGIN}old\n{END}"));
+    fn an_old_list_or_a_page_without_marks_is_refused() {
+        let page = text("ARCHITECTURE.md", &format!("{BEGIN}old\n{END}"));
         let stale = check(&page, "new\n").unwrap();
         assert!(stale.message.contains("out of date"), "{stale}");
-        let bare = check(&text("README.md", "# A\n"), "new\n").unwrap();
+        let bare = check(&text("ARCHITECTURE.md", "# A\n"), "new\n").unwrap();
         assert!(bare.message.contains("marks"), "{bare}");
     }
 }
