@@ -1,5 +1,5 @@
-//! Which backend computes. In: `--device`. Out: one call of a [`Task`] with that backend: the only
-//! place where backends are told apart.
+//! The backend that computes. In: `--device`. Out: one call of a [`Task`] with that backend. No
+//! other place tells backends apart.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,11 +7,12 @@ use std::str::FromStr;
 use anyhow::Result;
 use pref_train::TrainBackend;
 
-/// `flex`, `ndarray`, `cuda`, `cuda:N`, `wgpu`.
+/// A device to compute on: `flex`, `ndarray`, `cuda`, `cuda:N`, `wgpu`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Device {
     Flex,
     NdArray,
+    /// The GPU of this number, as the driver counts, from 0.
     Cuda(usize),
     Wgpu,
 }
@@ -25,7 +26,7 @@ pub(crate) trait Task {
 
 #[derive(clap::Args)]
 pub(crate) struct DeviceArgs {
-    /// Where to compute: flex (CPU), ndarray (CPU), cuda:N, wgpu
+    /// Device to compute on: flex or ndarray (both on the CPU), cuda:N, or wgpu
     #[arg(long, default_value_t = Device::Flex, value_name = "DEVICE")]
     pub(crate) device: Device,
 }
@@ -46,7 +47,7 @@ impl FromStr for Device {
             ("cuda", Some(index)) => index
                 .parse()
                 .map(Device::Cuda)
-                .map_err(|_| format!("`{index}` is no device number; write cuda:0, cuda:1, …")),
+                .map_err(|_| format!("`{index}` is not a device number; write cuda:0, cuda:1, …")),
             _ => Err("known devices are flex, ndarray, cuda:N and wgpu".to_owned()),
         }
     }
@@ -55,26 +56,52 @@ impl FromStr for Device {
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Device::Flex => f.write_str("flex"),
-            Device::NdArray => f.write_str("ndarray"),
             Device::Cuda(index) => write!(f, "cuda:{index}"),
-            Device::Wgpu => f.write_str("wgpu"),
+            Device::Flex | Device::NdArray | Device::Wgpu => f.write_str(self.backend()),
         }
     }
 }
 
 impl Device {
+    /// The name of the device's backend, which is also the feature that compiles it in.
+    pub(crate) fn backend(self) -> &'static str {
+        match self {
+            Device::Flex => "flex",
+            Device::NdArray => "ndarray",
+            Device::Cuda(_) => "cuda",
+            Device::Wgpu => "wgpu",
+        }
+    }
+
+    /// Whether this program was built with the device's backend.
+    pub(crate) fn is_compiled_in(self) -> bool {
+        match self {
+            Device::Flex => cfg!(feature = "flex"),
+            Device::NdArray => cfg!(feature = "ndarray"),
+            Device::Cuda(_) => cfg!(feature = "cuda"),
+            Device::Wgpu => cfg!(feature = "wgpu"),
+        }
+    }
+
     /// Runs the task on this device.
+    ///
+    /// # Errors
+    ///
+    /// Those of the task; a backend that is not compiled in; a GPU that is missing or does not work.
     pub(crate) fn run<T: Task>(self, task: T) -> Result<T::Output> {
         match self {
             #[cfg(feature = "flex")]
             Device::Flex => {
                 task.run::<burn::backend::Autodiff<burn::backend::Flex>>(&Default::default())
             }
+            #[cfg(not(feature = "flex"))]
+            Device::Flex => Err(self.not_compiled_in()),
             #[cfg(feature = "ndarray")]
             Device::NdArray => {
                 task.run::<burn::backend::Autodiff<burn::backend::NdArray>>(&Default::default())
             }
+            #[cfg(not(feature = "ndarray"))]
+            Device::NdArray => Err(self.not_compiled_in()),
             #[cfg(feature = "cuda")]
             Device::Cuda(index) => {
                 type B = burn::backend::Autodiff<burn::backend::Cuda>;
@@ -82,6 +109,8 @@ impl Device {
                 probe::<B>(&device, self)?;
                 task.run::<B>(&device)
             }
+            #[cfg(not(feature = "cuda"))]
+            Device::Cuda(_) => Err(self.not_compiled_in()),
             #[cfg(feature = "wgpu")]
             Device::Wgpu => {
                 type B = burn::backend::Autodiff<burn::backend::Wgpu>;
@@ -89,13 +118,8 @@ impl Device {
                 probe::<B>(&device, self)?;
                 task.run::<B>(&device)
             }
-            #[cfg(not(all(
-                feature = "flex",
-                feature = "ndarray",
-                feature = "cuda",
-                feature = "wgpu"
-            )))]
-            other => Err(other.not_compiled_in()),
+            #[cfg(not(feature = "wgpu"))]
+            Device::Wgpu => Err(self.not_compiled_in()),
         }
     }
 
@@ -106,12 +130,7 @@ impl Device {
         feature = "wgpu"
     )))]
     fn not_compiled_in(self) -> anyhow::Error {
-        let feature = match self {
-            Device::Flex => "flex",
-            Device::NdArray => "ndarray",
-            Device::Cuda(_) => "cuda",
-            Device::Wgpu => "wgpu",
-        };
+        let feature = self.backend();
         anyhow::anyhow!(
             "this `pref` was built without the {feature} backend; build it with \
              `cargo build --release -p pref-cli --features {feature}`, or run it through \
@@ -120,41 +139,16 @@ impl Device {
     }
 }
 
-/// Asks the device for one sum. Burn's GPU backends panic where there is no driver or no device;
-/// this turns it into a message before any work is begun.
+/// Computes one sum on a GPU, so that a missing driver or device is reported before any work.
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 fn probe<B: TrainBackend>(device: &B::Device, name: Device) -> Result<()> {
     use burn::tensor::Tensor;
-    use std::panic;
-    use std::sync::{Arc, Mutex};
 
-    // the cause is the first panic, often on the driver's own thread; what reaches this one is
-    // that the other has gone
-    let first: Arc<Mutex<Option<String>>> = Arc::default();
-    let heard = Arc::clone(&first);
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        if let Ok(mut first) = heard.lock() {
-            first.get_or_insert_with(|| info.payload_as_str().unwrap_or_default().to_owned());
-        }
-    }));
     let device = device.clone();
-    let result = panic::catch_unwind(panic::AssertUnwindSafe(move || {
-        Tensor::<B, 1>::ones([4], &device).sum().into_data()
-    }));
-    panic::set_hook(hook);
-    match result {
-        Ok(_) => Ok(()),
-        Err(_) => {
-            let cause = first.lock().ok().and_then(|mut first| first.take());
-            let cause = cause.unwrap_or_default();
-            let cause = match cause.lines().next() {
-                Some(line) if !line.is_empty() => line.chars().take(100).collect(),
-                _ => "the driver said nothing".to_owned(),
-            };
-            Err(anyhow::anyhow!(
-                "no device {name}: {cause}; check the driver, or compute on the CPU with --device flex"
-            ))
-        }
-    }
+    let sum = crate::panics::caught(move || Tensor::<B, 1>::ones([4], &device).sum().into_data());
+    sum.map(drop).map_err(|cause| {
+        anyhow::anyhow!(
+            "no device {name}: {cause}; check the driver, or compute on the CPU with --device flex"
+        )
+    })
 }

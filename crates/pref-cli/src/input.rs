@@ -1,5 +1,5 @@
-//! JSON Lines in, for `logprobs` and `generate`. In: a file or stdin, with texts, conversations,
-//! pairs or ids. Out: rows of token ids, each with its line.
+//! The input of `pref logprobs` and `pref generate`: JSON Lines with texts, conversations, pairs or
+//! token ids in, from a file or stdin; rows of token ids out.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ struct Line {
     chat_template_kwargs: TemplateKwargs,
 }
 
-/// What a row says to the chat template besides the messages.
+/// What a row gives to the chat template besides its messages.
 struct Extras {
     tools: Vec<Value>,
     kwargs: TemplateKwargs,
@@ -48,50 +48,50 @@ impl Extras {
     }
 }
 
-/// A line as tokens.
+/// One line as token ids.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Row {
-    /// From 1.
+    /// Line number, counted from 1.
     pub(crate) line: usize,
-    /// What is scored or continued; of a pair both answers behind their prompt.
+    /// The texts to score or to continue: one, or for a pair two, each a prompt with an answer.
     pub(crate) texts: Vec<TextIds>,
 }
 
-/// A text as tokens.
+/// A text as token ids.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TextIds {
-    /// `chosen` or `rejected`, of a pair.
+    /// `chosen` or `rejected`; `None` if the row is not a pair.
     pub(crate) side: Option<&'static str>,
-    /// All tokens.
+    /// The prompt's tokens, then the answer's.
     pub(crate) ids: Vec<u32>,
-    /// How many of them are the prompt.
+    /// Number of tokens of the prompt.
     pub(crate) n_prompt: usize,
 }
 
-/// What is done with the rows.
+/// What the rows are used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Answers are scored; a conversation by itself is closed.
+    /// Log-probs are computed; a conversation is complete.
     Score,
-    /// Prompts are continued; a conversation ends where the assistant is to speak.
+    /// Prompts are continued; a conversation ends at the point where the assistant answers.
     Continue,
 }
 
 #[derive(clap::Args)]
 pub(crate) struct InputArgs {
-    /// Folder of the model, in Hugging Face's layout, hub:OWNER/NAME or hub:OWNER/NAME@REVISION
+    /// Model: a folder in Hugging Face's layout, hub:OWNER/NAME or hub:OWNER/NAME@REVISION
     #[arg(long, value_name = "FOLDER")]
     pub(crate) model: PathBuf,
-    /// A key of config.json that Pref does not know and that changes nothing; may be repeated
+    /// A key of config.json to ignore, if Pref does not know it and it does not change the model; may be repeated
     #[arg(long, value_name = "KEY")]
     pub(crate) ignore_config: Vec<String>,
-    /// JSON Lines with `input_ids`, or `text`, or `messages`, or `prompt` (a text or messages) with
-    /// `response`, or with `chosen` and `rejected`; `-` is stdin
+    /// JSON Lines with `input_ids`, `text`, `messages` or `prompt` (a text or messages); a prompt may
+    /// have a `response`, or `chosen` and `rejected`. `-` is stdin
     #[arg(default_value = "-", value_name = "FILE")]
     pub(crate) input: PathBuf,
 }
 
-/// A file's name as messages have it.
+/// A file's name for messages.
 pub(crate) fn shown(path: &Path) -> String {
     match path == Path::new("-") {
         true => "stdin".to_owned(),
@@ -99,7 +99,7 @@ pub(crate) fn shown(path: &Path) -> String {
     }
 }
 
-/// The text of a file, or of stdin for `-`.
+/// The text of a file; `-` is stdin.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
     let mut bytes = Vec::new();
     if path == Path::new("-") {
@@ -110,11 +110,15 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
     String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
         let line = 1 + e.as_bytes()[..at].iter().filter(|&&b| b == b'\n').count();
-        anyhow::anyhow!("{}:{line}: not UTF-8 at byte {at}", shown(path))
+        anyhow::anyhow!("{}:{line}: byte {at} of the file is not UTF-8", shown(path))
     })
 }
 
 /// The rows of the input.
+///
+/// # Errors
+///
+/// A line that is not such a row; a token id that is not below `vocab_size`; no row at all.
 pub(crate) fn read_rows(
     input: &Path,
     model: &Path,
@@ -144,7 +148,7 @@ pub(crate) fn read_rows(
         }
         rows.push(Row { line, texts });
     }
-    ensure!(!rows.is_empty(), "{} holds no row", shown(input));
+    ensure!(!rows.is_empty(), "{} has no rows", shown(input));
     Ok(rows)
 }
 
@@ -204,7 +208,6 @@ fn texts(line: Line, tokenizer: &mut LazyTokenizer<'_>, purpose: Purpose) -> Res
                 .map(|(side, answer)| answer_ids(&prompt, answer, &extras, tokenizer, Some(side)));
             answers.into_iter().collect()
         }
-        // of a pair the prompt is continued
         (None, _, _) if purpose == Purpose::Continue => {
             let ids = prompt_ids(&prompt, &extras, tokenizer)?;
             let n_prompt = ids.len();
@@ -215,28 +218,28 @@ fn texts(line: Line, tokenizer: &mut LazyTokenizer<'_>, purpose: Purpose) -> Res
             let n_prompt = ids.len();
             Ok(one(ids, n_prompt))
         }
-        (Some(response), None, None) => match (prompt, text_or_turns("response", response)?) {
-            (Text::Plain(prompt), Text::Plain(response)) => {
-                let alone = tokenizer.encode(&prompt)?;
+        (Some(response), None, None) => {
+            let response = text_or_turns("response", response)?;
+            if let (Text::Plain(prompt), Text::Plain(response)) = (&prompt, &response) {
+                let alone = tokenizer.encode(prompt)?;
                 let ids = tokenizer.encode(&format!("{prompt}{response}"))?;
-                // a token across the boundary is the response's, as in training
+                // A token with letters of both belongs to the response, as in training.
                 let n_prompt = alone.iter().zip(&ids).take_while(|(a, b)| a == b).count();
-                Ok(one(ids, n_prompt))
+                return Ok(one(ids, n_prompt));
             }
-            _ if purpose == Purpose::Continue => bail!(
-                "a conversation is continued where its prompt ends; leave `response` out, or put \
-                 its beginning into the prompt"
-            ),
-            (prompt, response) => {
-                let text = answer_ids(&prompt, response, &extras, tokenizer, None)?;
-                Ok(vec![text])
-            }
-        },
+            ensure!(
+                purpose == Purpose::Score,
+                "a conversation cannot be continued within `response`; leave `response` out, or \
+                 put its beginning into the prompt"
+            );
+            let text = answer_ids(&prompt, response, &extras, tokenizer, None)?;
+            Ok(vec![text])
+        }
         _ => bail!(WHICH),
     }
 }
 
-/// The tokens of a prompt; a conversation's end where the assistant is to speak.
+/// The tokens of a prompt. A conversation ends at the point where the assistant answers.
 fn prompt_ids(prompt: &Text, extras: &Extras, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
     Ok(match prompt {
         Text::Plain(text) => tokenizer.encode(text)?,
@@ -244,7 +247,7 @@ fn prompt_ids(prompt: &Text, extras: &Extras, tokenizer: &Tokenizer) -> Result<V
     })
 }
 
-/// The tokens of a prompt and an answer, as they are trained on: the answer with its end.
+/// The tokens of a prompt and an answer as in training, with the end-of-sequence token.
 fn answer_ids(
     prompt: &Text,
     answer: Text,
@@ -263,17 +266,20 @@ fn answer_ids(
     };
     let tokens = tokenize_examples(&[example], tokenizer, &TokenizeOptions::default());
     let tokens = tokens.map_err(|error| match (error, side) {
-        // the line is named already
+        // The caller adds the line, so these errors are given without it.
         (TokenizeError::Tokenizer { source, .. }, _) => anyhow::Error::from(source),
-        (TokenizeError::EmptyPrompt { .. }, _) => anyhow!("the prompt has no token"),
+        (TokenizeError::EmptyPrompt { .. }, _) => anyhow!("the prompt has no tokens"),
         (TokenizeError::EmptyResponse { .. }, side) => anyhow!(
-            "the {} has no token of its own after the prompt",
+            "the {} has no tokens of its own after the prompt",
             side.unwrap_or("response")
         ),
         (error, _) => error.into(),
     })?;
     let [row] = &tokens.rows[..] else {
-        bail!("the answer became {} rows of tokens", tokens.rows.len());
+        bail!(
+            "expected one row of tokens for an answer, found {}",
+            tokens.rows.len()
+        );
     };
     Ok(TextIds {
         side,
@@ -306,7 +312,7 @@ fn turns(field: &str, value: Value) -> Result<Vec<Message>> {
     list.into_iter().enumerate().map(turn).collect()
 }
 
-/// Rows of ids need no tokenizer; it is loaded when the first text comes.
+/// Loads the tokenizer when the first text comes, since rows of token ids do not need one.
 struct LazyTokenizer<'a> {
     folder: &'a Path,
     loaded: Option<Tokenizer>,
@@ -317,6 +323,6 @@ impl LazyTokenizer<'_> {
         if self.loaded.is_none() {
             self.loaded = Some(Tokenizer::from_folder(self.folder)?);
         }
-        Ok(self.loaded.as_ref().expect("loaded just above"))
+        Ok(self.loaded.as_ref().expect("it was loaded just above"))
     }
 }

@@ -1,34 +1,37 @@
-//! The `pref` command. In: arguments and files. Out: results on stdout, logs and progress on
-//! stderr, and an exit code: 0 done, 1 failed or a value is off, 2 wrong usage, 130 interrupted.
+//! The `pref` command: arguments and files in; results on stdout, messages and progress on stderr,
+//! and an exit code out.
+//!
+//! Exit codes: 0 success; 1 an error, or a check that failed; 2 wrong arguments; 130 interrupted.
 
 mod commands;
 mod device;
 mod input;
 mod model;
 mod outcome;
-mod pairs;
+mod panics;
 mod progress;
 mod recipe;
+mod rows;
 mod signals;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
-/// Tensors come and go by the megabyte: the system's allocator hands each back to the kernel, and
-/// faulting the pages in again costs a CPU run a third of its speed.
+/// Every step allocates and frees tensors of megabytes. The system's allocator returns such memory to
+/// the kernel each time, and to map it again costs a CPU run a third of its speed.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// mimalloc's `purge_delay`, which its Rust bindings number but do not name.
+/// The number of mimalloc's option `purge_delay`, for which its Rust bindings have no name.
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 
-/// Freed memory stays with the process: the next step asks for as much again.
+/// Value of `purge_delay` with which freed memory stays with the process, for the next step.
 const NEVER: std::ffi::c_long = -1;
 
-/// Preference fine-tuning of language models: from pairs to a trained model.
+/// Fine-tune language models on human preferences
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(name = "pref", version, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -46,11 +49,14 @@ enum Command {
     Inspect(commands::inspect::Args),
     Lint(commands::lint::Args),
     Data(commands::data::Args),
+    Doctor(commands::doctor::Args),
+    Completions(commands::completions::Args),
+    Man(commands::man::Args),
 }
 
 fn main() -> ExitCode {
-    // SAFETY: no thread but this one is there yet; the option's number is the same in mimalloc's
-    // versions 2 and 3, and sets a duration
+    // SAFETY: no other thread runs yet. The option has the same number in mimalloc 2 and 3, and its
+    // value is a duration.
     #[expect(unsafe_code, reason = "mimalloc's options are C functions")]
     unsafe {
         libmimalloc_sys::mi_option_set(PURGE_DELAY, NEVER);
@@ -72,10 +78,13 @@ fn main() -> ExitCode {
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Lint(args) => commands::lint::run(&args),
         Command::Data(args) => commands::data::run(&args),
+        Command::Doctor(args) => commands::doctor::run(&args),
+        Command::Completions(args) => commands::completions::run(&args, Cli::command()),
+        Command::Man(args) => commands::man::run(&args, Cli::command()),
     };
     match result {
         Ok(code) => code,
-        // whoever reads the output has had enough of it
+        // The reader of the output has closed it, as `head` does: that is not an error.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             progress::error(&error);
@@ -84,6 +93,7 @@ fn main() -> ExitCode {
     }
 }
 
+/// Whether an error comes from an output that its reader has closed.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let io = cause.downcast_ref::<std::io::Error>();

@@ -1,25 +1,23 @@
-//! The model that `--model` names. In: a folder, or `hub:OWNER/NAME[@REVISION]`. Out: a folder,
-//! downloaded if it is of the hub.
+//! The model that `--model` names. In: a folder, or `hub:OWNER/NAME[@REVISION]`. Out: a folder, to
+//! which a model of the hub was downloaded.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-/// The folder of a model. What is of the hub is downloaded to the hub's cache, unless it is there.
+/// The folder of a model. A model of the hub is downloaded into the hub's cache if it is not there.
 pub(crate) fn model_folder(path: &Path) -> Result<PathBuf> {
     let text = path.to_string_lossy();
     if let Some(name) = text.strip_prefix("hub:") {
         return from_hub(name);
     }
     if !path.exists() && is_hub_name(&text) {
-        bail!(
-            "{text}: there is no such folder; a model of the Hugging Face hub is asked for as hub:{text}"
-        );
+        bail!("{text}: no such folder; for a model of the Hugging Face hub write hub:{text}");
     }
     Ok(path.to_owned())
 }
 
-/// Whether a text is written as models of the hub are, `OWNER/NAME`.
+/// Whether a text looks like the name of a model of the hub, `OWNER/NAME`.
 fn is_hub_name(text: &str) -> bool {
     let is_word = |word: &str| {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -36,5 +34,7 @@ fn from_hub(name: &str) -> Result<PathBuf> {
 
 #[cfg(not(feature = "hub"))]
 fn from_hub(name: &str) -> Result<PathBuf> {
-    bail!("hub:{name}: this program was built without the feature `hub`")
+    bail!(
+        "hub:{name}: this `pref` was built without the feature `hub`; build it with its default features"
+    )
 }

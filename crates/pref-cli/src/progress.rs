@@ -1,4 +1,5 @@
-//! What a person sees while a run goes: a bar on a terminal, plain lines elsewhere. All on stderr.
+//! Progress and messages on stderr. In: events of a run or a command. Out: a bar on a terminal, plain
+//! lines elsewhere.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -6,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pref_train::{EvalRecord, StepRecord, Tracker};
 
-/// How often a run without a terminal says where it is.
+/// Shortest time between two lines of progress if stderr is not a terminal.
 const QUIET_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Prints an error and its causes.
@@ -14,7 +15,7 @@ pub(crate) fn error(error: &anyhow::Error) {
     let mut text = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();
-        // an error that shows its source says it already
+        // Some errors contain the text of their cause already.
         if !text.contains(&cause) {
             text = format!("{text}: {cause}");
         }
@@ -22,14 +23,14 @@ pub(crate) fn error(error: &anyhow::Error) {
     note(&format!("error: {text}"));
 }
 
-/// Prints a remark. A stderr that is closed or full, such as that of a terminal that has gone, loses
-/// the remark and not the run.
+/// Prints a line on stderr. If stderr is closed or full, the line is lost and the run goes on: a long
+/// run must not end because its terminal was closed.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Counts rows on stderr while a command goes through them, once it has taken a second: on a terminal
-/// all the time, elsewhere by a line now and then.
+/// Counts rows on stderr while a command reads them. It is silent for the first second. Then it
+/// updates one line on a terminal, and prints a line from time to time elsewhere.
 #[derive(Debug)]
 pub(crate) struct Counter {
     bar: ProgressBar,
@@ -52,7 +53,7 @@ impl Counter {
         }
     }
 
-    /// Counts rows that were just done.
+    /// Adds rows to the count, and shows it if it is time.
     pub(crate) fn add(&mut self, n: usize) {
         self.n += n;
         if let Some(line) = self.line(Instant::now()) {
@@ -67,7 +68,7 @@ impl Counter {
         }
     }
 
-    /// What there is to say now, if it is time.
+    /// The text to show now; `None` if it is too early.
     fn line(&mut self, now: Instant) -> Option<String> {
         let elapsed = now.duration_since(self.started);
         let pause = match self.is_terminal {
@@ -93,10 +94,10 @@ impl Drop for Counter {
     }
 }
 
-/// How long a command may say nothing.
+/// Time before the first count is shown.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Follows a run on stderr.
+/// Shows the progress of a run on stderr.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
@@ -128,7 +129,7 @@ impl Progress {
         } else {
             ProgressDrawTarget::hidden()
         };
-        let style = ProgressStyle::with_template(template).expect("templates are checked by tests");
+        let style = ProgressStyle::with_template(template).expect("a test checks both templates");
         self.bar = ProgressBar::with_draw_target(Some(len as u64), target)
             .with_style(style.progress_chars("━╸─"));
     }
@@ -153,7 +154,7 @@ impl Tracker for Progress {
 
     fn begin(&mut self, what: &str, n_pairs: usize) {
         if self.total > 0 {
-            // within training the bar stays: an evaluation is short
+            // An evaluation within training is short, so the bar of the training stays.
             return;
         }
         self.bar(n_pairs, WORK);
@@ -183,7 +184,7 @@ impl Tracker for Progress {
 
     fn step(&mut self, record: &StepRecord) {
         if self.tokens == 0 && self.first.0 > 0 {
-            // resumed: count the speed from here
+            // The run was resumed: tokens of the earlier process do not count for the speed.
             self.first.1 = record.num_tokens;
             self.started = Instant::now();
         }
@@ -229,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_counted_once_a_second_has_passed() {
+    fn rows_are_counted_after_the_first_second() {
         let mut counter = Counter::new("pairs");
         counter.is_terminal = false;
         counter.n = 5000;
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn templates_are_templates() {
+    fn both_templates_are_valid() {
         for template in [WORK, TRAINING] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }

@@ -1,6 +1,6 @@
-//! Signals that ask a run to stop. In: Ctrl-C, a closed terminal, a termination. Out: a flag that
-//! the run looks at between two batches. A signal that was ignored when the program was started, as
-//! `nohup` does it, stays ignored.
+//! Signals that ask a run to stop. In: SIGINT (Ctrl-C), SIGTERM, SIGHUP (a closed terminal). Out: a
+//! flag that the run reads between two batches. A signal that was already ignored when the program
+//! started, as under `nohup`, stays ignored.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,8 @@ use crate::progress;
 /// Exit code of a run that was interrupted and can be resumed.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// The first signal asks the run to stop after its step; the second ends it.
+/// The flag. The first signal sets it, and the run stops after its step; the second signal ends the
+/// process at once.
 pub(crate) fn stop_flag() -> Result<Arc<AtomicBool>> {
     let ignored = ignored::signals();
     let stop = Arc::new(AtomicBool::new(false));
@@ -21,7 +22,7 @@ pub(crate) fn stop_flag() -> Result<Arc<AtomicBool>> {
         if flag.swap(true, Ordering::SeqCst) {
             std::process::exit(i32::from(INTERRUPTED));
         }
-        progress::note("stopping after this step or batch; once more to stop at once");
+        progress::note("stopping after this step or batch; press Ctrl-C again to stop at once");
     })
     .context("cannot listen for Ctrl-C")?;
     ignored::ignore_again(&ignored);
@@ -32,15 +33,16 @@ pub(crate) fn stop_flag() -> Result<Arc<AtomicBool>> {
 mod ignored {
     use std::mem::MaybeUninit;
 
-    /// What `ctrlc` listens to.
+    /// The signals that `ctrlc` installs a handler for.
     const SIGNALS: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
-    /// Those signals that this process ignores.
+    /// Those of them that this process ignores.
     pub(super) fn signals() -> Vec<libc::c_int> {
         let is_ignored = |&signal: &libc::c_int| {
             let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-            // SAFETY: without a new action the call only writes the present one, into memory of
-            // that type, which is zeroed and so initialised even if the call fails
+            // SAFETY: with a null pointer for the new action, the call only writes the present action
+            // to `action`. That memory has the right type, and it is zeroed, so it is initialised
+            // even if the call fails.
             #[expect(unsafe_code, reason = "asking for a signal's action is a C function")]
             unsafe {
                 let asked = libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr());
@@ -50,10 +52,10 @@ mod ignored {
         SIGNALS.into_iter().filter(is_ignored).collect()
     }
 
-    /// Puts back what a handler has replaced.
+    /// Ignores signals again whose action a handler has replaced.
     pub(super) fn ignore_again(signals: &[libc::c_int]) {
         for &signal in signals {
-            // SAFETY: ignoring a signal runs no code of ours
+            // SAFETY: SIG_IGN is a valid action, and it calls no code of this program.
             #[expect(unsafe_code, reason = "ignoring a signal is a C function")]
             unsafe {
                 libc::signal(signal, libc::SIG_IGN);

@@ -1,5 +1,5 @@
-//! `pref data`: sets of pairs as files. In: pairs of any format and shape. Out: what they are like,
-//! or the same pairs in files of another format, whole or divided.
+//! `pref data`: files of pairs or single answers in; their statistics, or the same rows in other
+//! files, out.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, BufWriter, Seek, Write};
@@ -14,10 +14,10 @@ use pref_data::{
 use serde_json::{Value, json};
 
 use crate::model::model_folder;
-use crate::pairs::{Output, ReadArgs, Rows, TokenRows, parse_field};
 use crate::progress::Counter;
+use crate::rows::{Output, ReadArgs, Rows, TokenRows, parse_field};
 
-/// Look at sets of pairs, convert and divide them
+/// Count, convert, rewrite and divide files of pairs
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -26,66 +26,68 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// How many pairs or answers there are, and how long they are
+    /// Show how many pairs or answers there are, and how long they are
     Stats {
-        /// Pairs: JSON Lines, JSON, CSV, Parquet or Arrow, folders of them, patterns, hub:OWNER/NAME, or - for stdin
+        /// Files of pairs or single answers (JSON Lines, JSON, CSV, Parquet, Arrow), folders, patterns, hub:OWNER/NAME, or - for stdin
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
-        /// Folder of a model: lengths in its tokens, not in characters
+        /// Folder of a model; lengths are then in its tokens instead of characters
         #[arg(long, value_name = "FOLDER")]
         model: Option<PathBuf>,
-        /// One JSON object
+        /// Print one JSON object
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         read: ReadArgs,
     },
-    /// Any format and shape to rows of prompt, chosen and rejected, or of single answers
+    /// Write rows of any format and layout as prompt, chosen and rejected, or as single answers
     Convert {
-        /// Pairs: JSON Lines, JSON, CSV, Parquet or Arrow, folders of them, patterns, hub:OWNER/NAME, or - for stdin
+        /// Files of pairs or single answers (JSON Lines, JSON, CSV, Parquet, Arrow), folders, patterns, hub:OWNER/NAME, or - for stdin
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
-        /// Where to, in the format of the name's ending; JSON Lines on stdout if absent
+        /// Output file; the ending of its name says the format. JSON Lines on stdout by default
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
         #[command(flatten)]
         read: ReadArgs,
     },
-    /// Rows of any file to other rows, each field a Jinja template over the old row's fields
+    /// Make new rows from the rows of any file, with a Jinja template for each field
     ///
-    /// A template makes a text; one that is nothing but {{ expression }} gives the expression's value,
-    /// such as a list of messages, a number or true.
+    /// A template can use the fields of the old row. Its result is a text. A template that is a single
+    /// {{ expression }} gives the value of the expression instead, such as a list of messages, a
+    /// number or true.
     Map {
-        /// Rows: JSON Lines, JSON, CSV, Parquet or Arrow, folders of them, patterns, hub:OWNER/NAME, or - for stdin
+        /// Files of rows (JSON Lines, JSON, CSV, Parquet, Arrow), folders, patterns, hub:OWNER/NAME, or - for stdin
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
-        /// A field of the new rows, such as prompt='Q: {{ question }}'; may be repeated
+        /// A field of the new rows and its template, such as prompt='Q: {{ question }}'; may be repeated
         #[arg(long = "field", value_name = "NAME=TEMPLATE", required = true, value_parser = parse_field)]
         fields: Vec<(String, String)>,
-        /// Keep the old rows' other fields
+        /// Copy the other fields of the old rows
         #[arg(long)]
         keep: bool,
-        /// Where to, in the format of the name's ending; JSON Lines on stdout if absent
+        /// Output file; the ending of its name says the format. JSON Lines on stdout by default
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Hold out a fraction for evaluation, the same for a seed as `data.eval-fraction` in training
+    /// Divide rows into a training set and an evaluation set
     ///
-    /// Rows of one prompt stay together, so that no prompt is both trained on and evaluated.
+    /// Rows with the same prompt go to the same set. With the same fraction and seed,
+    /// `data.eval-fraction` in training chooses the same rows.
     Split {
-        /// Pairs: JSON Lines, JSON, CSV, Parquet or Arrow, folders of them, patterns, hub:OWNER/NAME, or - for stdin
+        /// Files of pairs or single answers (JSON Lines, JSON, CSV, Parquet, Arrow), folders, patterns, hub:OWNER/NAME, or - for stdin
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
-        /// Fraction held out
+        /// Fraction of the prompts for evaluation, above 0 and below 1
         #[arg(long, value_name = "X", default_value_t = 0.1)]
         fraction: f64,
-        /// Seed of the choice
+        /// Seed of the random choice
         #[arg(long, value_name = "N", default_value_t = 42)]
         seed: u64,
-        /// Folder for train.jsonl and eval.jsonl
+        /// Folder for the files train.jsonl and eval.jsonl
         #[arg(long, value_name = "FOLDER")]
         output: PathBuf,
-        /// What these files end in instead, such as parquet, csv or jsonl.gz
+        /// Ending of the two files, which says their format, such as parquet, csv or jsonl.gz
         #[arg(long, value_name = "ENDING", default_value = "jsonl")]
         format: String,
         #[command(flatten)]
@@ -111,7 +113,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
                 let mut rows = rows.values().into_iter();
                 rows.try_for_each(|row| output.write(&row))
             })?;
-            read.list(&rejects)?;
+            read.report_skipped(&rejects)?;
             output.finish("rows")?;
         }
         Command::Map {
@@ -149,7 +151,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads the rows once, keeps them on the disk until all prompts are known, and divides them.
+/// Divides rows by prompt. The rows are read once and kept in a temporary file, since the choice
+/// needs all prompts.
 fn split(
     files: &[PathBuf],
     fraction: f64,
@@ -175,11 +178,11 @@ fn split(
         }
         Ok(())
     })?;
-    read.list(&rejects)?;
+    read.report_skipped(&rejects)?;
     let held = hold_out(&prompts, fraction, seed);
     ensure!(
         held.contains(&true),
-        "all {} {noun} have one prompt, so none can be held out without its prompt in training",
+        "all {} {noun} have the same prompt, so they cannot be divided by prompt; give rows with several prompts",
         held.len()
     );
     let mut all = all.into_inner()?;
@@ -193,12 +196,12 @@ fn split(
     Ok(())
 }
 
-/// How long the rows are.
+/// The lengths of rows, in characters or tokens.
 struct Lengths {
-    /// By the name of the column.
+    /// For each field its name and the length in every row.
     columns: Vec<(&'static str, Vec<usize>)>,
-    /// Of single answers: how many are wanted.
-    wanted: Option<usize>,
+    /// Number of desirable answers; `None` for pairs.
+    n_desirable: Option<usize>,
 }
 
 fn stats(files: &[PathBuf], model: Option<&Path>, json: bool, read: &ReadArgs) -> Result<()> {
@@ -235,19 +238,18 @@ fn stats(files: &[PathBuf], model: Option<&Path>, json: bool, read: &ReadArgs) -
     })?;
     let mut rejects: Vec<String> = rejects.iter().map(ToString::to_string).collect();
     rejects.extend(unusable);
-    read.list(&rejects)?;
-    let lengths = all.context("no row")?;
+    read.report_skipped(&rejects)?;
+    let lengths = all.context("there are no rows")?;
     let mut columns = lengths.columns;
     let n = columns[0].1.len();
-    ensure!(n > 0, "no row can be made tokens");
-    // what the two sides or labels have in common
-    let (key, counted, remark) = match lengths.wanted {
+    ensure!(n > 0, "no row could be tokenized");
+    let (key, counted, remark) = match lengths.n_desirable {
         None => {
-            let longer = columns[1].1.iter().zip(&columns[2].1);
-            let longer = longer.filter(|(w, l)| w > l).count();
+            let sides = columns[1].1.iter().zip(&columns[2].1);
+            let longer = sides.filter(|(chosen, rejected)| chosen > rejected).count();
             ("chosen_longer", longer, "chosen is the longer answer in")
         }
-        Some(wanted) => ("desirable", wanted, "the label is true in"),
+        Some(n) => ("desirable", n, "the label is true in"),
     };
     let mut stdout = std::io::stdout().lock();
     let summaries = columns.iter_mut().map(|(name, column)| {
@@ -292,7 +294,7 @@ impl Lengths {
         for ((_, column), (_, more)) in self.columns.iter_mut().zip(more.columns) {
             column.extend(more);
         }
-        self.wanted = self.wanted.zip(more.wanted).map(|(a, b)| a + b);
+        self.n_desirable = self.n_desirable.zip(more.n_desirable).map(|(a, b)| a + b);
     }
 }
 
@@ -306,7 +308,7 @@ fn lengths(rows: &Rows) -> Lengths {
                     ("chosen", column(|p| &p.chosen)),
                     ("rejected", column(|p| &p.rejected)),
                 ],
-                wanted: None,
+                n_desirable: None,
             }
         }
         Rows::Examples(all) => {
@@ -316,7 +318,7 @@ fn lengths(rows: &Rows) -> Lengths {
                     ("prompt", column(|e| &e.prompt)),
                     ("completion", column(|e| &e.completion)),
                 ],
-                wanted: Some(all.iter().filter(|e| e.desirable).count()),
+                n_desirable: Some(all.iter().filter(|e| e.desirable).count()),
             }
         }
     }
@@ -332,7 +334,7 @@ fn token_lengths(rows: &TokenRows) -> Lengths {
                     ("chosen", column(|p| p.chosen.len())),
                     ("rejected", column(|p| p.rejected.len())),
                 ],
-                wanted: None,
+                n_desirable: None,
             }
         }
         TokenRows::Examples(all) => {
@@ -342,7 +344,7 @@ fn token_lengths(rows: &TokenRows) -> Lengths {
                     ("prompt", column(|e| e.prompt.len())),
                     ("completion", column(|e| e.completion.len())),
                 ],
-                wanted: Some(all.rows.iter().filter(|e| e.desirable).count()),
+                n_desirable: Some(all.rows.iter().filter(|e| e.desirable).count()),
             }
         }
     }

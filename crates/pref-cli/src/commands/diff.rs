@@ -1,50 +1,51 @@
-//! `pref diff`: what differs between the answers of a pair. In: pairs and a tokenizer. Out: both
-//! answers with their varied tokens marked, or how far the pairs of a set are apart.
+//! `pref diff`: pairs and a tokenizer in; both answers with the tokens that differ marked, or the
+//! distances between the answers of all pairs, out.
 
 use std::fmt::Write as _;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
+use clap::ValueEnum;
 use pref_data::{DiffAlgorithm, DiffOptions, Pair, TokenDiff, TokenPair, Tokenizer, token_diffs};
 use serde_json::json;
 
 use crate::model::model_folder;
-use crate::pairs::{ReadArgs, TokenArgs, has_colour, tokens, write_lines};
 use crate::progress;
+use crate::rows::{ReadArgs, TokenArgs, pair_tokens, write_lines};
 
-/// Show what differs between chosen and rejected, token by token
+/// Show which tokens differ between the chosen and the rejected answer
 ///
-/// On a terminal varied tokens are coloured; elsewhere they stand in [-…-] on the chosen side and
-/// in {+…+} on the rejected.
+/// On a terminal these tokens are coloured. Elsewhere they are printed as [-…-] in the chosen answer
+/// and as {+…+} in the rejected one.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them, a pattern, or hub:OWNER/NAME
+    /// File of pairs (JSON Lines, JSON, CSV, Parquet, Arrow), a folder, a pattern, or hub:OWNER/NAME
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Folder of the model whose tokens are compared
+    /// Folder of the model whose tokenizer divides the answers into tokens
     #[arg(long, value_name = "FOLDER")]
     model: PathBuf,
-    /// How answers are aligned: levenshtein, or difflib as the BMC authors do
-    #[arg(long, default_value = "levenshtein", value_parser = ["levenshtein", "difflib"])]
-    algorithm: String,
-    /// English stop words never count as varied
+    /// How the two answers are aligned
+    #[arg(long, value_enum, default_value_t = Algorithm::Levenshtein)]
+    algorithm: Algorithm,
+    /// Never count English stop words as different
     #[arg(long)]
     ignore_stop_words: bool,
-    /// The row to show, from 1; the first ten if absent
+    /// Number of the row to show, counted from 1; the first ten rows by default
     #[arg(long, value_name = "N")]
     row: Option<usize>,
-    /// The distribution of edit distances instead
+    /// Show the distribution of edit distances instead of the answers
     #[arg(long)]
     stats: bool,
-    /// Divide the set into this many parts of like size by distance, nearest pairs first
+    /// Divide the pairs by distance into this many files of about the same size, smallest distances first
     #[arg(long, value_name = "K", requires = "output")]
     split: Option<usize>,
-    /// Folder for the parts
+    /// Folder for the files of --split
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
-    /// One JSON object a line: masks and distances
+    /// Print one JSON object a line, with distances and a 1 for each token that differs
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -53,15 +54,30 @@ pub(crate) struct Args {
     read: ReadArgs,
 }
 
+/// How two answers are aligned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Algorithm {
+    /// The fewest insertions, deletions and substitutions
+    Levenshtein,
+    /// Python's difflib, which the authors of BMC use
+    Difflib,
+}
+
+impl From<Algorithm> for DiffAlgorithm {
+    fn from(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Levenshtein => DiffAlgorithm::Levenshtein,
+            Algorithm::Difflib => DiffAlgorithm::Difflib,
+        }
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let pairs = args.read.read(&args.file)?.rows;
     let tokenizer = Tokenizer::from_folder(&model_folder(&args.model)?)?;
-    let tokenized = tokens(&args.file, &pairs, &tokenizer, &args.tokens.options())?;
+    let tokenized = pair_tokens(&args.file, &pairs, &tokenizer, &args.tokens.options())?;
     let options = DiffOptions {
-        algorithm: match args.algorithm.as_str() {
-            "difflib" => DiffAlgorithm::Difflib,
-            _ => DiffAlgorithm::Levenshtein,
-        },
+        algorithm: args.algorithm.into(),
         ignored: match args.ignore_stop_words {
             true => tokenizer.stop_word_ids(),
             false => Default::default(),
@@ -84,14 +100,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             let n = pairs.len();
             ensure!(
                 (1..=n).contains(&row),
-                "--row {row} is not one of the {n} pairs"
+                "--row {row} is out of range; the file has {n} pairs, counted from 1"
             );
             row - 1..row
         }
     };
     if !args.json && shown.len() < pairs.len() && args.row.is_none() {
         progress::note(&format!(
-            "the first {} of {} pairs; --row N shows another",
+            "showing the first {} of {} pairs; --row N shows another one",
             shown.len(),
             pairs.len()
         ));
@@ -145,6 +161,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Whether stdout shows colours.
+fn has_colour() -> bool {
+    let is_off = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal() && !is_off
+}
+
 fn bits(mask: &[bool]) -> Vec<u8> {
     mask.iter().map(|&v| u8::from(v)).collect()
 }
@@ -153,7 +175,7 @@ fn count(mask: &[bool]) -> usize {
     mask.iter().filter(|v| **v).count()
 }
 
-/// The text of an answer, its runs of varied tokens between marks.
+/// The text of an answer, with each run of varied tokens between two marks.
 fn marked(tokenizer: &Tokenizer, ids: &[u32], mask: &[bool], marks: [&str; 2]) -> Result<String> {
     let mut text = String::new();
     let mut at = 0;
@@ -169,7 +191,7 @@ fn marked(tokenizer: &Tokenizer, ids: &[u32], mask: &[bool], marks: [&str; 2]) -
     Ok(text)
 }
 
-/// Edits as a share of the longer answer.
+/// The edit distance divided by the length of the longer answer, from 0 to 1.
 fn share(pair: &TokenPair, diff: &TokenDiff) -> f64 {
     diff.distance() as f64 / pair.chosen.len().max(pair.rejected.len()) as f64
 }
@@ -235,7 +257,7 @@ fn write_stats(
     Ok(())
 }
 
-/// Writes the pairs into `k` files of like size, by their distance (BMC, figure 5).
+/// Writes the pairs into `k` files of about the same size, sorted by distance (BMC, figure 5).
 fn split(
     k: usize,
     folder: &Path,
@@ -246,7 +268,7 @@ fn split(
     let n = pairs.len();
     ensure!(
         (1..=n).contains(&k),
-        "--split {k} is not between 1 and the {n} pairs"
+        "--split {k} is out of range; give a number from 1 to {n}, the number of pairs"
     );
     std::fs::create_dir_all(folder)?;
     let mut order: Vec<usize> = (0..n).collect();

@@ -1,5 +1,5 @@
-//! `pref generate`: continues prompts. In: JSON Lines. Out: one JSON line a row, with the new
-//! tokens and their text.
+//! `pref generate`: a model and JSON Lines with prompts in; one JSON line for each prompt, with the
+//! new tokens and their text, out.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -17,28 +17,29 @@ use crate::progress::Counter;
 
 /// Continue prompts with a model
 ///
-/// A prompt is a text, or a list of messages that goes through the model's chat template. Prints
-/// `line`, `output_ids` (the new tokens) and, where the model has a tokenizer, `text`.
+/// A prompt is a text, or a list of messages, which the model's chat template turns into a text.
+/// Prints `line` (the prompt's line in the file), `output_ids` (the new tokens) and, if the model has
+/// a tokenizer, `text`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     input: InputArgs,
-    /// The most tokens to add
+    /// Most tokens to add to a prompt
     #[arg(long, default_value_t = 128, value_name = "N")]
     max_new_tokens: usize,
-    /// 0 takes the likeliest token; above, samples at that temperature
+    /// Temperature of the sampling; 0 always takes the most probable token
     #[arg(long, default_value_t = 0.0, value_name = "T")]
     temperature: f64,
-    /// Sample among the likeliest tokens that hold this much probability
+    /// Sample only from the most probable tokens that together have this probability
     #[arg(long, default_value_t = 1.0, value_name = "P")]
     top_p: f64,
-    /// Sample among this many likeliest tokens; 0 is all
+    /// Sample only from this many of the most probable tokens; 0 means all
     #[arg(long, default_value_t = 0, value_name = "K")]
     top_k: usize,
-    /// Seed of the sampling; row n is sampled with seed + n
+    /// Seed of the sampling; the n-th prompt, counted from 0, uses SEED + n
     #[arg(long, default_value_t = 0, value_name = "SEED")]
     seed: u64,
-    /// Do not stop at the end-of-sequence token
+    /// Go on after the end-of-sequence token
     #[arg(long)]
     ignore_eos: bool,
     #[command(flatten)]
@@ -94,7 +95,7 @@ impl Task for Continue<'_> {
                 seed: seed.wrapping_add(n as u64),
                 stop_ids: stop_ids.clone(),
             };
-            let prompt = row.texts.first().expect("a row has a text");
+            let prompt = row.texts.first().expect("every row has at least one text");
             let output = generate(&model, &prompt.ids, &options)
                 .with_context(|| format!("{}:{}", shown(&input.input), row.line))?;
             let mut line = json!({"line": row.line, "output_ids": output});

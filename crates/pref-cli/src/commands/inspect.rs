@@ -1,5 +1,5 @@
-//! `pref inspect`: a row as the model will see it. In: pairs, a tokenizer, a row. Out: the row's content
-//! hash, and every token with its id and what objectives know of it.
+//! `pref inspect`: a file, a tokenizer and the number of a row in; the row's content hash, and every token of the
+//! row with what objectives read besides the token, out.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,28 +13,28 @@ use pref_data::{
 use serde_json::{Value, json};
 
 use crate::model::model_folder;
-use crate::pairs::{ReadArgs, Rows, TokenArgs, TokenRows, noun};
 use crate::progress;
+use crate::rows::{ReadArgs, Rows, TokenArgs, TokenRows, noun};
 
-/// Show a row exactly as the model will see it: tokens, ids, masks, segments, weights
+/// Show one row as the model will see it: tokens, ids, differences, segments, weights
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Pairs: JSON Lines, JSON, CSV, Parquet or Arrow, a folder of them, a pattern, hub:OWNER/NAME, or - for stdin
+    /// File of pairs or single answers (JSON Lines, JSON, CSV, Parquet, Arrow), a folder, a pattern, hub:OWNER/NAME, or - for stdin
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Folder of the model
+    /// Folder of the model whose tokenizer and chat template are used
     #[arg(long, value_name = "FOLDER")]
     model: PathBuf,
-    /// The row, from 1, those that are no pairs included
+    /// Number of the row, counted from 1; rows that cannot be used count as well
     #[arg(long, value_name = "N", default_value_t = 1)]
     row: usize,
-    /// The row on this line of the file, as messages name it, instead
+    /// Line of the row in the file, as messages name it; use it instead of --row
     #[arg(long, value_name = "N", conflicts_with = "row")]
     line: Option<usize>,
-    /// Cut to this many tokens, as training does
+    /// Most tokens of prompt and answer together; longer rows are cut as in training
     #[arg(long, value_name = "N")]
     max_length: Option<usize>,
-    /// One JSON object for the row with its content hash, then one for each token
+    /// Print one JSON object for the row with its content hash, then one for each token
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let tokenizer = Tokenizer::from_folder(&model_folder(&args.model)?)?;
     let options = TokenizeOptions {
         max_length: args.max_length,
-        // a row that is dropped cannot be shown
+        // Training may drop a long row, but then there is nothing to show: an error says so.
         long_prompts: LongPrompts::Refuse,
         parts: Some(PartRules::new("reasoning", &PartRules::default_markers())?),
         ..args.tokens.options()
@@ -88,17 +88,17 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         )?,
         false => writeln!(stdout, "content hash {content_hash}")?,
     }
-    let mut show = |side: &str, t: usize, id: u32, seen: Value| -> Result<()> {
+    let mut show = |side: &str, t: usize, id: u32, known: Value| -> Result<()> {
         let piece = tokenizer.decode(&[id], false)?;
         if args.json {
             let mut line = json!({"side": side, "position": t, "id": id, "text": piece});
-            if let (Value::Object(line), Value::Object(seen)) = (&mut line, seen) {
-                line.extend(seen);
+            if let (Value::Object(line), Value::Object(known)) = (&mut line, known) {
+                line.extend(known);
             }
             writeln!(stdout, "{line}")?;
             return Ok(());
         }
-        let known: Vec<String> = seen
+        let remarks: Vec<String> = known
             .as_object()
             .into_iter()
             .flatten()
@@ -111,7 +111,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let line = format!(
             "{side:<12}{t:>6}{id:>9}  {:<20}{}",
             format!("{piece:?}"),
-            known.join(", ")
+            remarks.join(", ")
         );
         writeln!(stdout, "{}", line.trim_end())?;
         Ok(())
@@ -121,16 +121,19 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     for (side, ids, mask, features) in &answers {
         for (t, &id) in ids.iter().enumerate() {
-            let seen = seen(t, mask[t], features.as_deref());
-            show(side, prompt.len() + t, id, seen)?;
+            let known = known(t, mask[t], features.as_deref());
+            show(side, prompt.len() + t, id, known)?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The row of this number. What is wrong with the rows before it is not asked for here.
+/// The row with this number. Errors of the rows before it are ignored.
 fn at_row(reader: &mut Reader, row: usize, noun: &str) -> Result<Record> {
-    ensure!(row > 0, "--row 0 is none of the {noun}, which count from 1");
+    ensure!(
+        row > 0,
+        "--row 0 is out of range; {noun} are counted from 1"
+    );
     let mut n = 0;
     for record in reader {
         n += 1;
@@ -143,10 +146,10 @@ fn at_row(reader: &mut Reader, row: usize, noun: &str) -> Result<Record> {
             return Err(error.into());
         }
     }
-    bail!("--row {row} is not one of the {n} {noun}")
+    bail!("--row {row} is out of range; there are {n} {noun}")
 }
 
-/// The row that begins at a line.
+/// The row that begins on this line.
 fn at_line(reader: &mut Reader, line: usize) -> Result<Record> {
     let mut file = None;
     let mut found = None;
@@ -161,7 +164,7 @@ fn at_line(reader: &mut Reader, line: usize) -> Result<Record> {
         let first = file.get_or_insert_with(|| place.file.clone());
         ensure!(
             *first == place.file,
-            "--line {line} may be in any of several files; give the file"
+            "--line {line} could be in any of several files; give one file"
         );
         if place.line == line {
             found = Some(record);
@@ -169,35 +172,35 @@ fn at_line(reader: &mut Reader, line: usize) -> Result<Record> {
     }
     match found {
         Some(record) => Ok(record?),
-        None => bail!("--line {line} is the line of no row"),
+        None => bail!("--line {line}: no row begins on this line"),
     }
 }
 
-/// What objectives know of a token.
-fn seen(t: usize, is_varied: bool, features: Option<&TokenFeatures>) -> Value {
-    let mut seen = json!({});
+/// What objectives read of the token `t` of an answer, besides its id.
+fn known(t: usize, is_varied: bool, features: Option<&TokenFeatures>) -> Value {
+    let mut known = json!({});
     if is_varied {
-        seen["varied"] = json!(true);
+        known["varied"] = json!(true);
     }
     let Some(features) = features else {
-        return seen;
+        return known;
     };
     if let Some(parts) = &features.parts {
-        seen["part"] = json!(parts[t]);
+        known["part"] = json!(parts[t]);
     }
     let segment = features
         .segments
         .iter()
         .position(|range| range.contains(&t));
     if let Some(k) = segment {
-        seen["segment"] = json!(k);
-        seen["scores"] = json!(features.scores[k]);
+        known["segment"] = json!(k);
+        known["scores"] = json!(features.scores[k]);
     }
     if let Some(weights) = &features.weights {
-        seen["weight"] = json!(weights[t]);
+        known["weight"] = json!(weights[t]);
     }
     if let Some(importance) = &features.importance {
-        seen["importance"] = json!(importance[t]);
+        known["importance"] = json!(importance[t]);
     }
-    seen
+    known
 }

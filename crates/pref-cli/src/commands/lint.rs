@@ -1,5 +1,5 @@
-//! `pref lint`: what is wrong with a set of pairs. In: pairs, and a tokenizer if there is one.
-//! Out: one line a finding, a summary, and exit code 1 where an error was found.
+//! `pref lint`: files of pairs or answers, and perhaps a tokenizer, in; one line for each problem, a
+//! summary, and exit code 1 if a problem is an error, out.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -14,29 +14,29 @@ use pref_data::{
 use serde_json::json;
 
 use crate::model::model_folder;
-use crate::pairs::{ReadArgs, Rows, TokenArgs, TokenRows};
+use crate::rows::{ReadArgs, Rows, TokenArgs, TokenRows};
 
-/// Find what is wrong with a set of pairs before money is spent on it
+/// Find problems in pairs before you train on them
 ///
-/// Exit code 1 if a finding is an error, or with --strict a warning.
+/// Exit code 1 if there is an error, or, with --strict, an error or a warning.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Pairs: JSON Lines, JSON, CSV, Parquet or Arrow, folders of them, patterns, hub:OWNER/NAME, or - for stdin
+    /// Files of pairs or single answers (JSON Lines, JSON, CSV, Parquet, Arrow), folders, patterns, hub:OWNER/NAME, or - for stdin
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Evaluation pairs, which the training pairs should not hold
+    /// File of evaluation pairs; a prompt that is also in the training pairs is reported
     #[arg(long, value_name = "FILE")]
     eval: Option<PathBuf>,
-    /// Folder of a model, to look at tokens as well
+    /// Folder of a model, to check the tokens as well
     #[arg(long, value_name = "FOLDER")]
     model: Option<PathBuf>,
-    /// Tokens of prompt and answer together that fit
+    /// Most tokens of prompt and answer together; longer rows are reported
     #[arg(long, value_name = "N", default_value_t = 1024)]
     max_length: usize,
-    /// Warnings fail as well
+    /// Exit with code 1 for warnings as well
     #[arg(long)]
     strict: bool,
-    /// One JSON object a line
+    /// Print one JSON object for each problem
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let unread = |error: &ReadError| bad_row(error.row(), error);
     let mut linter = Linter::default();
     let (mut found, mut n_rows, mut noun) = (Vec::new(), 0, "pairs");
-    let rejects = args.read.each_good(&args.files, |rows| {
+    let rejects = args.read.each_usable(&args.files, |rows| {
         n_rows += rows.len();
         noun = rows.noun();
         found.extend(match &rows {
@@ -73,14 +73,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     found.extend(linter.findings_of_set());
     found.extend(tokens.iter().flat_map(|tokens| lint_report(&tokens.report)));
     if let Some(eval) = &args.eval {
-        let rejects = args.read.each_good(std::slice::from_ref(eval), |rows| {
+        let rejects = args.read.each_usable(std::slice::from_ref(eval), |rows| {
             let prompts = rows.prompts().into_iter();
             found.extend(prompts.filter_map(|(prompt, place)| linter.overlap(prompt, place)));
             Ok(())
         })?;
         found.extend(rejects.iter().map(unread));
     }
-    // by file and line, what is true of the whole set last
+    // Sorted by file and line; problems of the whole set come last.
     found.sort_by(|a, b| {
         let key = |f: &Finding| (f.place.is_none(), f.place.clone(), f.fault);
         key(a).cmp(&key(b))
@@ -131,12 +131,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
-/// Looks at the tokens of rows.
+/// Checks the tokens of rows.
 struct Tokens {
     tokenizer: Tokenizer,
     options: TokenizeOptions,
     lint: TokenLint,
-    /// Of all rows so far.
+    /// About all rows so far.
     report: TokenizeReport,
 }
 
@@ -168,7 +168,8 @@ impl Tokens {
     }
 }
 
-/// A row that cannot be used. The error begins with its place, as a line of findings does.
+/// A problem for a row that cannot be used. The error's text begins with the row's place, which is
+/// removed, since every line of the output begins with a place.
 fn bad_row(place: Option<Place>, error: &dyn std::error::Error) -> Finding {
     let text = error.to_string();
     let behind = place
@@ -176,7 +177,7 @@ fn bad_row(place: Option<Place>, error: &dyn std::error::Error) -> Finding {
         .and_then(|p| text.strip_prefix(&p.to_string()));
     let message = match behind.map(|rest| rest.strip_prefix(": ").ok_or(rest)) {
         Some(Ok(message)) => message.to_owned(),
-        // JSON has a column as well
+        // An error of JSON has a column after the line.
         Some(Err(rest)) => format!("column {}", rest.trim_start_matches(':')),
         None => text,
     };

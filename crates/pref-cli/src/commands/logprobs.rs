@@ -1,5 +1,5 @@
-//! `pref logprobs`: scores texts. In: JSON Lines. Out: one JSON line a row, with the log-prob of
-//! every token after the first, or of every token of the response, or of both answers of a pair.
+//! `pref logprobs`: a model and JSON Lines with texts in; one JSON line for each row, with the
+//! log-probs of its tokens, out.
 
 use std::io::Write;
 use std::ops::Range;
@@ -16,18 +16,18 @@ use crate::input::{InputArgs, Purpose, TextIds, read_rows, shown};
 use crate::model::model_folder;
 use crate::progress::Counter;
 
-/// Log-probs of texts under a model
+/// Compute the log-prob of each token of a text under a model
 ///
-/// A row of `input_ids` or `text` is scored from its second token on; a row of `prompt` and
-/// `response` on the response; a pair on both answers, with the end-of-sequence token that training
-/// puts behind them. A prompt may be a list of messages, which goes through the model's chat
-/// template. Prints `line`, `n_prompt`, `input_ids`, `log_probs` (nats) and `sum`, for a pair under
-/// `chosen` and `rejected`.
+/// Which tokens count depends on the row. `input_ids` or `text`: all but the first token. `prompt`
+/// with `response`: the response. `prompt` with `chosen` and `rejected`: both answers, each with the
+/// end-of-sequence token that training adds. A prompt may be a list of messages, which the model's
+/// chat template turns into a text. Prints `line`, `n_prompt`, `input_ids`, `log_probs` (nats) and
+/// `sum`; for a pair, these are printed under `chosen` and `rejected`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     input: InputArgs,
-    /// Rows in one forward pass
+    /// Rows computed together in one forward pass
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     batch_size: u16,
     #[command(flatten)]
@@ -56,7 +56,7 @@ impl Task for Score<'_> {
             for text in &row.texts {
                 ensure!(
                     !scored(text).is_empty(),
-                    "{}:{}: nothing to score: {} tokens, of which {} are the prompt; a token needs one before it",
+                    "{}:{}: no token has a log-prob: the row has {} tokens, {} of them in the prompt, and the first token of a text has none; give a longer text",
                     shown(&input.input),
                     row.line,
                     text.ids.len(),
@@ -99,7 +99,7 @@ fn extend(line: &mut Value, entry: Value) {
     }
 }
 
-/// The tokens of a text that are scored.
+/// The positions in `text.ids` whose log-probs are computed.
 fn scored(text: &TextIds) -> Range<usize> {
     let is_prompt_only = text.n_prompt >= text.ids.len();
     let start = if is_prompt_only {
@@ -110,6 +110,7 @@ fn scored(text: &TextIds) -> Range<usize> {
     start..text.ids.len()
 }
 
+/// The log-probs of each row's scored tokens, in nats.
 fn score<B: Kernels>(model: &Decoder<B>, rows: &[&TextIds], device: &B::Device) -> Vec<Vec<f32>> {
     let width = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
     let padded = rows.iter().flat_map(|row| {

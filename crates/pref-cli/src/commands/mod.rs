@@ -1,12 +1,15 @@
-//! One module a command.
+//! The commands of `pref`, one module each: parsed flags in, output and an exit code out.
 
+pub(crate) mod completions;
 pub(crate) mod data;
 pub(crate) mod diff;
+pub(crate) mod doctor;
 pub(crate) mod generate;
 pub(crate) mod inspect;
 pub(crate) mod lint;
 pub(crate) mod logprobs;
 pub(crate) mod loss;
+pub(crate) mod man;
 pub(crate) mod objectives;
 pub(crate) mod segment;
 pub(crate) mod train;

@@ -1,48 +1,62 @@
-//! `pref segment`: the answers of pairs in pieces. In: pairs. Out: the same rows with
-//! `chosen_segments` and `rejected_segments`, ready to be scored, and with labelled parts.
+//! `pref segment`: pairs in; the same pairs with each answer divided into segments, out. Scores for
+//! the segments can then be added by other means.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 use pref_data::{
     Annotation, FixedTokens, ItemSentences, Lines, PartMarker, PartRules, Segmenter, Sentences,
     Tokenizer,
 };
 
 use crate::model::model_folder;
-use crate::pairs::{Output, ReadArgs, Rows, parse_field};
+use crate::rows::{Output, ReadArgs, Rows, parse_field};
 
 /// Divide answers into sentences, lines, parts or runs of tokens
 ///
-/// Joined, the segments of an answer are the answer. Rows come out with chosen_segments and
-/// rejected_segments, to which scores can be added for 2d-dpo, and of parts with chosen_parts and
-/// rejected_parts, which have labels.
+/// The rows are written with two more fields, chosen_segments and rejected_segments; the segments of
+/// an answer joined together are the answer. The method 2d-dpo needs a score for each of them. With
+/// --by parts the rows also get chosen_parts and rejected_parts, in which each part has a label.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Pairs: JSON Lines, JSON, CSV, Parquet or Arrow, folders of them, patterns, hub:OWNER/NAME, or - for stdin
+    /// Files of pairs (JSON Lines, JSON, CSV, Parquet, Arrow), folders, patterns, hub:OWNER/NAME, or - for stdin
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// What a segment is
-    #[arg(long, value_name = "WHAT", default_value = "sentences", value_parser = ["sentences", "lines", "parts", "tokens"])]
-    by: String,
-    /// Of parts: where one begins, LABEL=PATTERN with a regular expression; may be repeated
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Unit::Sentences)]
+    by: Unit,
+    /// With --by parts: a label and the regular expression at which such a part begins; may be repeated
     #[arg(long = "part", value_name = "LABEL=PATTERN", value_parser = parse_part)]
     parts: Vec<PartMarker>,
-    /// Of sentences: divide list items of several sentences as well
+    /// With --by sentences: also divide a list item that has several sentences
     #[arg(long)]
     divide_items: bool,
-    /// Of tokens: how many a segment has
+    /// With --by tokens: number of tokens in a segment
     #[arg(long, value_name = "N", default_value_t = 32)]
     size: usize,
-    /// Of tokens: folder of the model
+    /// With --by tokens: folder of the model
     #[arg(long, value_name = "FOLDER", required_if_eq("by", "tokens"))]
     model: Option<PathBuf>,
-    /// Where to, in the format of the name's ending; JSON Lines on stdout if absent
+    /// Output file; the ending of its name says the format. JSON Lines on stdout by default
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
     read: ReadArgs,
+}
+
+/// What a segment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Unit {
+    /// A sentence, or a list item
+    Sentences,
+    /// A line
+    Lines,
+    /// A part with a label, such as reasoning or answer
+    Parts,
+    /// A run of --size tokens
+    Tokens,
 }
 
 fn parse_part(text: &str) -> Result<PartMarker, String> {
@@ -56,9 +70,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         .as_deref()
         .map(|path| anyhow::Ok(Tokenizer::from_folder(&model_folder(path)?)?))
         .transpose()?;
-    let by = match args.by.as_str() {
-        "lines" => By::Segmenter(Box::new(Lines)),
-        "parts" => {
+    let by = match args.by {
+        Unit::Sentences if args.divide_items => By::Segmenter(Box::new(ItemSentences)),
+        Unit::Sentences => By::Segmenter(Box::new(Sentences)),
+        Unit::Lines => By::Segmenter(Box::new(Lines)),
+        Unit::Parts => {
             let default = PartRules::default_markers();
             let markers = match args.parts.is_empty() {
                 true => &default,
@@ -66,17 +82,15 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             };
             By::Parts(PartRules::new("reasoning", markers)?)
         }
-        "tokens" => {
+        Unit::Tokens => {
             let tokenizer = tokenizer.as_ref().context("--by tokens needs --model")?;
             By::Segmenter(Box::new(FixedTokens::new(tokenizer, args.size)))
         }
-        _ if args.divide_items => By::Segmenter(Box::new(ItemSentences)),
-        _ => By::Segmenter(Box::new(Sentences)),
     };
     let mut output = Output::new(args.output.as_deref(), &args.files)?;
     let rejects = args.read.each(&args.files, |rows| {
         let Rows::Pairs(mut pairs) = rows else {
-            bail!("the rows are single answers, and segments are of pairs; give pairs");
+            bail!("the rows are single answers, but only pairs can be divided into segments; give pairs");
         };
         for pair in &mut pairs {
             let answers = [pair.chosen.to_string(), pair.rejected.to_string()];
@@ -88,19 +102,19 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
         Ok(())
     })?;
-    args.read.list(&rejects)?;
+    args.read.report_skipped(&rejects)?;
     output.finish("rows")?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// How answers are divided.
+/// What divides an answer.
 enum By<'a> {
     Segmenter(Box<dyn Segmenter + 'a>),
-    /// Each segment has a label.
+    /// Each segment gets a label.
     Parts(PartRules),
 }
 
-/// The annotation of an answer with its segments, and with its parts where they have labels.
+/// The annotation of an answer with its new segments, and with labelled parts if `by` makes them.
 fn divided(answer: &str, by: &By<'_>, old: Annotation) -> Annotation {
     let (segments, parts) = match by {
         By::Segmenter(segmenter) => (segmenter.segment(answer), old.parts),
@@ -119,7 +133,7 @@ fn divided(answer: &str, by: &By<'_>, old: Annotation) -> Annotation {
     let segments = segments.into_iter().map(|range| answer[range].to_owned());
     Annotation {
         segments: Some(segments.collect()),
-        // scores of other segments say nothing of these
+        // The old scores belong to the old segments.
         scores: None,
         parts,
         ..old

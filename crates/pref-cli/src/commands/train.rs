@@ -1,5 +1,5 @@
-//! `pref train`: runs a plan. In: a plan file, flags, `--set` pairs; with none of them the
-//! embedded recipe. Out: the run's folder, and on stdout how it ended.
+//! `pref train`: a plan from a file, flags and `--set`, or none of these for the embedded recipe, in;
+//! a run's folder, and its result on stdout, out.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -19,35 +19,35 @@ use crate::signals;
 
 /// Train a model on preference pairs; without arguments, run the embedded recipe
 ///
-/// Settings come from --config, then the flags below, then --set; later ones win. TRL's names are
-/// accepted: --set per_device_train_batch_size=4.
+/// A setting in --config is replaced by a flag, and a flag is replaced by --set. The names of TRL's
+/// settings are accepted as well, such as --set per_device_train_batch_size=4.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Plan: a TOML file with the sections model, data, objective, train, output
+    /// Plan: a TOML file with the sections model, data, objective, train and output
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Pairs: JSON Lines, JSON, CSV or Parquet, a folder of them, a pattern, or hub:OWNER/NAME
+    /// File of pairs (JSON Lines, JSON, CSV, Parquet, Arrow), a folder, a pattern, or hub:OWNER/NAME
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
-    /// Evaluation pairs
+    /// File of pairs for evaluation
     #[arg(long, value_name = "FILE")]
     eval: Option<PathBuf>,
     /// Model to start from: a folder in Hugging Face's layout, hub:OWNER/NAME or hub:OWNER/NAME@REVISION
     #[arg(long, value_name = "FOLDER")]
     model: Option<PathBuf>,
-    /// Folder of the run
+    /// Folder for everything that the run writes
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
-    /// Method, such as dpo, adpo, simpo; `pref objectives` lists them
+    /// Method, such as dpo, adpo or simpo; `pref objectives` lists them
     #[arg(long, value_name = "NAME")]
     objective: Option<String>,
-    /// Any setting, such as train.learning-rate=5e-7 or objective.beta=0.1
+    /// Any setting, such as train.learning-rate=5e-7 or objective.beta=0.1; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Go on from the newest checkpoint in the run's folder
+    /// Continue from the newest undamaged checkpoint in the run's folder
     #[arg(long)]
     resume: bool,
-    /// Print the checked plan as TOML and stop
+    /// Check the plan, print it as TOML with every default, and stop
     #[arg(long)]
     dry_run: bool,
     /// Print the result as one JSON line
@@ -72,7 +72,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         write!(std::io::stdout(), "{}", plan.to_toml())?;
         return Ok(ExitCode::SUCCESS);
     }
-    // a model of the hub is at one commit from here on: the plan that is kept names its folder
+    // The plan in the run's folder names the downloaded folder, so a resumed run reads the same
+    // commit of the model.
     plan.model.path = model_folder(&plan.model.path)?;
     if let Some(path) = &mut plan.model.reference_path {
         *path = model_folder(path)?;
@@ -87,7 +88,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
 }
 
 impl Args {
-    /// Whether nothing says what to train on.
+    /// Whether no flag says what to train on.
     fn is_recipe(&self) -> bool {
         self.config.is_none()
             && self.data.is_none()
@@ -126,7 +127,7 @@ impl Args {
     }
 }
 
-/// A plan on a backend.
+/// A plan that runs on any backend.
 pub(crate) struct Training<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) resume: bool,

@@ -93,3 +93,25 @@ pub(crate) fn write_pairs(folder: &Path, n: usize) -> PathBuf {
     std::fs::write(&path, lines.join("\n")).unwrap();
     path
 }
+
+/// Pairs that differ, contradict each other and repeat each other.
+pub(crate) const ROWS: [&str; 4] = [
+    r#"{"prompt": "What is 2 + 2?\n", "chosen": "2 + 2 = 4\n#### 4", "rejected": "2 + 2 = 5\n#### 5"}"#,
+    r#"{"prompt": "What is 2 + 2?\n", "chosen": "2 + 2 = 5\n#### 5", "rejected": "2 + 2 = 4\n#### 4"}"#,
+    r#"{"prompt": "What is 1 + 1?\n", "chosen": "It is 2.", "rejected": "it is 2"}"#,
+    r#"{"prompt": "What is 1 + 1?\n", "chosen": "It is 2.", "rejected": "it is 2"}"#,
+];
+
+/// Writes [`ROWS`] into a file.
+pub(crate) fn rows(folder: &Path) -> String {
+    let path = folder.join("pairs.jsonl");
+    std::fs::write(&path, ROWS.join("\n")).unwrap();
+    path.display().to_string()
+}
+
+/// Exit code, stdout and stderr of a command, without the folder's name.
+pub(crate) fn said(folder: &Path, args: &[&str]) -> String {
+    let said = run(args);
+    let all = format!("exit {}\n{}--\n{}", said.code.unwrap(), said.out, said.err);
+    all.replace(&folder.display().to_string(), "[folder]")
+}
