@@ -1,7 +1,7 @@
 //! `cargo xtask wheel`: the workspace in, a Python wheel in `dist/` out, which puts `pref` on the
 //! path of a Python environment.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
@@ -24,7 +24,7 @@ pub(crate) fn build(arguments: &[OsString]) -> Result<ExitCode> {
         ),
         Err(error) => return Err(error).context("maturin --version"),
     }
-    let mut command = Command::new("maturin");
+    let mut command = workspace::program(OsStr::new("maturin"));
     command.current_dir(root).args(maturin_arguments(arguments));
     forward::become_child(command)
 }

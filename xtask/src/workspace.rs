@@ -1,5 +1,6 @@
 //! Where the workspace is, which crates and files it holds, and how to call cargo in it.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -40,11 +41,15 @@ fn metadata() -> Result<Metadata> {
         .context("cannot read the workspace; call this as `cargo xtask` in it")
 }
 
-/// The cargo that runs this program. Its variables about the package `xtask` are removed: build
-/// scripts of the next build would take them for their own.
+/// The cargo that runs this program.
 pub(crate) fn cargo() -> Command {
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(program);
+    program(&std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// A command without cargo's variables about the package `xtask`: build scripts of the next build
+/// would take them for their own.
+pub(crate) fn program(name: &OsStr) -> Command {
+    let mut command = Command::new(name);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {

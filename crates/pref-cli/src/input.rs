@@ -1,5 +1,5 @@
-//! The input of `pref logprobs` and `pref generate`: JSON Lines with texts, conversations, pairs or
-//! token ids in, from a file or stdin; rows of token ids out.
+//! The input of `pref logprobs` and `pref generate`. In: JSON Lines with texts, conversations, pairs
+//! or token ids, from a file or stdin. Out: rows of token ids.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

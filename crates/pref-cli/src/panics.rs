@@ -1,5 +1,5 @@
-//! Panics as errors: work in, its result or the first panic's message out. Burn's GPU backends panic
-//! if there is no driver or no device.
+//! Turns panics into errors, since Burn's GPU backends panic if there is no driver or no device. In:
+//! work. Out: its result, or the message of the first panic.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex};

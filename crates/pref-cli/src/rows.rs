@@ -1,5 +1,5 @@
-//! Rows of data files: flags and files in, chunks of rows and written files out. Every command that
-//! looks at data uses these.
+//! Rows of data files, for every command that reads or writes them. In: flags and files. Out: chunks
+//! of rows, and files of rows.
 
 mod kinds;
 mod output;

@@ -1,4 +1,5 @@
-//! Each command as a person meets it: what it prints, where, and its exit code.
+//! `pref loss`, `logprobs`, `generate` and `objectives`: what they print on stdout and stderr, and
+//! their exit codes.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -135,7 +136,7 @@ fn a_response_is_scored_after_its_prompt() {
     let n_prompt = response["n_prompt"].as_u64().unwrap() as usize;
     let whole = whole["log_probs"].as_array().unwrap();
     let found = response["log_probs"].as_array().unwrap();
-    // the text is scored from its second token on
+    // The first token of a text has no log-prob.
     assert_eq!(found.len(), whole.len() + 1 - n_prompt);
     assert!(!found.is_empty());
     for (a, b) in found.iter().zip(&whole[n_prompt - 1..]) {
@@ -229,7 +230,7 @@ fn conversations_and_texts_are_the_tokens_of_the_reference() {
         let rows: Vec<String> = rows.iter().map(ToString::to_string).collect();
         run_with_input(&["logprobs", "--model", &model("llama2")], &rows.join("\n"))
     };
-    // a text is scored from its second token on, so the empty one stays out
+    // The first token of a text has no log-prob, so the empty text is left out.
     let texts = expected["texts"].as_array().unwrap().iter();
     let texts: Vec<&Value> = texts.filter(|text| text["text"] != "").collect();
     assert_eq!(texts.len(), 5);
@@ -240,7 +241,7 @@ fn conversations_and_texts_are_the_tokens_of_the_reference() {
     for (line, text) in said.lines().iter().zip(&texts) {
         assert_eq!(line["input_ids"], text["input_ids"]);
     }
-    // the template writes the BOS token, and the tokenizer adds none to it
+    // The template writes the BOS token, so the tokenizer must not add another one.
     let chats = expected["chats"].as_array().unwrap();
     assert_eq!(chats.len(), 2);
     let rows: Vec<Value> = chats
@@ -253,7 +254,7 @@ fn conversations_and_texts_are_the_tokens_of_the_reference() {
     for (line, chat) in said.lines().iter().zip(chats) {
         assert_eq!(line["input_ids"], chat["input_ids"]);
     }
-    // and what is generated for messages is what is generated for their tokens
+    // Messages and their tokens are continued in the same way.
     let row = |value: &Value| {
         let llama2 = model("llama2");
         let args = ["generate", "--model", &llama2, "--max-new-tokens", "8"];
@@ -288,7 +289,7 @@ fn both_answers_of_a_pair_are_scored() {
             let found = answer["log_probs"].as_array().unwrap();
             assert_eq!(found.len(), ids.len() - n_prompt);
             assert!(found.len() > 1);
-            // as the same tokens by themselves
+            // The same tokens as a row of ids have the same log-probs.
             let whole = score(&json!({"input_ids": ids}));
             let whole = &whole["log_probs"].as_array().unwrap()[n_prompt - 1..];
             assert_eq!(whole.len(), found.len());

@@ -1,4 +1,4 @@
-//! `pref train` as a process: killed, interrupted, out of space, and given bad input.
+//! `pref train` as a process: it is killed, interrupted, runs out of disk space, and gets bad input.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -39,7 +39,7 @@ fn weights(run: &Path) -> Vec<u8> {
     std::fs::read(run.join("model/model.safetensors")).unwrap()
 }
 
-/// A folder, data in it, and the weights of a run that nothing disturbed.
+/// A folder with data, and the weights of a run that was not disturbed.
 fn undisturbed(more: &[&str]) -> (tempfile::TempDir, PathBuf, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let data = write_pairs(folder.path(), 20);
@@ -55,7 +55,7 @@ fn a_run_killed_at_any_moment_and_resumed_ends_with_the_same_bytes() {
     let started = Instant::now();
     let (folder, data, whole) = undisturbed(&[]);
     let duration = started.elapsed();
-    // moments spread over the run: set-up, steps, checkpoints, the end
+    // The kills come during the set-up, the steps, the checkpoints and the end of the run.
     for n in 0..8 {
         let moment = duration * (2 * n + 1) / 16;
         let output = folder.path().join(format!("killed-{n}"));
@@ -90,7 +90,7 @@ fn a_run_killed_at_any_moment_and_resumed_ends_with_the_same_bytes() {
 #[cfg(unix)]
 #[test]
 fn an_interrupt_keeps_a_checkpoint_and_the_run_goes_on() {
-    // far more steps than pass before the signal arrives, on a busy machine too
+    // So many steps that the run is not over when the signal arrives, even on a busy machine.
     let long = ["--set", "train.save-every=0", "--set", "train.steps=150"];
     let (folder, data, whole) = undisturbed(&long);
     let output = folder.path().join("interrupted");
@@ -107,7 +107,7 @@ fn an_interrupt_keeps_a_checkpoint_and_the_run_goes_on() {
         std::thread::sleep(Duration::from_millis(2));
     }
     let id = child.id().to_string();
-    // not SIGINT, which a program in the background of a shell may have to ignore
+    // SIGINT may be ignored if the tests run in the background of a shell.
     Command::new("kill").args(["-TERM", &id]).status().unwrap();
     let said = Said::new(&child.wait_with_output().unwrap());
     assert_eq!(said.code, Some(130), "{}", said.err);
@@ -123,7 +123,7 @@ fn a_full_disk_is_reported_and_loses_nothing() {
     let (folder, data, whole) = undisturbed(&[]);
     let output = folder.path().join("full");
     let once = args(&data, &output, &[]);
-    // no file may grow past 1.5 MB: the weights fit, the optimiser's moments do not
+    // No file may be larger than 1.5 MB: the weights fit, but the optimiser's moments do not.
     let limited = |args: &[String]| {
         let quoted: Vec<String> = args.iter().map(|a| format!("'{a}'")).collect();
         let pref = env!("CARGO_BIN_EXE_pref");
@@ -146,7 +146,7 @@ fn a_full_disk_is_reported_and_loses_nothing() {
         said.err
     );
 
-    // with a checkpoint from before, that one is still there and resumes to the same end
+    // An earlier checkpoint is still complete, and a run resumed from it ends with the same weights.
     let output = folder.path().join("full-later");
     let once = args(&data, &output, &[]);
     let mut child = pref(&once.iter().map(String::as_str).collect::<Vec<_>>())
@@ -230,7 +230,7 @@ fn a_token_without_an_embedding_is_an_error_of_its_row() {
         .unwrap()
         .push(added);
     std::fs::write(&path, tokenizer.to_string()).unwrap();
-    // it is the token of padding as well
+    // The same token is also the padding.
     let config = broken.join("tokenizer_config.json");
     let text = std::fs::read_to_string(&config).unwrap();
     let mut tokens: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -246,7 +246,7 @@ fn a_token_without_an_embedding_is_an_error_of_its_row() {
         ];
         run(&[&start[..], &["--set", "train.steps=1"], more].concat())
     };
-    // while no text has the token, the model can be trained
+    // The model can be trained as long as no text contains the token.
     let said = train(&data, "without", &[]);
     assert_eq!(said.code, Some(0), "{}", said.err);
     let text = std::fs::read_to_string(&data).unwrap();

@@ -1,5 +1,5 @@
-//! `pref train` without a person beside it: stderr that is full or gone, ignored signals, and two
-//! runs in one folder.
+//! `pref train` when nobody watches it: stderr is full or closed, signals are ignored, or a second
+//! run starts in the same folder.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use common::{Said, model, pref, write_pairs};
 
-/// Arguments of a run that takes some seconds and checkpoints at its end.
+/// Arguments of a run that takes some seconds and writes one checkpoint, at its end.
 fn args(folder: &Path, output: &str, steps: usize) -> Vec<String> {
     let data = write_pairs(folder, 20);
     let all = [
@@ -31,7 +31,7 @@ fn args(folder: &Path, output: &str, steps: usize) -> Vec<String> {
     all.to_vec()
 }
 
-/// The command as a shell writes it.
+/// The command with quotes for a shell.
 fn shell(args: &[String]) -> String {
     let quoted: Vec<String> = args.iter().map(|arg| format!("'{arg}'")).collect();
     format!("'{}' {}", env!("CARGO_BIN_EXE_pref"), quoted.join(" "))
@@ -41,7 +41,7 @@ fn bash(script: &str) -> Said {
     Said::new(&Command::new("bash").args(["-c", script]).output().unwrap())
 }
 
-/// Waits until a run has written lines of its metrics.
+/// Waits until a run has written two lines of its metrics.
 fn wait_for_steps(folder: &Path, output: &str) {
     let metrics = folder.join(output).join("metrics.jsonl");
     let started = Instant::now();

@@ -1,4 +1,5 @@
-//! `pref completions`: a shell's name in, a script on stdout that completes `pref` in that shell out.
+//! `pref completions`: completes commands and flags in a shell. In: the shell's name. Out: a script
+//! for that shell on stdout.
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -1,5 +1,5 @@
-//! `pref data`: files of pairs or single answers in; their statistics, or the same rows in other
-//! files, out.
+//! `pref data`: counts, converts, rewrites and divides files of rows. In: files of pairs or single
+//! answers. Out: statistics on stdout, or the rows in other files.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, BufWriter, Seek, Write};

@@ -1,5 +1,5 @@
-//! `pref diff`: pairs and a tokenizer in; both answers with the tokens that differ marked, or the
-//! distances between the answers of all pairs, out.
+//! `pref diff`: shows which tokens differ between the answers of a pair. In: pairs and a tokenizer.
+//! Out: both answers with these tokens marked, or the distances between the answers of all pairs.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};

@@ -1,4 +1,5 @@
-//! `pref doctor`: nothing in; what this machine offers to `pref`, and which devices work, out.
+//! `pref doctor`: shows what this machine offers. In: nothing. Out: devices that work, memory,
+//! versions and settings, as text or as JSON.
 
 mod devices;
 mod environment;

@@ -1,5 +1,5 @@
-//! `pref generate`: a model and JSON Lines with prompts in; one JSON line for each prompt, with the
-//! new tokens and their text, out.
+//! `pref generate`: continues prompts. In: a model, and JSON Lines with prompts. Out: one JSON line
+//! for each prompt, with the new tokens and their text.
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -1,5 +1,5 @@
-//! `pref inspect`: a file, a tokenizer and the number of a row in; the row's content hash, and every token of the
-//! row with what objectives read besides the token, out.
+//! `pref inspect`: shows one row as the model will see it. In: a file, a tokenizer and the number of
+//! a row. Out: the row's content hash, and every token with what objectives read besides its id.
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! `pref lint`: files of pairs or answers, and perhaps a tokenizer, in; one line for each problem, a
-//! summary, and exit code 1 if a problem is an error, out.
+//! `pref lint`: finds problems in pairs or single answers. In: files, and a tokenizer if tokens are
+//! checked. Out: one line for each problem, a summary, and exit code 1 if a problem is an error.
 
 use std::collections::BTreeMap;
 use std::io::Write;

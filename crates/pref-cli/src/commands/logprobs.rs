@@ -1,5 +1,5 @@
-//! `pref logprobs`: a model and JSON Lines with texts in; one JSON line for each row, with the
-//! log-probs of its tokens, out.
+//! `pref logprobs`: computes log-probs of texts. In: a model, and JSON Lines with texts. Out: one
+//! JSON line for each row, with the log-prob of each token.
 
 use std::io::Write;
 use std::ops::Range;

@@ -1,4 +1,5 @@
-//! `pref man`: a folder in, the manual pages of `pref` and its commands in that folder out.
+//! `pref man`: writes manual pages. In: a folder. Out: one page for `pref` and one for each command
+//! in that folder.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

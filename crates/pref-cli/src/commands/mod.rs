@@ -1,4 +1,5 @@
-//! The commands of `pref`, one module each: parsed flags in, output and an exit code out.
+//! The commands of `pref`, one module for each. In: parsed flags. Out: results on stdout, and an exit
+//! code.
 
 pub(crate) mod completions;
 pub(crate) mod data;

@@ -1,5 +1,5 @@
-//! `pref segment`: pairs in; the same pairs with each answer divided into segments, out. Scores for
-//! the segments can then be added by other means.
+//! `pref segment`: divides answers into segments. In: pairs. Out: the same pairs with the segments of
+//! each answer, to which another program can add scores.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,5 +1,5 @@
-//! `pref train`: a plan from a file, flags and `--set`, or none of these for the embedded recipe, in;
-//! a run's folder, and its result on stdout, out.
+//! `pref train`: runs a plan, or the embedded recipe. In: a plan file, flags and `--set`; without any
+//! of these the recipe. Out: the run's folder, and the result on stdout.
 
 use std::io::Write;
 use std::path::PathBuf;

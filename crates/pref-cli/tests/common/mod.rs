@@ -1,4 +1,4 @@
-//! Running the built `pref` and reading what it says.
+//! Helpers of the test files. In: arguments for `pref`. Out: its exit code, stdout and stderr.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 #![allow(dead_code, reason = "each test file uses its own part")]
@@ -7,19 +7,19 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// A command of the built binary.
+/// The command that runs the built `pref`.
 pub(crate) fn pref(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pref"));
     command.args(args).env("NO_COLOR", "1");
     command
 }
 
-/// Runs it to its end.
+/// Runs `pref` to its end.
 pub(crate) fn run(args: &[&str]) -> Said {
     Said::new(&pref(args).output().unwrap())
 }
 
-/// Runs it with something on its standard input.
+/// Runs `pref` to its end with `input` on its stdin.
 pub(crate) fn run_with_input(args: &[&str], input: &str) -> Said {
     let mut child = pref(args)
         .stdin(Stdio::piped())
@@ -33,7 +33,7 @@ pub(crate) fn run_with_input(args: &[&str], input: &str) -> Said {
     Said::new(&child.wait_with_output().unwrap())
 }
 
-/// What a command said and how it ended.
+/// The exit code and the output of a command.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: Option<i32>,
@@ -77,7 +77,7 @@ pub(crate) fn model(name: &str) -> String {
     path.display().to_string()
 }
 
-/// A small file of pairs.
+/// Writes a small file of pairs.
 pub(crate) fn write_pairs(folder: &Path, n: usize) -> PathBuf {
     let line = |i: usize| {
         let (a, b) = (3 + i * 7 % 11, 2 + i * 5 % 13);
