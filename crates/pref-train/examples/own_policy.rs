@@ -1,4 +1,4 @@
-// Trains a Burn model that Pref does not know: `own_policy model.path=FOLDER data.train=FILE …`.
+//! Trains a Burn model that Pref does not know: `own_policy model.path=FOLDER data.train=FILE …`.
 use std::{env, error::Error, ops::Range, sync::atomic::AtomicBool};
 
 use burn::backend::{Autodiff, Flex};
@@ -36,7 +36,12 @@ impl<B: Backend> Policy<B> for MeanModel<B> {
     }
 }
 
-pub fn run(settings: Settings, vocab: usize, resume: bool) -> Result<Outcome, Box<dyn Error>> {
+/// Trains a new model with this number of ids.
+pub(crate) fn run(
+    settings: Settings,
+    vocab: usize,
+    resume: bool,
+) -> Result<Outcome, Box<dyn Error>> {
     type B = Autodiff<Flex>;
     let device = Default::default();
     B::seed(&device, 7);
@@ -50,7 +55,7 @@ pub fn run(settings: Settings, vocab: usize, resume: bool) -> Result<Outcome, Bo
     Ok(outcome)
 }
 
-pub fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn Error>> {
     let mut settings = Settings::default();
     for pair in env::args().skip(1) {
         settings.set(&pair)?;

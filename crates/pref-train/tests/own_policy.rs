@@ -5,6 +5,7 @@
 
 mod common;
 
+#[allow(dead_code, reason = "the test calls `run` and not `main`")]
 #[path = "../examples/own_policy.rs"]
 mod example;
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use pref_train::TrainBackend;
 use pref_cases::{Case, CaseError, Deviation, Evaluation};
+use pref_train::TrainBackend;
 use serde_json::{Value, json};
 
 use crate::device::{DeviceArgs, Task};

@@ -9,9 +9,9 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
-use pref_train::TrainBackend;
 use pref_data::{Pair, Tokenizer};
 use pref_model::{Config, Decoder, GenerateOptions, LlamaSizes, SaveDtype, generate};
+use pref_train::TrainBackend;
 use pref_train::{Outcome, has_checkpoint};
 
 use super::plans::{LESSONS, PREFERENCES, plan};

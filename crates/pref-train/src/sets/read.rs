@@ -225,7 +225,7 @@ impl Files<'_> {
         if rejects.len() > n_rejects {
             let file = write_rejects(self.plan, rejects)?;
             tracker.note(&format!(
-                "{}: {} rows passed over, listed in {}",
+                "{}: {} rows skipped, listed in {}",
                 path.display(),
                 rejects.len() - n_rejects,
                 file.display()

@@ -19,7 +19,7 @@ fn rows_that_are_no_pairs_are_passed_over_when_asked() {
         memory
             .notes
             .iter()
-            .any(|n| n.contains("3 rows passed over")),
+            .any(|n| n.contains("3 rows skipped")),
         "{:?}",
         memory.notes
     );
