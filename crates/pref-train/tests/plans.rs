@@ -327,7 +327,7 @@ fn settings_of_the_template_reach_the_plan() {
         .unwrap();
     let error = Plan::from_settings(settings).unwrap_err().to_string();
     assert!(
-        error.contains("`messages` is no setting of a template"),
+        error.contains("`messages` cannot be set"),
         "{error}"
     );
 }
