@@ -326,8 +326,5 @@ fn settings_of_the_template_reach_the_plan() {
         .set("data.chat-template-kwargs={ messages = [] }")
         .unwrap();
     let error = Plan::from_settings(settings).unwrap_err().to_string();
-    assert!(
-        error.contains("`messages` cannot be set"),
-        "{error}"
-    );
+    assert!(error.contains("`messages` cannot be set"), "{error}");
 }
