@@ -1,5 +1,5 @@
-//! The step of the gate for dependencies: `deny.toml` in, a verdict on licences, sources, banned
-//! crates and known vulnerabilities out.
+//! Checks the dependencies. In: `deny.toml` and the lock file. Out: a verdict on licences, sources,
+//! banned crates and known vulnerabilities.
 
 use std::path::Path;
 

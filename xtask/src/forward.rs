@@ -1,4 +1,4 @@
-//! Commands that call another program once: arguments in, the running program out.
+//! Commands that call another program once. In: arguments. Out: the running program.
 //!
 //! On Unix the program replaces this process, and `cargo run` replaces itself with `pref` in the
 //! same way. So Ctrl-C reaches `pref` directly, and its exit code is the one that the caller sees.

@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: a checkout in, one verdict out.
+//! `cargo xtask ci`: runs the gate. In: a checkout. Out: one verdict, and the time of each step.
 //!
 //! The steps run in order, and the first failure ends the gate. Steps that are quick and fail often
 //! come first. Clippy and the documentation get the same packages and features, so that the

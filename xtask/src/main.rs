@@ -1,4 +1,5 @@
-//! The project's own commands: `cargo xtask <command>` in, cargo commands and checks out.
+//! The project's own commands. In: `cargo xtask <command>`. Out: other programs that run, or checks
+//! and files of the project.
 //!
 //! A newcomer needs two of them, `train` and `test`. `ci` is the gate that every change passes.
 //! Exit codes: the child's own if a command runs one, 1 if a check fails, 2 for a command or an

@@ -1,5 +1,5 @@
-//! `cargo xtask picture`: a run's `metrics.jsonl` in; a picture of reward accuracy and reward margin
-//! by training step, as SVG, out.
+//! `cargo xtask picture`: draws a run. In: its `metrics.jsonl`. Out: reward accuracy and reward margin
+//! by training step, as SVG.
 
 use std::fmt::Write;
 use std::fs;

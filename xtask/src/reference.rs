@@ -1,4 +1,5 @@
-//! `cargo xtask reference`: the reference folder in, up-to-date `fixtures/` out.
+//! `cargo xtask reference`: refreshes `fixtures/`. In: the reference folder. Out: files that differ are
+//! copied.
 //!
 //! Only files that differ are written. Files that only `fixtures/` has, such as its README and the
 //! project's own cases, are left alone and listed. The pairs of GSM8K lie beside the reference; of

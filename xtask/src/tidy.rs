@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: the workspace's files in, a list of complaints out.
+//! `cargo xtask tidy`: checks the workspace's files. In: all text files. Out: a list of complaints.
 //!
 //! It checks what the compiler and clippy cannot: that every path in the pages exists, that every
 //! source file says at its beginning what it is for, that no two files of a crate import each

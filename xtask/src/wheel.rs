@@ -1,5 +1,5 @@
-//! `cargo xtask wheel`: the workspace in, a Python wheel in `dist/` out, which puts `pref` on the
-//! path of a Python environment.
+//! `cargo xtask wheel`: builds a Python wheel. In: the workspace. Out: a file in `dist/`, with which
+//! `pip install` puts `pref` on the path.
 
 use std::ffi::{OsStr, OsString};
 use std::process::{Command, ExitCode};

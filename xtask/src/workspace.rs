@@ -1,4 +1,5 @@
-//! Where the workspace is, which crates and files it holds, and how to call cargo in it.
+//! Knows the workspace. In: the place where xtask was built. Out: the root, its crates and files, and
+//! commands that call cargo.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! The `pref` command: arguments and files in; results on stdout, messages and progress on stderr,
-//! and an exit code out.
+//! The `pref` command. In: arguments and files. Out: results on stdout, messages and progress on
+//! stderr, and an exit code.
 //!
 //! Exit codes: 0 success; 1 an error, or a check that failed; 2 wrong arguments; 130 interrupted.
 
@@ -29,9 +29,14 @@ const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 /// Value of `purge_delay` with which freed memory stays with the process, for the next step.
 const NEVER: std::ffi::c_long = -1;
 
+/// Printed below the list of commands.
+const EXIT_CODES: &str = "\
+Results go to stdout, messages and progress to stderr.
+Exit codes: 0 success; 1 an error, or a check that failed; 2 wrong arguments; 130 interrupted.";
+
 /// Fine-tune language models on human preferences
 #[derive(Parser)]
-#[command(name = "pref", version, arg_required_else_help = true)]
+#[command(name = "pref", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -1,4 +1,4 @@
-//! Turns panics into errors, since Burn's GPU backends panic if there is no driver or no device. In:
+//! Panics as errors, for Burn's GPU backends, which panic if there is no driver or no device. In:
 //! work. Out: its result, or the message of the first panic.
 
 use std::panic::{self, AssertUnwindSafe};

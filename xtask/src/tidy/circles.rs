@@ -1,4 +1,4 @@
-//! The workspace's sources in, complaints about files that import each other in a circle out.
+//! Finds files that import each other in a circle. In: the workspace's sources. Out: complaints.
 //!
 //! A file imports another one if it names something that the other file defines: in a `use`, or
 //! in a path such as `crate::a::f()`. A re-export is followed to the file with the definition.

@@ -1,4 +1,4 @@
-//! The input and the output of every check: a text file of the workspace, and a complaint about it.
+//! The input and the output of every check. In: a text file of the workspace. Out: a complaint.
 
 use std::fmt;
 

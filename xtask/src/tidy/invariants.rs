@@ -1,4 +1,4 @@
-//! A manifest or a source file in, breaches of the invariants of `ARCHITECTURE.md` out.
+//! Checks the invariants of `ARCHITECTURE.md`. In: a manifest or a source file. Out: complaints.
 //!
 //! The list below says for each crate which dependencies and which code it must not have, and the
 //! reason, which a complaint quotes.

@@ -1,4 +1,4 @@
-//! A Markdown page in, complaints about paths in it that do not exist out.
+//! Checks paths in the pages. In: a Markdown page. Out: complaints about paths that do not exist.
 //!
 //! Two things count as a path. The first is the target of a link, relative to the page. The second
 //! is a word in code that begins with a folder of the workspace, relative to the root.

@@ -1,4 +1,5 @@
-//! A text file in, complaints about its first line, its length and leftovers in it out.
+//! Checks each file by itself. In: a text file. Out: complaints about its first line, its length and
+//! leftovers in it.
 
 use super::complaint::{Complaint, Text};
 

@@ -1,4 +1,5 @@
-//! The first sentence of every source file in, the list of files in `ARCHITECTURE.md` out.
+//! The list of files in `ARCHITECTURE.md`. In: the first sentence of every source file. Out: the list,
+//! and a complaint if the page has another one.
 //!
 //! The list stands between two marks in the page. The check compares it with the files, and
 //! `cargo xtask tidy --fix` rewrites it. It is never written by hand.

@@ -1,4 +1,4 @@
-//! The modules of a crate in, groups of files that import each other out.
+//! Which file imports which. In: the modules of a crate. Out: groups of files that import each other.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -1,4 +1,4 @@
-//! The first file of a crate in, the crate's module tree out, in which paths can be resolved.
+//! The module tree of a crate. In: its first file. Out: the file that defines what a path names.
 
 use std::collections::BTreeMap;
 

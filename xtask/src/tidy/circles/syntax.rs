@@ -1,5 +1,4 @@
-//! The text of a source file in; the names that each of its modules defines, imports and mentions
-//! out.
+//! Names in a source file. In: its text. Out: what each of its modules defines, imports and mentions.
 //!
 //! The file is parsed by `syn`, which keeps the arguments of macros as plain tokens. Paths in these
 //! tokens are found by their shape: words with `::` between them.

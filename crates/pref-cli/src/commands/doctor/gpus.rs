@@ -91,7 +91,7 @@ pub(super) fn nvidia_line(nvidia: Option<&Nvidia>) -> (String, String) {
         Some(Nvidia {
             error: Some(error), ..
         }) => format!("does not answer: {error}"),
-        Some(Nvidia { driver, .. }) => driver.clone().unwrap_or_else(|| "no GPU".to_owned()),
+        Some(Nvidia { driver, .. }) => driver.clone().unwrap_or_else(|| "finds no GPU".to_owned()),
     };
     ("NVIDIA driver".to_owned(), text)
 }
@@ -110,6 +110,15 @@ impl Nvidia {
 /// Every adapter that wgpu finds; `None` if wgpu is not compiled in.
 #[cfg(feature = "wgpu")]
 pub(super) fn adapters() -> Option<Vec<Adapter>> {
+    let found = crate::panics::caught(listed_adapters);
+    Some(found.unwrap_or_else(|cause| {
+        crate::progress::note(&format!("wgpu cannot list its adapters: {cause}"));
+        Vec::new()
+    }))
+}
+
+#[cfg(feature = "wgpu")]
+fn listed_adapters() -> Vec<Adapter> {
     use std::task::{Context, Poll, Waker};
 
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
@@ -130,7 +139,7 @@ pub(super) fn adapters() -> Option<Vec<Adapter>> {
             kind: format!("{:?}", info.device_type),
         }
     };
-    Some(all.iter().map(adapter).collect())
+    all.iter().map(adapter).collect()
 }
 
 /// Every adapter that wgpu finds; `None` if wgpu is not compiled in.

@@ -1,4 +1,4 @@
-//! Labelled lines in, an aligned text out; and sizes and times as a person reads them.
+//! The page that a person reads. In: labelled lines. Out: an aligned text, with sizes in GiB.
 
 /// Width of the labels, in characters.
 const LABEL: usize = 28;
