@@ -47,6 +47,6 @@ pub use log_probs::{Response, ResponseTokens, response_log_probs};
 pub use number_format::SaveDtype;
 pub use policy::Policy;
 pub use weights::{
-    ChecksumError, Checksums, LoadError, SaveError, add_checksums, load_parameters,
+    ChecksumError, Checksums, LoadError, SaveError, add_checksums, load_parameters, replace_file,
     save_parameters, verify_checksums, write_file,
 };

@@ -5,38 +5,26 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use pref_data::{RowWriter, is_input};
+use pref_model::replace_file;
 use serde_json::Value;
 
 use crate::progress;
 
-/// Writes lines to a file and gives their number. The lines are written under a temporary name,
-/// which is then renamed, so the file is either complete or absent.
+/// Writes lines to a file and gives their number. The file is complete or absent at any moment.
 pub(crate) fn write_lines(
     path: &Path,
     lines: impl Iterator<Item = Result<String>>,
 ) -> Result<usize> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".tmp");
-    let temporary: PathBuf = path.with_file_name(name);
-    let written = fill(&temporary, lines).and_then(|n| {
-        std::fs::rename(&temporary, path)?;
-        Ok(n)
-    });
-    if written.is_err() {
-        // The first error is the one to report, so an error of the removal is dropped.
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written.with_context(|| path.display().to_string())
-}
-
-fn fill(path: &Path, lines: impl Iterator<Item = Result<String>>) -> Result<usize> {
-    let mut file = BufWriter::new(std::fs::File::create(path)?);
     let mut n = 0;
-    for line in lines {
-        writeln!(file, "{}", line?)?;
-        n += 1;
-    }
-    file.into_inner()?.sync_all()?;
+    let written = replace_file(path, |file| -> Result<()> {
+        let mut file = BufWriter::new(file);
+        for line in lines {
+            writeln!(file, "{}", line?)?;
+            n += 1;
+        }
+        Ok(file.flush()?)
+    });
+    written.with_context(|| path.display().to_string())?;
     Ok(n)
 }
 

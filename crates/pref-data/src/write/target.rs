@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::write::GzEncoder;
+use tempfile::{Builder, TempPath};
 use zstd::Encoder;
 
 use super::format::Compression;
@@ -24,21 +25,20 @@ pub(super) struct Target {
     /// None once the file is finished.
     bytes: Option<Encoded>,
     path: PathBuf,
-    /// The name of the file until it is complete. None for a path that cannot be renamed, such as a pipe.
-    temporary: Option<PathBuf>,
+    /// The name of the file until it is complete, which removes the file if it is dropped before. `None` for a
+    /// path that cannot be renamed, such as a pipe.
+    temporary: Option<TempPath>,
 }
 
 impl Target {
     pub(super) fn create(path: &Path, compression: Compression) -> io::Result<Self> {
         let is_special = fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
-        let temporary = (!is_special).then(|| {
-            let mut name = path.file_name().unwrap_or_default().to_owned();
-            name.push(".tmp");
-            path.with_file_name(name)
-        });
-        let file = match &temporary {
-            Some(temporary) => File::create(temporary)?,
-            None => File::options().write(true).open(path)?,
+        let (file, temporary) = match is_special {
+            true => (File::options().write(true).open(path)?, None),
+            false => {
+                let (file, temporary) = temporary_beside(path)?.into_parts();
+                (file, Some(temporary))
+            }
         };
         let file = BufWriter::with_capacity(1 << 16, file);
         let bytes = match compression {
@@ -62,10 +62,9 @@ impl Target {
             None => return Ok(()),
         };
         let file = bytes.into_inner()?;
-        if let Some(temporary) = &self.temporary {
+        if let Some(temporary) = self.temporary.take() {
             file.sync_all()?;
-            fs::rename(temporary, &self.path)?;
-            self.temporary = None;
+            temporary.persist(&self.path)?;
         }
         Ok(())
     }
@@ -90,12 +89,15 @@ impl Write for Target {
     }
 }
 
-impl Drop for Target {
-    fn drop(&mut self) {
-        if let Some(temporary) = &self.temporary {
-            // an incomplete file is useless; that removing it fails is not reported, because the error that
-            // led here is
-            let _ = fs::remove_file(temporary);
-        }
-    }
+/// An empty file in the same folder as `path`, with the permissions of an ordinary file.
+fn temporary_beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    };
+    let mut builder = Builder::new();
+    builder.prefix(".pref-").suffix(".tmp");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
 }

@@ -21,11 +21,14 @@ use tempfile::{Builder, NamedTempFile};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace(path, |file| file.write_all(bytes))
+    replace_file(path, |file| file.write_all(bytes))
 }
 
-/// Replaces a file by one that `fill` writes.
-pub(super) fn replace<E: From<io::Error>>(
+/// Writes a file as [`write_file`] does, with the content that `fill` writes.
+///
+/// # Errors
+/// The error of `fill`, or the I/O error of the file system. The file then keeps its old content.
+pub fn replace_file<E: From<io::Error>>(
     path: &Path,
     fill: impl FnOnce(&mut NamedTempFile) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -69,7 +72,7 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("a.bin");
         write_file(&path, b"old")?;
-        let failed: io::Result<()> = replace(&path, |file| {
+        let failed: io::Result<()> = replace_file(&path, |file| {
             file.write_all(b"new")?;
             let name = file
                 .path()

@@ -1,7 +1,7 @@
 //! The weights of a model folder: named tensors in safetensors files, without any knowledge of the
 //! model that they belong to.
 
-pub(crate) mod atomic;
+mod atomic;
 mod checksums;
 mod files;
 mod finite;
@@ -12,7 +12,7 @@ mod save_error;
 mod target;
 mod write;
 
-pub use atomic::write_file;
+pub use atomic::{replace_file, write_file};
 pub use checksums::{ChecksumError, Checksums, add_checksums, verify_checksums};
 pub(crate) use files::WeightFiles;
 pub use load_error::LoadError;

@@ -9,7 +9,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::atomic::{intended_name, replace};
+use super::atomic::{intended_name, replace_file};
 use super::checksums::{ChecksumError, Checksums};
 use super::names::{INDEX, Index, SINGLE, is_weights};
 use super::save_error::SaveError;
@@ -57,7 +57,7 @@ impl<'a> Target<'a> {
     ) -> Result<(), SaveError> {
         let path = self.folder.join(name);
         let sums = &mut self.sums;
-        replace(&path, |file| {
+        replace_file(&path, |file| {
             write(file.path()).map_err(Failure::Inner)?;
             Ok(sums.insert_file(name, file.path())?)
         })

@@ -16,10 +16,7 @@ fn rows_that_are_no_pairs_are_passed_over_when_asked() {
     let skip = plan(&data, &run, &["data.on-error=skip", "train.steps=1"]);
     let (_, memory) = common::run::<Cpu>(&skip, false).unwrap();
     assert!(
-        memory
-            .notes
-            .iter()
-            .any(|n| n.contains("3 rows skipped")),
+        memory.notes.iter().any(|n| n.contains("3 rows skipped")),
         "{:?}",
         memory.notes
     );
