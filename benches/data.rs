@@ -100,7 +100,7 @@ fn peak_mib() -> f64 {
     kib.unwrap_or(f64::NAN) / 1024.0
 }
 
-/// Sets the peak to the present resident size.
+/// Sets the peak to the current resident size.
 fn reset_peak() {
     // a kernel that does not support this keeps the peak of the previous run
     let _ = std::fs::write("/proc/self/clear_refs", "5");

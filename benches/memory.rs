@@ -1,6 +1,6 @@
 //! Peak memory of the loss and its gradients for every objective, at 4 pairs of 1,024 to 8,192
-//! tokens. In: made-up log-probs. Out: bytes for each token. If memory is linear in the tokens, all
-//! columns are equal.
+//! tokens. In: made-up log-probs. Out: bytes per token. If memory is linear in the tokens, the
+//! values of a row approach a constant.
 
 #![expect(clippy::print_stdout, reason = "the table is the result")]
 
@@ -16,7 +16,7 @@ const TOKENS: [usize; 4] = [1024, 2048, 4096, 8192];
 
 fn main() {
     println!(
-        "{:<18}{:>9}{:>9}{:>9}{:>9}   bytes a token, flex",
+        "{:<18}{:>9}{:>9}{:>9}{:>9}   bytes per token, flex",
         "", 1024, 2048, 4096, 8192
     );
     for (name, config) in objectives() {

@@ -1,5 +1,5 @@
-//! Benchmarks of text processing. In: made-up pairs. Out: times of diffs, reading, tokenising and
-//! division into sentences.
+//! Benchmarks of text processing. In: made-up pairs. Out: times of computing diffs, reading,
+//! tokenising, and dividing text into sentences.
 
 use std::hint::black_box;
 

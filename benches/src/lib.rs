@@ -22,8 +22,8 @@ pub struct Inputs<B: AutodiffBackend> {
 }
 
 impl<B: AutodiffBackend> Inputs<B> {
-    /// A batch of `pairs` pairs, padded to `tokens` columns. Answers have from half of `tokens` to
-    /// all of them, so that there is padding as in real batches. Log-probs under policy and
+    /// A batch of `pairs` pairs, padded to `tokens` columns. Answers have between `tokens / 2` and
+    /// `tokens` tokens, so that there is padding as in real batches. Log-probs under policy and
     /// reference are between −4 and 0 nats.
     pub fn new(pairs: usize, tokens: usize, device: &B::Device) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(7);

@@ -9,13 +9,15 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-/// Word problems in one prompt. With five, prompt and answer together have about 300 tokens.
+/// Number of word problems in one prompt. With five, prompt and answer together have about 300
+/// tokens.
 const PROBLEMS: usize = 5;
 
 const NAMES: [&str; 6] = ["Ann", "Ben", "Cleo", "Dan", "Eve", "Finn"];
 const THINGS: [&str; 6] = ["apples", "pens", "books", "shells", "coins", "stamps"];
 
-/// Writes pairs of several word problems each, as JSON Lines. Pair `i` is the same in every file.
+/// Writes `n` pairs as JSON Lines. Each pair has several word problems. Pair `i` is the same in
+/// every file.
 ///
 /// # Errors
 /// If the file cannot be written.

@@ -1,4 +1,4 @@
-//! A reference case. In: the text of a case, JSON. Out: [`Case`], whose data fits its objective.
+//! A reference case. In: the JSON text of a case. Out: [`Case`], whose data fits its objective.
 
 use std::str::FromStr;
 
@@ -9,7 +9,7 @@ use super::compare::Expected;
 use super::data::Data;
 use super::error::CaseError;
 
-/// An objective, the data to compute it on, and what should come out. Parse it from JSON with
+/// An objective, the data to compute it on, and the expected values. Parse it from JSON with
 /// [`str::parse`].
 #[derive(Clone, Debug)]
 pub struct Case {
@@ -22,7 +22,7 @@ pub struct Case {
     pub(super) data: Data,
 }
 
-/// A case as it is written, before the data is checked.
+/// A case as the JSON has it, before the data is checked.
 #[derive(Deserialize)]
 struct RawCase {
     #[serde(default)]
@@ -36,8 +36,8 @@ impl FromStr for Case {
     type Err = CaseError;
 
     /// # Errors
-    /// [`CaseError`] if the text is not a case, the objective is not valid, or the data is not what
-    /// the objective is computed on.
+    /// [`CaseError`] if the text is not a case, the objective is not valid, or the data does not
+    /// fit the objective.
     fn from_str(text: &str) -> Result<Self, CaseError> {
         let mut json = serde_json::Deserializer::from_str(text);
         let schema = |path: String, message: String| CaseError::Schema { path, message };

@@ -89,7 +89,7 @@ fn compare(path: &str, expected: &Value, found: Option<&Value>, largest: &mut Op
         }
         number => {
             let deviation = match (number.as_f64(), found.and_then(Value::as_f64)) {
-                (Some(expected), Some(found)) => of_numbers(path, expected, found),
+                (Some(expected), Some(found)) => deviation_of_numbers(path, expected, found),
                 (expected, _) => incomparable(path, expected, found),
             };
             keep_larger(largest, deviation);
@@ -97,14 +97,14 @@ fn compare(path: &str, expected: &Value, found: Option<&Value>, largest: &mut Op
     }
 }
 
-fn of_numbers(path: &str, expected: f64, found: f64) -> Deviation {
+fn deviation_of_numbers(path: &str, expected: f64, found: f64) -> Deviation {
     let error = (expected - found).abs();
     let ratio = (error / ABSOLUTE_TOLERANCE).min(error / (RELATIVE_TOLERANCE * expected.abs()));
     Deviation {
         path: path.to_owned(),
         expected: Some(expected),
         found: Some(found),
-        // not 0/0, which both values being 0 would give
+        // if both values are 0, the ratio would be 0/0
         error_ratio: if error == 0.0 { 0.0 } else { ratio },
     }
 }

@@ -1,5 +1,5 @@
-//! The data of a case as it is written in the file. In: JSON. Out: the columns of each answer,
-//! whose lengths and values are checked.
+//! The data of a case, as its JSON has it. In: JSON. Out: the columns of each answer, with checked
+//! lengths and values.
 
 use pref_core::{GradientMoments, N_ASPECTS};
 use serde::Deserialize;
@@ -23,7 +23,7 @@ pub(super) struct Data {
     pub(super) moments: Option<Moments>,
 }
 
-/// What BVPO's optimal `α` is computed from.
+/// The moments from which BVPO's optimal `α` is computed.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Moments {
@@ -59,7 +59,8 @@ pub(super) struct Answer {
 }
 
 impl Data {
-    /// Checks lengths and values. Which lists must be there depends on the objective.
+    /// Checks lengths and values. It does not check whether the lists that the objective needs are
+    /// there.
     pub(super) fn check(&self) -> Result<(), CaseError> {
         if let Some(moments) = &self.moments {
             moments.check()?;

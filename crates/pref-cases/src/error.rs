@@ -1,4 +1,4 @@
-//! What can be wrong with a case. In: a place in the case and what was found there. Out: a message.
+//! Errors of a case. In: a place in the case and what was found there. Out: a message.
 
 use pref_core::{BatchError, SegmentError};
 use thiserror::Error;
@@ -46,7 +46,7 @@ pub enum CaseError {
         path: String,
         /// Index of the token, from 0.
         token: usize,
-        /// The values that the column takes.
+        /// The values that the column accepts.
         expected: &'static str,
         /// The value found.
         value: f64,

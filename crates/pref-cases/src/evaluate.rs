@@ -1,5 +1,5 @@
 //! Evaluating a case. In: a [`Case`] and a device. Out: an [`Evaluation`] with the loss, its
-//! gradients and what else the objective gives.
+//! gradients and the other values that the objective computes.
 
 use burn::tensor::{Tensor, backend::AutodiffBackend};
 use pref_core::{BvpoConfig, Kto, LossOutput, ObjectiveKind, PairBatch, UnpairedBatch};
@@ -28,11 +28,11 @@ impl Case {
     }
 
     /// Computes another loss in place of the case's objective: `loss` takes the case's pairs as a
-    /// batch and returns one loss a pair, nats, `[pairs]`. The result has `loss`, the mean over the
-    /// pairs, `per_pair` and `grad`, and `grad_kl` if the case's objective needs `kl`.
+    /// batch and returns one loss per pair, nats, `[pairs]`. The result has `loss`, the mean over
+    /// the pairs, `per_pair` and `grad`, and `grad_kl` if the case's objective needs `kl`.
     ///
     /// # Errors
-    /// [`CaseError::Empty`] if the case has no pairs, as those of kto and bvpo;
+    /// [`CaseError::Empty`] if the case has no pairs, such as a case of kto or bvpo;
     /// [`CaseError::NoColumn`] and [`CaseError::Segments`] if the data does not fit into a batch.
     pub fn evaluate_with<B: AutodiffBackend>(
         &self,
@@ -159,7 +159,7 @@ fn rewards<B: AutodiffBackend>(output: &LossOutput<B>) -> Value {
     })
 }
 
-/// Gradients with respect to the policy's log-probs, one entry a pair.
+/// Gradients with respect to the policy's log-probs, one entry per pair.
 fn policy_gradient<B: AutodiffBackend>(
     batch: &PairBatch<B>,
     pairs: &[Pair],
@@ -173,7 +173,7 @@ fn policy_gradient<B: AutodiffBackend>(
     )
 }
 
-/// Gradients with respect to `kl`, one entry a pair.
+/// Gradients with respect to `kl`, one entry per pair.
 fn kl_gradient<B: AutodiffBackend>(
     batch: &PairBatch<B>,
     pairs: &[Pair],
@@ -196,7 +196,7 @@ fn by_pair(chosen: Vec<Value>, rejected: Vec<Value>) -> Value {
         .collect()
 }
 
-/// The gradient with respect to a padded leaf, one list an answer, without padding. It is 0 if the
+/// The gradient with respect to a padded leaf, one list per answer, without padding. It is 0 if the
 /// loss does not depend on the leaf.
 fn gradient_of<'a, B: AutodiffBackend>(
     leaf: &Tensor<B, 2>,

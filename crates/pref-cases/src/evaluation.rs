@@ -1,9 +1,9 @@
-//! The result of evaluating a case. In: named values. Out: the same as JSON, in the form of a
-//! case's `expect`.
+//! The result of evaluating a case. In: named values. Out: the same values as JSON, in the form of
+//! a case's `expect`.
 
 use serde_json::{Map, Value};
 
-/// The values that a case gave.
+/// The values that were computed for a case.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evaluation {
     values: Map<String, Value>,
@@ -14,9 +14,9 @@ impl Evaluation {
         self.values.insert(name.to_owned(), value);
     }
 
-    /// All values as a JSON object: `loss` in nats, `per_pair` in nats, `grad` (one entry a pair
-    /// with the lists `chosen` and `rejected`, one number a token), and others that depend on the
-    /// objective. A value that is not a finite number is `null`.
+    /// All values as a JSON object: `loss` in nats, `per_pair` in nats, `grad` (one entry per pair
+    /// with the lists `chosen` and `rejected`, one number per token), and other values that depend
+    /// on the objective. A value that is not a finite number is `null`.
     pub fn values(&self) -> Value {
         Value::Object(self.values.clone())
     }

@@ -1,4 +1,4 @@
-//! Reference cases for preference losses: files that say what a loss should be.
+//! Reference cases for preference losses: files with the expected value of a loss.
 //!
 //! A case is a JSON object with an objective, the log-probs of some answers, and the loss and
 //! gradients that are expected. Cases made with code that is independent of the loss under test
@@ -11,8 +11,8 @@
 //!
 //! # Checking a loss of your own
 //!
-//! [`Case::evaluate_with`] computes any function from a batch of pairs to one loss a pair, and its
-//! gradients:
+//! [`Case::evaluate_with`] computes any function from a batch of pairs to one loss per pair, and
+//! its gradients:
 //!
 //! ```
 //! use burn::{backend::{Autodiff, Flex}, tensor::{Tensor, activation::log_sigmoid}};
@@ -21,7 +21,7 @@
 //!
 //! type B = Autodiff<Flex>;
 //!
-//! /// DPO written anew: one loss a pair, `[pairs]`.
+//! /// DPO written again: one loss per pair, `[pairs]`.
 //! fn my_dpo(batch: &PairBatch<B>, beta: f64) -> Tensor<B, 1> {
 //!     let log_ratio = |side: &Side<B>| {
 //!         let reference = side.reference.clone().expect("the case has a reference");
@@ -73,7 +73,7 @@
 //!
 //! An answer has one value for each token in `policy` and, as the objective needs them, in
 //! `reference` (log-probs in nats), `varied` (0 or 1), `importance` (0 to 1), `weights`, `kl`
-//! (nats) and `parts` (labels); and `segments` (half-open token ranges) with `scores` (five a
+//! (nats) and `parts` (labels); and `segments` (half-open token ranges) with `scores` (five per
 //! segment).
 
 mod case;

@@ -1,5 +1,5 @@
-//! From the columns of a case to tensors. In: answers of different lengths. Out: padded batches, as
-//! objectives take them.
+//! From the columns of a case to tensors. In: answers of different lengths. Out: padded batches,
+//! the input of objectives.
 
 use burn::tensor::{Int, Tensor, TensorData, backend::AutodiffBackend};
 use pref_core::{PairBatch, Segments, Side};
@@ -63,7 +63,8 @@ fn segments(answer: &Answer, path: &str) -> Result<Segments, CaseError> {
     })
 }
 
-/// Pads the columns of one side to `[answers, longest]`. `path` is the place of an answer.
+/// Pads the columns of one side to `[answers, longest]`. `path` gives the place of an answer in the
+/// case.
 fn side<B: AutodiffBackend>(
     answers: &[&Answer],
     path: impl Fn(usize) -> String,

@@ -1,4 +1,4 @@
-//! Mistakes in a case, and the messages about them.
+//! Mistakes in a case, and their error messages.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 

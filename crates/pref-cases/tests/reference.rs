@@ -1,4 +1,5 @@
-//! Every reference case on both CPU backends: loss, losses of the pairs, and gradients.
+//! Evaluates every reference case on both CPU backends, and compares the loss, the losses of the
+//! pairs, and the gradients.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -56,7 +57,7 @@ fn every_case_is_within_the_tolerance_on_ndarray() {
     check::<Autodiff<NdArray>>();
 }
 
-/// The values of every case to four digits, so that a review shows each change.
+/// The values of every case to four digits. The snapshot makes each change visible in a review.
 #[test]
 fn the_values_of_every_case() {
     let short = |value: &serde_json::Value| match value.as_f64() {

@@ -1,5 +1,5 @@
-//! The input of an objective: log-probs of both answers of each pair, and what else the method
-//! needs. In: tensors of any Burn model. Out: [`PairBatch`], whose shapes are checked.
+//! The input of an objective: log-probs of both answers of each pair, and the other data that the
+//! method needs. In: tensors of any Burn model. Out: [`PairBatch`], whose shapes are checked.
 
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
@@ -82,7 +82,7 @@ impl<B: Backend> Side<B> {
     /// token is its column and need not be counted.
     ///
     /// # Shapes
-    /// `policy` is `[pairs, tokens]`; `lengths` has one entry a pair, in tokens.
+    /// `policy` is `[pairs, tokens]`; `lengths` has one entry per pair, in tokens.
     ///
     /// # Panics
     /// If the number of lengths is not `pairs`, or a length exceeds `tokens`.
@@ -121,7 +121,7 @@ impl<B: Backend> Side<B> {
     }
 
     /// Index of each token within its answer, from 0, `[pairs, tokens]`. At masked positions the
-    /// value is some index of the answer.
+    /// value is an arbitrary index of the answer.
     pub fn positions(&self) -> Tensor<B, 2, Int> {
         // in padding the count may be 0; −0.5 is rounded towards 0
         (self.cumulative_counts() - 0.5).int()
@@ -175,7 +175,7 @@ impl<B: Backend> Side<B> {
     }
 }
 
-/// A batch of preference pairs, as an objective takes it.
+/// A batch of preference pairs: the input of an objective.
 #[derive(Clone, Debug)]
 pub struct PairBatch<B: Backend> {
     /// The preferred answers.
@@ -184,8 +184,8 @@ pub struct PairBatch<B: Backend> {
     pub rejected: Side<B>,
     /// Labels of the parts; [`Side::parts`] holds indices into this list.
     pub part_labels: Vec<String>,
-    /// Scored segments of each pair, chosen and rejected (2D-DPO). Either one entry a pair or
-    /// empty. They are plain data, because ranking them is not work for a device.
+    /// Scored segments of each pair, chosen and rejected (2D-DPO). Either one entry per pair or
+    /// empty. They are plain data and not tensors, because they are ranked on the CPU.
     pub segments: Vec<(Segments, Segments)>,
 }
 
@@ -210,7 +210,7 @@ impl<B: Backend> PairBatch<B> {
         self.chosen.policy.dims()[0]
     }
 
-    /// The answers of that role.
+    /// The side with the answers of this role.
     pub fn side(&self, role: Role) -> &Side<B> {
         match role {
             Role::Chosen => &self.chosen,

@@ -1,11 +1,11 @@
-//! f-divergences: DPO with another divergence between policy and reference than the reverse KL.
-//! In: granule sums. Out: the scores that the link compares in their place.
+//! f-divergences: DPO with a divergence other than the reverse KL. In: granule sums. Out: the
+//! scores that the link compares instead of the sums.
 
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::math::log_sigmoid;
 
-/// Largest exponent in a score. Sums beyond it have a constant score, so that `e^40` squared is
+/// Largest exponent in a score. Larger exponents are replaced by it, so that `e^40` squared is
 /// still finite in f32.
 const MAX_EXPONENT: f64 = 40.0;
 

@@ -1,5 +1,5 @@
 //! Granules: groups of tokens that are compared as one. In: token rewards and the granule of each
-//! token. Out: one sum a granule and side, which is all that a link sees.
+//! token. Out: one sum for each granule and side, the input of a link.
 
 use std::sync::OnceLock;
 
@@ -12,8 +12,8 @@ use crate::batch::PairBatch;
 pub enum Assignment<B: Backend> {
     /// There is one granule, and every token belongs to it.
     Whole,
-    /// Granule index of each token, `[pairs, tokens]`. At masked positions any index will do, since
-    /// masked tokens add 0.
+    /// Granule index of each token, `[pairs, tokens]`. At masked positions the index has no effect,
+    /// since masked tokens add 0.
     Tokens(Tensor<B, 2, Int>),
 }
 
@@ -39,8 +39,8 @@ pub struct Granules<B: Backend> {
 /// The granule sums of one side: the input of a link.
 #[derive(Clone, Debug)]
 pub struct GranuleSums<B: Backend> {
-    /// `S(g) = Σ_{t∈g} w_t ρ_t` in nats, `[pairs, granules]`, times the granule's scale. For
-    /// another f-divergence than the reverse KL, the score of that sum.
+    /// `S(g) = Σ_{t∈g} w_t ρ_t` in nats, `[pairs, granules]`, times the granule's scale. With an
+    /// f-divergence other than the reverse KL, the score of that sum.
     pub reward: Tensor<B, 2>,
     token_count: TokenCount<B>,
     /// Filled by the first call of [`GranuleSums::n_tokens`]; most links never call it.
@@ -94,7 +94,7 @@ impl<B: Backend> GranuleSums<B> {
         self.n_tokens.get_or_init(count).clone()
     }
 
-    /// `S(g) / n(g)`, nats a token, `[pairs, granules]`. It is 0 for a granule without tokens.
+    /// `S(g) / n(g)`, nats per token, `[pairs, granules]`. It is 0 for a granule without tokens.
     pub fn mean(&self) -> Tensor<B, 2> {
         // the reciprocal stays outside the autodiff graph, so that the gradient is exact: see
         // `math`

@@ -3,14 +3,14 @@
 //! An objective over pairs of answers is made of five choices:
 //! - the reward of a token ([`TokenReward`]): its log-ratio to the reference, or its log-prob;
 //! - how much each token counts ([`TokenWeight`]);
-//! - which tokens of one answer are compared with which of the other ([`Granularity`]);
-//! - the function that makes a loss of the sums of both sides ([`Link`]), and the f-divergence
-//!   ([`Divergence`]) that it is applied to;
+//! - which tokens of one answer are compared with which tokens of the other ([`Granularity`]);
+//! - the function that makes a loss of the sums of both sides ([`Link`]); before it, an
+//!   f-divergence ([`Divergence`]) can turn each sum into a score;
 //! - how the losses are added up.
 //!
-//! DPO, SimPO, ADPO and the other published methods are fixed choices of these five. The
+//! DPO, SimPO, ADPO and most other published methods are combinations of these choices. The
 //! configuration ([`ObjectiveConfig`]) knows them by name and can change each choice. Methods that
-//! are not of this form have types of their own: [`Kto`], [`Bvpo`], [`WeightedSum`].
+//! are not such a combination have types of their own: [`Kto`], [`Bvpo`], [`WeightedSum`].
 //!
 //! You give per-token log-probs of any Burn model, and get a loss to call `backward()` on:
 //!

@@ -30,7 +30,7 @@ pub struct GradientMoments {
 }
 
 impl GradientMoments {
-    /// From known biases and variances.
+    /// Moments from known biases and variances.
     ///
     /// `trace_bias` and `empty_bias` are `b_t` and `b_e`, the differences between the expected
     /// estimate and the target gradient, with one entry for each parameter. `trace_variance`,
@@ -66,8 +66,8 @@ impl GradientMoments {
         }
     }
 
-    /// Estimated from the gradients of several batches of each set, and the target gradient. Row
-    /// `i` of both sets must come from the same prompts.
+    /// Moments estimated from the gradients of several batches of each set, and from the target
+    /// gradient. Row `i` of both sets must come from the same prompts.
     ///
     /// # Shapes
     /// `trace` and `empty` are `[samples, parameters]`, `target` is `[parameters]`.

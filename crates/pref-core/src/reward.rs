@@ -81,8 +81,9 @@ impl TokenReward {
                     side: role.name(),
                     remedy: "compute it from the next-token distributions of both models",
                 })?;
-                let stop = stop_chosen && role == Role::Chosen;
-                Ok(rewards + if stop { kl.detach() } else { kl } * alpha)
+                let stops = stop_chosen && role == Role::Chosen;
+                let kl = if stops { kl.detach() } else { kl };
+                Ok(rewards + kl * alpha)
             }
         }
     }

@@ -1,20 +1,21 @@
 //! Scored segments of an answer, as plain data. In: half-open token ranges and a row of five scores
-//! for each. Out: [`Segments`], checked against the answer's length, and the quality of each.
+//! for each. Out: [`Segments`], checked against the answer's length, and the quality of each
+//! segment.
 
 use std::ops::Range;
 
 use crate::error::SegmentError;
 
-/// Scores in a row, one an aspect: helpfulness, correctness, safety, completeness, clarity, in this
-/// order (2D-DPO, Li et al. 2024).
+/// Number of scores in a row, one per aspect: helpfulness, correctness, safety, completeness,
+/// clarity, in this order (2D-DPO, Li et al. 2024).
 pub const N_ASPECTS: usize = 5;
 
 /// Segments of one answer in text order, each with a score from 0 to 4 in five aspects.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Segments {
-    /// At least one. In text order, not empty, without overlap.
+    /// At least one range. The ranges are in text order, not empty, and do not overlap.
     ranges: Vec<Range<usize>>,
-    /// As many rows as ranges.
+    /// One row of scores per range.
     scores: Vec<[f64; N_ASPECTS]>,
 }
 

@@ -1,6 +1,6 @@
-//! Values of next-token distributions, computed for some positions at a time, so that memory never
-//! holds the logits of all positions. In: logits, or hidden states and functions of them. Out: one
-//! value for each position, and gradients.
+//! Values of next-token distributions, computed in chunks of positions, so that memory never holds
+//! the logits of all positions. In: logits, or hidden states and functions of them. Out: one value
+//! for each position, and gradients.
 
 use std::ops::Range;
 
@@ -54,7 +54,7 @@ pub fn position_chunks(positions: usize, chunk: usize) -> impl Iterator<Item = R
 ///
 /// Arguments:
 /// - `hidden`: the hidden states of all positions, `[positions, width]`.
-/// - `chunk`: the most positions whose logits are computed at a time; 0 means all.
+/// - `chunk`: the maximum number of positions whose logits are computed at a time; 0 means all.
 /// - `n_values`: how many tensors `values` returns.
 /// - `values`: computes, from the hidden states `[n, width]` of a range of `n` positions, one or more
 ///   values of each position, `[n]` each. It applies the head to get logits, and makes log-probs or

@@ -1,4 +1,5 @@
-//! Mistakes in an objective's configuration, data and segments, and the messages about them.
+//! Mistakes in the configuration, the data and the segments of an objective, and their error
+//! messages.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 

@@ -1,4 +1,4 @@
-//! The page `docs/objectives.md` against the methods that there are.
+//! Checks that the page `docs/objectives.md` describes every method.
 
 use pref_core::Method;
 

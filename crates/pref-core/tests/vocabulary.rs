@@ -1,5 +1,5 @@
 //! KL divergences of next-token distributions, and gradients computed chunk by chunk. In: random
-//! logits and hidden states. Out: the same values as with everything in memory at once.
+//! logits and hidden states. Out: the same values as without chunks.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 

@@ -12,7 +12,7 @@ use super::reading::read_inner;
 use crate::moments::GradientMoments;
 use crate::objective::Bvpo;
 
-/// The word for an `α` that is computed from gradient moments.
+/// The value of `alpha` for an `α` that is computed from gradient moments.
 const OPTIMAL: &str = "optimal";
 
 /// The weight `α` of the pairs with reasoning traces.
@@ -84,7 +84,7 @@ pub(super) fn read_bvpo(fields: &mut Fields) -> Result<BvpoConfig, ConfigError> 
         key: "inner",
         expected: "the objective of both sets of pairs, such as {\"method\": \"dpo\"}",
     })?;
-    let why = "both of its sets hold pairs, so it must be one objective over pairs";
+    let why = "both sets of bvpo hold pairs, so `inner` must be one objective over pairs";
     let (inner, resolved) = read_inner(&inner, Method::Bvpo, "inner", "an inner objective", why)?;
     fields.resolve("inner", resolved);
     Ok(BvpoConfig { alpha, inner })

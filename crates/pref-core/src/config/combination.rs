@@ -1,5 +1,5 @@
-//! Whether a combination of choices has a meaning. In: a pairwise objective's choices. Out:
-//! nothing, or an error that names the setting and gives the reason.
+//! Checks whether a combination of choices has a meaning. In: the choices of a pairwise objective.
+//! Out: nothing, or an error that names the setting and gives the reason.
 
 use super::error::ConfigError;
 use super::granularity::GranularityConfig;
@@ -19,9 +19,9 @@ pub(super) fn check_combination(
     method: Method,
     config: &PairwiseConfig,
 ) -> Result<(), ConfigError> {
-    let objection = without_preference(config)
-        .or_else(|| without_scores(config))
-        .or_else(|| mean_over_nothing(config));
+    let objection = objection_without_preference(config)
+        .or_else(|| objection_to_divergence(config))
+        .or_else(|| objection_to_means(config));
     match objection {
         None => Ok(()),
         Some((setting, why)) => Err(ConfigError::Meaningless {
@@ -33,7 +33,7 @@ pub(super) fn check_combination(
 }
 
 /// An objective that is an SFT term alone has no token rewards.
-fn without_preference(config: &PairwiseConfig) -> Option<Objection> {
+fn objection_without_preference(config: &PairwiseConfig) -> Option<Objection> {
     if !matches!(config.link, LinkConfig::NoPreference(_)) {
         return None;
     }
@@ -48,8 +48,8 @@ fn without_preference(config: &PairwiseConfig) -> Option<Objection> {
     None
 }
 
-/// Another f-divergence than the reverse KL needs log-ratios and a link that compares them.
-fn without_scores(config: &PairwiseConfig) -> Option<Objection> {
+/// An f-divergence other than the reverse KL needs log-ratios and a link that compares them.
+fn objection_to_divergence(config: &PairwiseConfig) -> Option<Objection> {
     const KEY: &str = "f_divergence_type";
     if config.divergence == Divergence::ReverseKl {
         return None;
@@ -69,12 +69,12 @@ fn without_scores(config: &PairwiseConfig) -> Option<Objection> {
     None
 }
 
-/// The mean over a granule without weighted tokens is 0. As a mean log-prob that would be
-/// probability 1.
+/// The mean over a granule without weighted tokens is 0. As a mean log-prob, 0 would be probability
+/// 1.
 ///
 /// Adaptive granules and ranked segments always hold a token. Weights given in the data may all be
-/// 0, but that is up to the data.
-fn mean_over_nothing(config: &PairwiseConfig) -> Option<Objection> {
+/// 0; this is not checked.
+fn objection_to_means(config: &PairwiseConfig) -> Option<Objection> {
     const NO_TOKEN: &str = "an answer may have no token in a granule, and the mean over no tokens is 0, which counts as probability 1; use adaptive or ranked granularity";
     if config.reward != TokenReward::LogProb || !config.link.uses_means() {
         return None;

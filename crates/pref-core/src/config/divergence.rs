@@ -35,8 +35,8 @@ impl Kind {
     }
 }
 
-/// Reads the divergence, reverse KL by default. That default is not spelled out, since most methods
-/// allow no other.
+/// Reads the divergence, by default reverse KL. This default is not written to the resolved
+/// settings, because most methods allow no other divergence.
 pub(super) fn read_divergence(fields: &mut Fields) -> Result<Divergence, ConfigError> {
     let kind = fields.choice(KIND_KEY, KIND_KEY, &KINDS)?;
     let kind = kind.unwrap_or(Kind::ReverseKl);

@@ -50,7 +50,7 @@ pub enum ConfigError {
     WrongType {
         /// The setting.
         key: String,
-        /// The values it takes.
+        /// The values that it accepts.
         expected: String,
         /// The value found.
         found: String,
@@ -62,7 +62,7 @@ pub enum ConfigError {
         key: String,
         /// The value found.
         value: f64,
-        /// The values it takes.
+        /// The values that it accepts.
         expected: &'static str,
     },
     /// Weights that must sum to 1 do not.
@@ -81,7 +81,7 @@ pub enum ConfigError {
         /// The other setting.
         second: &'static str,
     },
-    /// A setting has an effect only together with a certain value of another setting.
+    /// A setting has no effect, because another setting has a value that excludes it.
     #[error("`{key}` needs `{other}` to be \"{required}\", found \"{found}\"; leave `{key}` out")]
     WithoutEffect {
         /// The setting without effect.
@@ -100,7 +100,7 @@ pub enum ConfigError {
         owner: &'static str,
         /// The missing setting.
         key: &'static str,
-        /// The values it takes.
+        /// The values that it accepts.
         expected: &'static str,
     },
     /// A combination of settings has no meaning.

@@ -1,11 +1,11 @@
-//! Reading a JSON object whose keys are all known. In: a JSON object. Out: checked values, and the
-//! same object with every default spelled out. A key that no one asked for is an error.
+//! Reads a JSON object whose keys must all be known. In: a JSON object. Out: checked values, and
+//! the same object with every default spelled out. A key that was never read is an error.
 
 use serde_json::{Map, Value};
 
 use super::error::{ConfigError, suggestion};
 
-/// The numbers that a setting takes. NaN and infinities are never allowed.
+/// The numbers that a setting accepts. NaN and infinities are never allowed.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Domain {
     /// `x > 0`.
@@ -58,7 +58,7 @@ pub(super) struct Fields {
     owner: String,
     /// Keys and values that have not been read yet.
     unread: Map<String, Value>,
-    /// The keys that were asked for, which are the settings of the owner.
+    /// The keys that were read, or looked for: the settings of the owner.
     known: Vec<&'static str>,
     /// The object with every default spelled out.
     resolved: Map<String, Value>,
@@ -85,17 +85,18 @@ impl Fields {
         })
     }
 
+    /// Changes the name of the object in messages.
     pub(super) fn rename(&mut self, owner: &str) {
         owner.clone_into(&mut self.owner);
     }
 
-    /// Takes the value of `key`, and notes that `key` is a setting. `null` counts as absent.
+    /// Takes the value of `key`, and records that `key` is a setting. `null` counts as absent.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Value> {
         self.known.push(key);
         self.unread.remove(key).filter(|value| !value.is_null())
     }
 
-    /// Notes the value of `key` for the object with every default spelled out.
+    /// Records the value of `key` in the object with every default spelled out.
     pub(super) fn resolve(&mut self, key: &str, value: impl Into<Value>) {
         self.resolved.insert(key.to_owned(), value.into());
     }
@@ -167,7 +168,7 @@ impl Fields {
     /// The object with every default spelled out.
     ///
     /// # Errors
-    /// If the object has a key that no one asked for.
+    /// If the object has a key that was never read.
     pub(super) fn finish(self) -> Result<Map<String, Value>, ConfigError> {
         match self.unread.keys().next() {
             None => Ok(self.resolved),

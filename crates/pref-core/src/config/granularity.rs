@@ -12,18 +12,18 @@ use crate::granularity::{Adaptive, Granularity, Parts, Ranked, Static, Whole};
 use crate::segments::N_ASPECTS;
 
 /// 2D-DPO's weights of helpfulness, correctness, safety, completeness, clarity.
-pub(super) const TWO_D: [f64; N_ASPECTS] = [0.3, 0.4, 0.1, 0.1, 0.1];
+pub(super) const ASPECT_WEIGHTS_2D: [f64; N_ASPECTS] = [0.3, 0.4, 0.1, 0.1, 0.1];
 /// 1D-DPO's weights: helpfulness alone.
-pub(super) const ONE_D: [f64; N_ASPECTS] = [1.0, 0.0, 0.0, 0.0, 0.0];
+pub(super) const ASPECT_WEIGHTS_1D: [f64; N_ASPECTS] = [1.0, 0.0, 0.0, 0.0, 0.0];
 
 /// The granularities that a configuration can name.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GranularityConfig {
     /// `"whole"`.
     Whole,
-    /// `{"static": 8}`, the tokens of a granule.
+    /// `{"static": 8}`: the number of tokens per granule.
     Static(Static),
-    /// `{"adaptive": 256}`, the most granules of a pair.
+    /// `{"adaptive": 256}`: the maximum number of granules per pair.
     Adaptive(Adaptive),
     /// `{"parts": {"weights": {"answer": 1.0}, "response_weight": 0.0}}`.
     Parts(Parts),
@@ -87,7 +87,7 @@ impl GranularityConfig {
             }
             Kind::Ranked => {
                 let mut fields = Fields::new("granularity.ranked", setting)?;
-                let ranked = read_ranked(&mut fields, TWO_D)?;
+                let ranked = read_ranked(&mut fields, ASPECT_WEIGHTS_2D)?;
                 fields.finish()?;
                 Ok(GranularityConfig::Ranked(ranked))
             }

@@ -1,4 +1,4 @@
-//! The links that methods name. In: a method's checked settings. Out: a [`LinkConfig`], its
+//! The links of the methods. In: a method's checked settings. Out: a [`LinkConfig`], its
 //! properties, and the link for a backend.
 
 use burn::tensor::backend::Backend;
@@ -56,7 +56,7 @@ impl LinkConfig {
     }
 
     /// Whether the loss uses the mean reward of a granule and not the sum. A granule without tokens
-    /// has the mean 0, so such a link should not be given one.
+    /// has the mean 0, which as a mean log-prob would be probability 1.
     pub(super) fn uses_means(self) -> bool {
         match self {
             LinkConfig::SimPo(_) | LinkConfig::OddsRatio(_) => true,

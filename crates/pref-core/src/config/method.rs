@@ -39,19 +39,19 @@ pub enum Method {
     Sum,
 }
 
-/// Name, equation and source of a method, for people.
+/// Name, equation and source of a method, for people to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MethodInfo {
     /// The name that a configuration has in `method`.
     pub name: &'static str,
     /// Loss of one pair, or of one answer.
     pub equation: &'static str,
-    /// The paper that it is from, with the equation's number where it has one.
+    /// The paper that defines the method, with the number of the equation if there is one.
     pub source: &'static str,
 }
 
 impl Method {
-    /// Every method, in the order in which people see them.
+    /// Every method, in the order of listings.
     pub const ALL: [Method; 33] = [
         Method::Dpo,
         Method::Robust,

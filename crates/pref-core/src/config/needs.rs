@@ -1,5 +1,5 @@
-//! What an objective needs of the data. In: the checked choices of an objective. Out: flags, and
-//! their names.
+//! The data that an objective needs. In: the checked choices of an objective. Out: flags, and their
+//! names.
 
 /// What an objective needs besides the policy's log-probs and the masks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Needs {
         }
     }
 
-    /// Names of the flags that are set, for people: `reference`, `varied`, …
+    /// Names of the flags that are set, for messages: `reference`, `varied`, …
     pub fn names(&self) -> Vec<&'static str> {
         [
             ("reference", self.reference),

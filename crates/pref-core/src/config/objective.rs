@@ -115,7 +115,7 @@ impl ObjectiveConfig {
         }
     }
 
-    /// What the data must hold.
+    /// The data that the objective needs.
     pub fn needs(&self) -> Needs {
         match &self.kind {
             ObjectiveKind::Pairwise(pairwise) => pairwise.needs(),

@@ -18,7 +18,7 @@ pub struct PairwiseConfig {
     pub reward: TokenReward,
     /// Token weights `w_t`, which are multiplied. An empty list means 1 for every token.
     pub weights: Vec<WeightConfig>,
-    /// Which tokens are compared with which.
+    /// Which tokens of the two answers are compared with each other.
     pub granularity: GranularityConfig,
     /// The f-divergence, which turns a granule sum into a score.
     pub divergence: Divergence,
@@ -29,7 +29,7 @@ pub struct PairwiseConfig {
 }
 
 impl PairwiseConfig {
-    /// What the data must hold.
+    /// The data that the objective needs.
     pub fn needs(&self) -> Needs {
         let mut needs = Needs {
             reference: self.reward != TokenReward::LogProb,

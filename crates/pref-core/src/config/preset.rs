@@ -1,9 +1,11 @@
-//! What each published method is in terms of the choices. In: a method and its fields. Out: a
-//! [`Preset`], which the general settings complete.
+//! The choices that each published method makes. In: a method and its fields. Out: a [`Preset`],
+//! which still lacks the settings that all methods have.
 
 use super::error::ConfigError;
 use super::fields::{Domain, Fields};
-use super::granularity::{GranularityConfig, ONE_D, TWO_D, read_parts, read_ranked};
+use super::granularity::{
+    ASPECT_WEIGHTS_1D, ASPECT_WEIGHTS_2D, GranularityConfig, read_parts, read_ranked,
+};
 use super::link::LinkConfig;
 use super::method::Method;
 use super::weight::WeightConfig;
@@ -19,7 +21,8 @@ use crate::weight::{Confidence, ReferenceConfidence, SharedLength, TemporalDecay
 
 /// A method whose own settings are read.
 pub(super) enum Preset {
-    /// An objective over pairs, without the settings that all of these have.
+    /// An objective over pairs. The settings that all objectives over pairs have are still to be
+    /// read.
     Pairwise(PairwisePreset),
     /// KTO, complete.
     Kto(Kto),
@@ -29,15 +32,15 @@ pub(super) enum Preset {
     Sum,
 }
 
-/// What a method over pairs determines.
+/// The choices that a method over pairs makes.
 pub(super) struct PairwisePreset {
     pub(super) reward: TokenReward,
     pub(super) link: LinkConfig,
-    /// Weights given in the configuration are multiplied onto fixed ones, and replace default ones.
+    /// Weights given in the configuration multiply fixed weights and replace default weights.
     pub(super) weights: Setting<Vec<WeightConfig>>,
-    /// No granularity can be given if it is fixed.
+    /// If it is fixed, the configuration cannot give another one.
     pub(super) granularity: Setting<GranularityConfig>,
-    /// A default.
+    /// Default of the setting `sft_coefficient`.
     pub(super) sft_coefficient: f64,
 }
 
@@ -69,7 +72,7 @@ impl PairwisePreset {
     }
 }
 
-/// ADPO's default granularity, that of the paper's experiments on mathematics.
+/// ADPO's default granularity, from the paper's experiments on mathematics.
 const ADAPTIVE: Setting<GranularityConfig> =
     Setting::Default(GranularityConfig::Adaptive(Adaptive { max_granules: 256 }));
 
@@ -110,8 +113,8 @@ impl Preset {
                     ..new(LogRatio, link)
                 }
             }
-            Method::Dpo2d => segments(fields, TWO_D)?,
-            Method::Dpo1d => segments(fields, ONE_D)?,
+            Method::Dpo2d => ranked_segments(fields, ASPECT_WEIGHTS_2D)?,
+            Method::Dpo1d => ranked_segments(fields, ASPECT_WEIGHTS_1D)?,
             Method::Robust => new(
                 LogRatio,
                 LinkConfig::RobustLogistic(RobustLogistic {
@@ -218,7 +221,7 @@ fn logistic_without_smoothing(fields: &mut Fields) -> Result<LinkConfig, ConfigE
 }
 
 /// 2D-DPO with these default aspect weights.
-fn segments(
+fn ranked_segments(
     fields: &mut Fields,
     aspect_weights: [f64; N_ASPECTS],
 ) -> Result<PairwisePreset, ConfigError> {
@@ -232,7 +235,7 @@ fn segments(
 
 fn squared(fields: &mut Fields) -> Result<LinkConfig, ConfigError> {
     let tau = fields.optional_number("tau", Domain::Positive)?;
-    // TRL's name of tau
+    // TRL's name for tau
     let beta = fields.optional_number("beta", Domain::Positive)?;
     if tau.is_some() && beta.is_some() {
         return Err(ConfigError::Exclusive {

@@ -1,4 +1,4 @@
-//! Reading an objective over pairs. In: the fields of an objective. Out: its method, and a checked
+//! Reads an objective over pairs. In: the fields of an objective. Out: its method, and a checked
 //! [`PairwiseConfig`].
 
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use super::pairwise::PairwiseConfig;
 use super::preset::{PairwisePreset, Preset, Setting};
 use super::weight::WeightConfig;
 
-/// Reads `method`, and names the fields after it.
+/// Reads `method`, and uses its name as the name of the fields in messages.
 pub(super) fn read_method(fields: &mut Fields) -> Result<Method, ConfigError> {
     let known = || Method::ALL.map(Method::name);
     let name = fields
@@ -53,9 +53,9 @@ pub(super) fn read_pairwise(
     Ok(config)
 }
 
-/// Reads an objective over pairs that is a setting of `owner`, and spells it out. `path` is the name
-/// of that setting in messages. `place` and `why` are words for the refusal of an objective that is
-/// not over pairs.
+/// Reads an objective over pairs that is a setting of `owner`, and also returns it as JSON with
+/// every default spelled out. `path` is the name of that setting in messages. `place` and `why` are
+/// words of the error if the objective is not over pairs.
 pub(super) fn read_inner(
     value: &Value,
     owner: Method,

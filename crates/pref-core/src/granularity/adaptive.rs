@@ -17,7 +17,7 @@ use crate::granules::{Assignment, Granules};
 /// 32-bit integers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Adaptive {
-    /// `m`, the most granules of a pair, `≥ 1`.
+    /// `m`, the maximum number of granules per pair, `≥ 1`.
     pub max_granules: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What a granularity is. In: a batch. Out: one or more divisions of its tokens into granules.
+//! The trait of granularities. In: a batch. Out: one or more divisions of its tokens into granules.
 
 use std::fmt::Debug;
 

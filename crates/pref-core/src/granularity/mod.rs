@@ -1,5 +1,5 @@
-//! Granularity: what is compared with what. In: a batch. Out: the granule of each token, for both
-//! answers of each pair.
+//! Granularity: which tokens of the two answers are compared with each other. In: a batch. Out: the
+//! granule of each token, for both answers of each pair.
 
 mod adaptive;
 mod interface;

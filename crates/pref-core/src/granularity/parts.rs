@@ -32,7 +32,7 @@ impl<B: Backend> Granularity<B> for Parts {
             let parts = batch.side(role).parts.clone();
             parts.filter(|_| n_granules > 0).ok_or(BatchError::Missing {
                 user: "granularity by parts",
-                input: "`parts` (one label a token)",
+                input: "`parts` (one label per token)",
                 side: role.name(),
                 remedy: "label the tokens of both answers in the data",
             })

@@ -27,10 +27,10 @@ impl<B: Backend> Granularity<B> for Whole {
 }
 
 /// Granule `i` holds tokens `[ik, (i+1)k)` of both answers. A pair has `⌈max(n_w, n_l)/k⌉`
-/// granules, and the sum of an answer that has ended is 0 (Autoregressive DPO, static granularity).
+/// granules, and past the end of an answer its sum is 0 (Autoregressive DPO, static granularity).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Static {
-    /// `k`, the tokens of a granule, `≥ 1`.
+    /// `k`, the number of tokens per granule, `≥ 1`.
     pub tokens_per_granule: usize,
 }
 

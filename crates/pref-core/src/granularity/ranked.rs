@@ -37,7 +37,7 @@ impl<B: Backend> Granularity<B> for Ranked {
             .map(|(w, l)| pair_by_rank(w, l, &self.aspect_weights, self.equivalent_beta))
             .collect();
         let n_selected = ranked.iter().map(|r| r.chosen.len()).max().unwrap_or(0);
-        // the last granule has weight 0; it takes the tokens of no selected segment
+        // the last granule has weight 0; it holds the tokens that belong to no selected segment
         let n_granules = n_selected + 1;
 
         let table = |value: &dyn Fn(&RankedPairs, usize) -> f64| {
@@ -60,8 +60,8 @@ impl<B: Backend> Granularity<B> for Ranked {
     }
 }
 
-/// The rank of each token's segment, `[pairs, tokens]`; `unselected` for tokens of no selected
-/// segment.
+/// The rank of each token's segment, `[pairs, tokens]`; `unselected` for tokens that belong to no
+/// selected segment.
 fn assign<B: Backend>(
     batch: &PairBatch<B>,
     role: Role,

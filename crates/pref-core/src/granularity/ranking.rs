@@ -22,8 +22,8 @@ pub(super) struct RankedSegment {
     pub(super) scale: f64,
 }
 
-/// Qualities that differ by less are a tie. Two qualities that are equal on paper may differ in
-/// their last bits.
+/// Qualities that differ by less are a tie. Rounding may make two equal qualities differ in their
+/// last bits.
 const TIE: f64 = 1e-6;
 
 /// Selects the `N = min(#w, #l)` best segments of the chosen answer and the `N` worst of the
@@ -57,8 +57,8 @@ pub(super) fn pair_by_rank(
     }
 }
 
-/// Indices of `values` from the least value to the greatest. Values of which each is within
-/// [`TIE`] of the next form one tie, and the indices of a tie ascend.
+/// Indices of `values` from the least value to the greatest. A run of values, each less than
+/// [`TIE`] below the next, is one tie. The indices of a tie are in ascending order.
 fn ascending(values: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));

@@ -1,4 +1,4 @@
-//! The hinge link. In: granule sums of both sides. Out: one loss a granule.
+//! The hinge link. In: granule sums of both sides. Out: one loss per granule.
 
 use burn::tensor::{Tensor, activation::relu, backend::Backend};
 

@@ -1,4 +1,5 @@
-//! What a link is. In: the granule sums of both sides. Out: a loss and a reward for each granule.
+//! The trait of links. In: the granule sums of both sides. Out: a loss and a reward for each
+//! granule.
 
 use std::fmt::Debug;
 
@@ -8,7 +9,7 @@ use crate::granules::GranuleSums;
 
 /// A function of the granule sums of both sides.
 pub trait Link<B: Backend>: Debug {
-    /// One loss a granule, nats, `[pairs, granules]`. It must be finite for sums of 0, because a
+    /// One loss per granule, nats, `[pairs, granules]`. It must be finite for sums of 0, because a
     /// granule that a pair does not have gets the sum 0.
     fn loss(&self, chosen: &GranuleSums<B>, rejected: &GranuleSums<B>) -> Tensor<B, 2>;
 

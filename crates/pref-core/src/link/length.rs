@@ -1,5 +1,5 @@
 //! Logistic links that take the lengths of the answers into account. In: granule sums and token
-//! counts of both sides. Out: one loss a granule.
+//! counts of both sides. Out: one loss per granule.
 
 use burn::tensor::{Tensor, backend::Backend};
 
@@ -35,8 +35,8 @@ impl<B: Backend> Link<B> for SimPo {
 pub struct LengthRegularized {
     /// Scale `β` of the margin, `> 0`. Default of the configuration: 0.1.
     pub beta: f64,
-    /// By how much the scaled margin must grow for each token that the chosen answer is longer,
-    /// `α ≥ 0`. Default of the configuration: 0.05.
+    /// Penalty `α ≥ 0` on the scaled margin for each token by which the chosen answer is longer.
+    /// Default of the configuration: 0.05.
     pub alpha: f64,
 }
 

@@ -26,7 +26,7 @@ impl<B: Backend> Link<B> for Figa {
     }
 }
 
-/// A loss of 0, so that the objective consists of its SFT term on the chosen answers alone.
+/// A loss of 0, so that only the SFT term on the chosen answers is left of the objective.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoPreference;
 

@@ -1,5 +1,5 @@
 //! The logistic link of DPO, and two ways to treat labels that may be wrong. In: granule sums of
-//! both sides. Out: one loss a granule.
+//! both sides. Out: one loss per granule.
 
 use burn::tensor::{Tensor, backend::Backend};
 

@@ -1,5 +1,5 @@
 //! Links: the function that makes a loss of two granule sums. In: the granule sums of both sides.
-//! Out: one loss a granule. Each file holds one family.
+//! Out: one loss per granule. Each file holds one family of links.
 
 mod hinge;
 mod interface;

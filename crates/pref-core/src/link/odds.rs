@@ -1,4 +1,4 @@
-//! The odds-ratio link of ORPO. In: mean log-probs of both sides. Out: one loss a granule.
+//! The odds-ratio link of ORPO. In: mean log-probs of both sides. Out: one loss per granule.
 
 use burn::tensor::{Tensor, backend::Backend};
 

@@ -1,4 +1,4 @@
-//! Links of methods related to DPO. In: granule sums of both sides. Out: one loss a granule.
+//! Links of methods related to DPO. In: granule sums of both sides. Out: one loss per granule.
 
 use burn::tensor::{Tensor, activation::sigmoid, backend::Backend};
 

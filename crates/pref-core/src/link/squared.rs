@@ -1,4 +1,4 @@
-//! The squared link of IPO. In: granule sums of both sides. Out: one loss a granule.
+//! The squared link of IPO. In: granule sums of both sides. Out: one loss per granule.
 
 use burn::tensor::{Tensor, backend::Backend};
 
@@ -11,8 +11,8 @@ pub struct Squared {
     /// Regularisation `τ`, `> 0`. The loss is 0 at a margin of `1/(2τ)` nats. Default of the
     /// configuration: 0.1.
     pub tau: f64,
-    /// Whether each side is divided by its token count first, as in TRL and HALOs. The paper does
-    /// not. Default of the configuration: false.
+    /// Whether the sum of each side is first divided by its token count, as in TRL and HALOs. The
+    /// paper does not divide. Default of the configuration: false.
     pub length_average: bool,
 }
 

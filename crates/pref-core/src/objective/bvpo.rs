@@ -1,5 +1,5 @@
-//! BVPO: one objective on pairs with reasoning traces and on pairs without, mixed. In: a batch of
-//! each. Out: the mixed loss.
+//! BVPO: mixes the losses of pairs with reasoning traces and of pairs with emptied traces. In: a
+//! batch of each. Out: the mixed loss.
 
 use burn::tensor::{Tensor, backend::Backend};
 

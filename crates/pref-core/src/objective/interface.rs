@@ -1,4 +1,4 @@
-//! What an objective over pairs is. In: a batch of pairs. Out: [`LossOutput`].
+//! The trait of objectives over pairs. In: a batch of pairs. Out: [`LossOutput`].
 
 use std::fmt::Debug;
 
@@ -16,7 +16,8 @@ pub trait Objective<B: Backend>: Debug {
     fn loss(&self, batch: &PairBatch<B>) -> Result<LossOutput<B>, BatchError>;
 }
 
-/// A loss, and the values that metrics are made of. Only `loss` and `per_pair` have a gradient.
+/// A loss, and the values from which metrics are computed. Only `loss` and `per_pair` have a
+/// gradient.
 #[derive(Clone, Debug)]
 pub struct LossOutput<B: Backend> {
     /// Mean over the pairs, nats, `[1]`. Call `backward()` on it.

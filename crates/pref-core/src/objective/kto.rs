@@ -35,12 +35,12 @@ pub struct UnpairedBatch<B: Backend> {
     pub mismatched: Side<B>,
 }
 
-/// KTO's loss, and the values that metrics are made of.
+/// KTO's loss, and the values from which metrics are computed.
 #[derive(Clone, Debug)]
 pub struct KtoOutput<B: Backend> {
-    /// Mean over the examples, `[1]`. Call `backward()` on it.
+    /// Mean over the examples, dimensionless, `[1]`. Call `backward()` on it.
     pub loss: Tensor<B, 1>,
-    /// Loss of each example, `[examples]`.
+    /// Loss of each example, dimensionless, `[examples]`.
     pub per_example: Tensor<B, 1>,
     /// Reward `β R` of each example, `[examples]`, without gradient.
     pub rewards: Tensor<B, 1>,
@@ -48,8 +48,9 @@ pub struct KtoOutput<B: Backend> {
     pub kl: Tensor<B, 1>,
 }
 
-/// For each prompt of a batch of `n`, the index of the mismatched answer: that of the previous
-/// prompt, and for the first prompt that of the last. TRL rotates a batch in the same way.
+/// For each prompt of a batch of `n`, the index of its mismatched answer. This is the answer of the
+/// previous prompt; the first prompt gets the answer of the last one. TRL rotates a batch in the
+/// same way.
 ///
 /// ```
 /// assert_eq!(pref_core::mismatched_indices(3)?, [2, 0, 1]);
@@ -91,8 +92,8 @@ impl Kto {
     }
 
     /// The reference point `z = max(0, mean of R)` of mismatched answers, nats, `[1]`, without
-    /// gradient. More answers give a better estimate, so those of several batches can be put
-    /// together.
+    /// gradient. More answers give a better estimate, so `mismatched` may hold the answers of
+    /// several batches.
     ///
     /// # Errors
     /// [`BatchError::Missing`] without reference log-probs.

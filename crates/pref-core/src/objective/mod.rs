@@ -1,5 +1,5 @@
-//! Objectives: the choices put together. In: a batch. Out: its loss, and the values that metrics
-//! are made of.
+//! Objectives: combinations of the choices. In: a batch. Out: its loss, and the values from which
+//! metrics are computed.
 
 mod bvpo;
 mod interface;

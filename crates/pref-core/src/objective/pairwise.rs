@@ -1,5 +1,5 @@
-//! A pairwise objective: token reward, weights, granularity, divergence and link put together.
-//! In: a [`PairBatch`]. Out: the loss and the values of the metrics, all still on the device.
+//! A pairwise objective: combines token reward, weights, granularity, divergence and link. In: a
+//! [`PairBatch`]. Out: the loss and the values of the metrics, all still on the device.
 
 use burn::tensor::{Tensor, backend::Backend};
 
@@ -99,7 +99,7 @@ pub struct PairwiseObjective<B: Backend> {
     pub reward: TokenReward,
     /// Token weights `w_t`, which are multiplied. An empty list means 1 for every token.
     pub weights: Vec<Box<dyn TokenWeight<B>>>,
-    /// Which tokens are compared with which.
+    /// Which tokens of the two answers are compared with each other.
     pub granularity: Box<dyn Granularity<B>>,
     /// The f-divergence, which turns a granule sum into a score.
     pub divergence: Divergence,

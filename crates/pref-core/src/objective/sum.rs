@@ -11,7 +11,7 @@ use crate::error::BatchError;
 /// `Σ_i weight_i L_i` over the same pairs, like a list of `loss_type` with `loss_weights` in TRL.
 #[derive(Debug)]
 pub struct WeightedSum<B: Backend> {
-    /// The first term. The rewards, accuracies and other metrics are those of this term.
+    /// The first term. Rewards, accuracies and other metrics come from this term.
     pub first: Term<B>,
     /// The other terms.
     pub rest: Vec<Term<B>>,

@@ -29,8 +29,12 @@ pub struct Confidence {
 }
 
 impl Confidence {
-    /// The weights that follow from these log-probs; all tensors are `[pairs, tokens]`.
-    fn of<B: Backend>(&self, log_probs: Tensor<B, 2>, varied: Tensor<B, 2>) -> Tensor<B, 2> {
+    /// The weights computed from these log-probs; all tensors are `[pairs, tokens]`.
+    fn weights_of<B: Backend>(
+        &self,
+        log_probs: Tensor<B, 2>,
+        varied: Tensor<B, 2>,
+    ) -> Tensor<B, 2> {
         // min(1/π, δ) = exp(min(−log π, log δ)), which cannot overflow
         let inverse = log_probs.detach().neg().clamp_max(self.delta.ln()).exp();
         inverse * varied + 1.0
@@ -41,13 +45,13 @@ impl<B: Backend> TokenWeight<B> for Confidence {
     fn weights(&self, batch: &PairBatch<B>, role: Role) -> Result<TokenWeights<B>, BatchError> {
         let side = batch.side(role);
         let varied = varied_mask(batch, role, "confidence weighting")?;
-        let policy = self.of(side.policy.clone(), varied.clone());
+        let policy = self.weights_of(side.policy.clone(), varied.clone());
         let reference = match self.reference {
             ReferenceConfidence::Policy => None,
             ReferenceConfidence::Own => side.reference.clone(),
         };
         let reference = match reference {
-            Some(reference) => self.of(reference, varied),
+            Some(reference) => self.weights_of(reference, varied),
             None => policy.clone(),
         };
         Ok(TokenWeights { policy, reference })

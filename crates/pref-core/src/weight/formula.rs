@@ -1,4 +1,4 @@
-//! Weights that follow from a token's position and the answers' lengths. In: the masks of a batch.
+//! Weights computed from a token's position and the answers' lengths. In: the masks of a batch.
 //! Out: a weight for each token.
 
 use burn::tensor::backend::Backend;
@@ -31,8 +31,8 @@ impl<B: Backend> TokenWeight<B> for TemporalDecay {
     }
 }
 
-/// 1 for `t < min(n_w, n_l)`, that is up to the length of the shorter answer, and `α` for the
-/// tokens after it (LD-DPO, Liu et al. 2024).
+/// 1 for `t < min(n_w, n_l)`, that is up to the length of the shorter answer, and `α` for later
+/// tokens (LD-DPO, Liu et al. 2024).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SharedLength {
     /// Weight of the tokens after the shared length, `0 ≤ α ≤ 1`. Default of the configuration:

@@ -1,4 +1,4 @@
-//! What a token weight is. In: a batch and a role. Out: weights of that side's tokens.
+//! The trait of token weights. In: a batch and a role. Out: weights of the tokens of that side.
 
 use std::fmt::Debug;
 
@@ -30,10 +30,10 @@ impl<B: Backend> From<Tensor<B, 2>> for TokenWeights<B> {
 
 /// A rule that gives each token a weight.
 pub trait TokenWeight<B: Backend>: Debug {
-    /// The weights of the tokens of that side, each `[pairs, tokens]`. Weights are constants of the
-    /// loss, so detach what depends on the policy.
+    /// The weights of the tokens of the side with this role, each `[pairs, tokens]`. Weights count
+    /// as constants of the loss, so detach a tensor that depends on the policy.
     ///
     /// # Errors
-    /// [`BatchError::Missing`] when the batch lacks what the weights are computed from.
+    /// [`BatchError::Missing`] when the batch lacks data from which the weights are computed.
     fn weights(&self, batch: &PairBatch<B>, role: Role) -> Result<TokenWeights<B>, BatchError>;
 }

@@ -1,5 +1,5 @@
-//! Random batches and what the properties compute from them. In: sizes. Out: batches, objectives,
-//! losses and gradients.
+//! Random batches, and functions that compute losses and gradients of them. In: sizes. Out:
+//! batches, objectives, losses and gradients.
 
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Tensor, TensorData};
@@ -90,7 +90,8 @@ pub(super) fn batch(pairs: &[Pair], extra: usize, filler: f32) -> PairBatch<B> {
     batch
 }
 
-/// Every method over pairs, and dpo with other divergences. Methods without defaults get settings.
+/// Every method over pairs, and dpo with other divergences. Methods that have required settings get
+/// some.
 pub(super) fn methods() -> Vec<ObjectiveConfig> {
     let without_defaults = [
         json!({"method": "hipo", "part_weights": {"context": 0.4, "answer": 0.6}, "response_weight": 0.2}),
@@ -123,7 +124,7 @@ pub(super) fn values(tensor: Tensor<B, 1>) -> Vec<f32> {
     tensor.into_data().iter().collect()
 }
 
-/// The losses of the pairs, then the gradients of the chosen answers' log-probs, one list a pair
+/// The losses of the pairs, then the gradients of the chosen answers' log-probs, one list per pair
 /// without padding, then those of the rejected answers.
 pub(super) fn losses_and_gradients(
     config: &ObjectiveConfig,

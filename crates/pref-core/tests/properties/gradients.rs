@@ -1,5 +1,5 @@
-//! Gradients: against closed forms and finite differences, without overflow, and only where they
-//! belong. In: random batches. Out: gradients that hold to these.
+//! Gradients: they equal closed forms and finite differences, do not overflow, and reach only the
+//! tensors that should receive them. In: random batches. Out: nothing, or a batch that fails.
 
 use burn::tensor::Tensor;
 use pref_core::{Method, ObjectiveConfig, Side};
@@ -34,7 +34,7 @@ proptest! {
         w in tokens(1..5), l in tokens(1..5), at in 0usize..4,
     ) {
         let step = 2e-2f32;
-        // keep away from probability 1, where odds are infinite and a step leads to more than 1
+        // keep away from probability 1, where odds are infinite and a step would exceed 1
         let [w, l] = [w, l].map(|answer: Vec<Token>| -> Vec<Token> {
             answer.iter().map(|t| Token { policy: t.policy - 0.5, ..*t }).collect()
         });

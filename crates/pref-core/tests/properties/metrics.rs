@@ -25,7 +25,7 @@ proptest! {
             prop_assert_eq!(accuracies.len(), pairs.len());
             prop_assert!(accuracies.iter().all(|a| (0.0..=1.0).contains(a)));
         }
-        // one token a granule: the fraction of positions at which the chosen token has the higher
+        // one token per granule: the fraction of positions at which the chosen token has the higher
         // reward
         let tokens = config(json!({"method": "adpo", "granularity": {"static": 1}}));
         let found = values(loss(&tokens, &batch).granule_accuracies);

@@ -1,5 +1,5 @@
-//! What changes nothing: padding, the order of the pairs, where answers begin. In: random batches.
-//! Out: equal losses and gradients.
+//! Padding, the order of the pairs, and the column where answers begin do not change the loss. In:
+//! random batches. Out: equal losses and gradients.
 
 use burn::tensor::Tensor;
 use pref_core::Side;
