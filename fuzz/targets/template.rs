@@ -1,5 +1,6 @@
-//! Renders an arbitrary chat template. In: the template up to the first zero byte, then messages as JSON;
-//! if these are not valid, fixed messages. Out: nothing may panic or run for ever.
+//! Renders an arbitrary chat template. In: the template up to the first zero byte, then messages as
+//! JSON. If the messages are not valid, fixed messages are used. Out: nothing may panic or run for
+//! ever.
 
 #![no_main]
 

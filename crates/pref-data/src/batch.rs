@@ -14,8 +14,8 @@ pub struct Batch {
     pub rows: usize,
     /// Number of tokens in each row, including padding.
     pub width: usize,
-    /// The positions of the answers. With one answer a prompt: `[prompts]`. With two: the first answer
-    /// of each prompt, then the second answer of each, `[2 * prompts]`.
+    /// The positions of the answers. With one answer per prompt: `[prompts]`. With two answers per
+    /// prompt: the first answer of each prompt, then the second answer of each, `[2 * prompts]`.
     pub answers: Vec<AnswerPlace>,
     /// If a row holds two answers: the tokens of the first answer, one range for each row. The tokens of
     /// the second answer do not attend to them, and their positions continue from the end of the prompt.
@@ -39,13 +39,13 @@ pub struct AnswerPlace {
 pub struct BatchLayout {
     /// The id of the padding.
     pub pad_id: u32,
-    /// The width is rounded up to a multiple of this, so that a device sees fewer shapes. 0 and 1 change
-    /// nothing.
+    /// The width is rounded up to a multiple of this, so that a device gets fewer different shapes.
+    /// 0 and 1 change nothing.
     pub pad_to_multiple_of: usize,
-    /// The most pairs in a batch.
+    /// Maximum number of pairs in a batch. 0 counts as 1.
     pub pairs: usize,
-    /// The most tokens in a batch, including padding. A pair with more tokens is a batch by itself. 0
-    /// means no limit.
+    /// Maximum number of tokens in a batch, including padding. A pair with more tokens is a batch
+    /// by itself. 0 means no limit.
     pub tokens: usize,
     /// Whether the prompt and both answers of a pair are in one row. The prompt is then computed once.
     pub shares_prompts: bool,
@@ -150,9 +150,9 @@ impl BatchLayout {
         batches
     }
 
-    /// Batches of pairs of similar length, the longest pairs first, as indices into `pairs`. Each pair is
-    /// in exactly one batch. Similar lengths need little padding, and with the longest pairs first a lack
-    /// of memory shows at once.
+    /// Batches of pairs of similar length, the longest pairs first, as indices into `pairs`. Each
+    /// pair is in exactly one batch. Similar lengths need little padding. The longest pairs come
+    /// first, so that too little memory is noticed at once.
     pub fn length_sorted(&self, pairs: &[impl Longest]) -> Vec<Vec<usize>> {
         let mut order: Vec<usize> = (0..pairs.len()).collect();
         order.sort_by_key(|&i| std::cmp::Reverse(pairs[i].longest()));

@@ -1,4 +1,4 @@
-//! Preference data: files in, exact tokens and batches out.
+//! Preference data: reads files, and makes tokens and batches of them.
 //!
 //! A row of a file becomes a [`Pair`] of texts, then a [`TokenPair`] of ids, then part of a [`Batch`]
 //! of plain arrays. Each stage is a function. The crate uses no tensor library, and only the feature

@@ -11,8 +11,8 @@ use crate::panics::catch_panic;
 use crate::read::SourceRow;
 
 /// New fields, and the Jinja template of each. The value of a field is the text that its template
-/// writes. If the template is a single `{{ expression }}`, the value is that of the expression, which
-/// may be a list of messages, for example.
+/// writes. If the template is a single `{{ expression }}`, the field gets the value of the
+/// expression, such as a list of messages.
 #[derive(Debug)]
 pub struct RowMap {
     environment: Environment<'static>,
@@ -135,7 +135,7 @@ impl RowMap {
     }
 }
 
-/// The name of our filter that writes a value as JSON.
+/// The name of the filter in this file that writes a value as JSON.
 const AS_JSON: &str = "pref_as_json";
 
 fn as_json(value: minijinja::Value) -> Result<String, Error> {

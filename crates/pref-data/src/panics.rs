@@ -1,10 +1,10 @@
-//! Panics of the libraries that parse users' files and templates. Damaged input makes some of them
-//! panic. In: a call. Out: its result, or the message of the panic.
+//! Turns panics of other libraries into errors. Some libraries that parse users' files and
+//! templates panic on damaged input. In: a call. Out: its result, or the message of the panic.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Calls code that may panic on bad input, and returns the panic's message as an error. After an
-/// error, do not use the values that the call was changing: they may be half changed.
+/// error, do not use the values that the call was changing: they may be only partly changed.
 pub(crate) fn catch_panic<T>(call: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);

@@ -1,5 +1,5 @@
-//! The order in which training goes through the pairs. In: the number of pairs and a seed. Out:
-//! indices. A seed gives the same order on every machine, and the position can be saved and restored.
+//! The order in which training uses the pairs. In: the number of pairs and a seed. Out: indices. A
+//! seed gives the same order on every machine, and the position can be saved and restored.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -19,7 +19,7 @@ pub enum Order {
     Shuffled,
 }
 
-/// Goes through the pairs, epoch after epoch.
+/// Returns the indices of the pairs, epoch after epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sampler {
     n_pairs: usize,
@@ -88,7 +88,7 @@ impl Sampler {
         self.epoch
     }
 
-    /// How many indices of this epoch were returned.
+    /// Number of indices of this epoch that were returned.
     pub fn position(&self) -> usize {
         self.position
     }
@@ -96,11 +96,12 @@ impl Sampler {
 
 /// Chooses rows for evaluation: for each row, whether it is held out.
 ///
-/// `prompts` holds the prompt of each row, `[rows]`. Rows with the same prompt are held out together,
-/// so that no prompt is both trained on and evaluated. `fraction`, times the number of rows and
-/// rounded, is the most rows that are held out; if prompts have several rows, it may be fewer. If no
-/// prompt has so few rows, the rows of the smallest prompt are held out. With fewer than two prompts
-/// nothing is held out. A seed gives the same choice on every machine.
+/// `prompts` holds the prompt of each row, `[rows]`. Rows with the same prompt are held out
+/// together, so that no prompt is both trained on and evaluated. The number of rows that are held
+/// out is `fraction` times the number of rows, rounded. If prompts have several rows, it may be
+/// smaller. If every prompt has more rows than this number, the rows of the prompt with the fewest
+/// rows are held out. With fewer than two prompts nothing is held out. A seed gives the same choice
+/// on every machine.
 ///
 /// ```
 /// use pref_data::hold_out;

@@ -18,8 +18,8 @@ const WORDS: [&str; 11] = [
     "holdout",
 ];
 
-/// The files, if all of them belong to one split. With `prefers_train` only the files of training splits
-/// count, if there are any. If no path names a split, all files belong together.
+/// The files, if all of them belong to one split. With `prefers_train`, only the files of training
+/// splits count if there are any. If no path names a split, all files count as one split.
 ///
 /// # Errors
 /// A pattern for each split, if there are several.
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn train_is_a_word_and_no_part_of_one() {
+    fn train_counts_only_as_a_whole_word() {
         let files = ["data/constrained.parquet", "data/train_prefs-0.parquet"];
         check(&files, true, Ok(&files[1..]));
         check(
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn several_splits_are_a_question() {
+    fn several_splits_are_an_error_with_a_pattern_for_each() {
         let files = [
             "data/test_prefs-00000-of-00001.parquet",
             "data/train_gen-00000-of-00001.parquet",

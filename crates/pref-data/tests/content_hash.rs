@@ -1,4 +1,4 @@
-//! The content hash of a row: the same in every file, another for other content.
+//! The content hash of a row: the same in every file, and different for different content.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -10,7 +10,7 @@ use common::{Folder, read};
 use pref_data::{ContentHash, Pair, ReadOptions, RowWriter, read_examples};
 use serde_json::{Value, json};
 
-/// The hashes of a file's pairs.
+/// The hashes of pairs.
 fn hashes(pairs: &[Pair]) -> Vec<ContentHash> {
     pairs.iter().map(Pair::content_hash).collect()
 }
@@ -129,7 +129,7 @@ fn other_content_gives_another_hash() {
 /// Stored hashes stay valid: this one must never change. It is from Python code that hashes the same
 /// fields.
 #[test]
-fn a_hash_stays_the_same_for_good() {
+fn a_hash_never_changes() {
     let hash = hash(&json!({"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}));
     let text = hash.to_string();
     assert_eq!(text, "82fccb5a8e0ee51e9ffd02f5c0065f56");

@@ -41,7 +41,7 @@ proptest! {
 }
 
 #[test]
-fn equal_answers_do_not_vary_and_strangers_vary_everywhere() {
+fn equal_answers_do_not_vary_and_unrelated_answers_vary_everywhere() {
     for algorithm in BOTH {
         let same = TokenDiff::new(&[1, 2, 3], &[1, 2, 3], algorithm);
         assert_eq!(
@@ -58,7 +58,7 @@ fn equal_answers_do_not_vary_and_strangers_vary_everywhere() {
     }
 }
 
-/// For long answers the problem is divided, and the alignment is still optimal.
+/// Long answers are aligned in halves, and the alignment is still optimal.
 #[test]
 fn long_answers_are_aligned_exactly() {
     let a: Vec<u32> = (0..9000u32)

@@ -1,5 +1,5 @@
-//! Data sets of the hub, from a server inside this process: what is requested, what is kept, and the
-//! errors.
+//! Data sets of the hub, from a server inside this process: the requests, the downloaded files, and
+//! the errors.
 
 #![cfg(feature = "hub")]
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]

@@ -1,5 +1,5 @@
-//! Samplers, held-out rows and batches: each pair once, a seed gives the same order, and the position
-//! can be restored.
+//! Samplers, held-out rows and batches: each pair comes once, a seed gives the same order, and the
+//! position can be restored.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -36,7 +36,7 @@ proptest! {
     }
 
     #[test]
-    fn a_restored_sampler_goes_on_as_the_old_one(
+    fn a_restored_sampler_continues_like_the_original(
         n in 1usize..30, taken in 0usize..40, batch in 1usize..7, seed in any::<u64>(),
     ) {
         let mut sampler = Sampler::new(n, Order::Shuffled, seed);
@@ -51,7 +51,7 @@ proptest! {
     }
 
     #[test]
-    fn a_split_holds_prompts_whole_and_is_the_same_for_a_seed(
+    fn a_split_keeps_prompts_whole_and_depends_only_on_the_seed(
         prompts in prop::collection::vec(0usize..30, 0..60), fraction in 0.01f64..1.0, seed in any::<u64>(),
     ) {
         let held = hold_out(&prompts, fraction, seed);
@@ -66,7 +66,7 @@ proptest! {
         if eval.len() + train.len() > 1 {
             prop_assert!(!eval.is_empty() && !train.is_empty());
         }
-        // with one row a prompt, exactly the fraction is held out
+        // with one row per prompt, exactly the fraction is held out
         let single: Vec<usize> = (0..prompts.len()).collect();
         if single.len() > 1 {
             let held = hold_out(&single, fraction, seed);
@@ -176,7 +176,7 @@ fn pair_of_number(n: usize) -> Pair {
 /// The expected orders are from Python code that implements ChaCha8, its seeding and the shuffle from
 /// their descriptions. So a seed gives the same order with every version of the libraries.
 #[test]
-fn a_seed_gives_the_same_order_for_good() {
+fn a_seed_always_gives_the_same_order() {
     let epoch = |seed: u64, epoch: usize| {
         let mut sampler = Sampler::new(20, Order::Shuffled, seed);
         for _ in 0..epoch {

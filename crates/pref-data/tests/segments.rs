@@ -1,4 +1,4 @@
-//! Segments: they cover the text, and sentences end where a reader would end them.
+//! Segments cover the text, and sentences end where a reader expects it.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 

@@ -1,4 +1,5 @@
-//! Token ids as TRL makes them, ends of sequences, boundaries between prompt and answer, truncation.
+//! Token ids equal to those of TRL, ends of sequences, boundaries between prompt and answer,
+//! truncation.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -82,7 +83,7 @@ fn a_conversation_is_closed_by_its_template() {
 }
 
 #[test]
-fn a_template_that_leaves_the_turn_open_is_closed() {
+fn an_open_last_turn_gets_an_end_of_sequence() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["tokenizer.json", "tokenizer_config.json"] {
         let from = workspace("fixtures/models/llama").join(name);
@@ -370,7 +371,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn what_is_cut_never_leaves_nothing(
+    fn truncation_leaves_a_prompt_and_both_answers(
         prompt in 1usize..40, chosen in 1usize..40, rejected in 1usize..40,
         max_length in 2usize..60,
         truncation in prop::sample::select(vec![

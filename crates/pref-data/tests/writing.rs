@@ -1,4 +1,4 @@
-//! Files that are written: they read back as the same rows, and bad names or rows are refused.
+//! Written files: the same rows are read back, and bad names or rows are refused.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -16,7 +16,7 @@ fn a_pair_is_written_as_it_is_read() {
 }
 
 #[test]
-fn what_is_written_is_read_back_in_every_format() {
+fn rows_are_read_back_in_every_format() {
     let folder = Folder::new();
     let rows = [
         serde_json::json!({"prompt": [{"role": "user", "content": "Größe?\n\"a\", b"}], "chosen": [{"role": "assistant", "content": "groß 🐘"}], "rejected": [{"role": "assistant", "content": "klein"}], "id": 7, "score": 1.5}),

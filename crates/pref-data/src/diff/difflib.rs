@@ -1,13 +1,13 @@
 //! The matching blocks of Python's `difflib.SequenceMatcher(None, a, b)` with `autojunk`. In: two
 //! lists of ids. Out: the pairs of positions that match.
 //!
-//! The algorithm takes the longest common run, the earliest one if several are as long, and repeats
-//! this to the left and to the right of the run.
+//! The algorithm takes the longest common run (the earliest one if several have the same length),
+//! and then does the same to the left and to the right of this run.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// From this length of `b` on, frequent tokens are treated as popular.
+/// If `b` has at least this length, no match begins at a frequent ("popular") token.
 const AUTOJUNK_LENGTH: usize = 200;
 
 /// Calls `keep(i, j)` for each pair of tokens of a matching block.
@@ -17,7 +17,8 @@ pub(super) fn matches(a: &[u32], b: &[u32], keep: &mut impl FnMut(usize, usize))
         places.entry(token).or_default().push(j);
     }
     if b.len() >= AUTOJUNK_LENGTH {
-        // a popular token makes up more than a hundredth of `b`; no match begins at one
+        // a popular token makes up more than about a hundredth of `b`; no match begins at such a
+        // token
         let popular = b.len() / 100 + 1;
         places.retain(|_, places| places.len() <= popular);
     }
@@ -28,8 +29,8 @@ pub(super) fn matches(a: &[u32], b: &[u32], keep: &mut impl FnMut(usize, usize))
         lengths: vec![0; b.len() + 1],
         next_lengths: vec![0; b.len() + 1],
     };
-    let mut open = vec![(0..a.len(), 0..b.len())];
-    while let Some((in_a, in_b)) = open.pop() {
+    let mut pending = vec![(0..a.len(), 0..b.len())];
+    while let Some((in_a, in_b)) = pending.pop() {
         let (i, j, n) = matcher.longest(in_a.clone(), in_b.clone());
         if n == 0 {
             continue;
@@ -37,14 +38,15 @@ pub(super) fn matches(a: &[u32], b: &[u32], keep: &mut impl FnMut(usize, usize))
         for k in 0..n {
             keep(i + k, j + k);
         }
-        open.push((in_a.start..i, in_b.start..j));
-        open.push((i + n..in_a.end, j + n..in_b.end));
+        pending.push((in_a.start..i, in_b.start..j));
+        pending.push((i + n..in_a.end, j + n..in_b.end));
     }
 }
 
 struct Matcher<'a> {
     a: &'a [u32],
     b: &'a [u32],
+    /// The positions of each token in `b`, ascending. Popular tokens are left out.
     places: HashMap<u32, Vec<usize>>,
     /// At index `j`: the length of the common run that ends before column `j`, in the previous row.
     lengths: Vec<usize>,

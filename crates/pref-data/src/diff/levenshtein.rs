@@ -7,9 +7,16 @@
 //! distance fits into it. If the directions of the band would take too much memory, the problem is
 //! divided into two halves first (Hirschberg 1975).
 
-/// The most cells whose directions are in memory at once, one byte each: 8 MiB, enough for the whole
-/// table of two answers of 2,896 tokens.
+/// Maximum number of cells whose directions are in memory at once, one byte each: 8 MiB, enough for
+/// the whole table of two answers of 2,896 tokens.
 const CELLS: usize = 8 << 20;
+
+/// The direction of a cell that is reached along the diagonal: the token is kept or substituted.
+const DIAGONAL: u8 = 0;
+/// The direction of a cell that is reached by deleting a token of `a`.
+const DELETION: u8 = 1;
+/// The direction of a cell that is reached by inserting a token of `b`.
+const INSERTION: u8 = 2;
 
 /// Larger than any distance, and small enough that adding to it does not overflow.
 const FAR: u32 = u32::MAX / 2;
@@ -20,8 +27,8 @@ pub(super) fn matches(a: &[u32], b: &[u32], keep: &mut impl FnMut(usize, usize))
     align(a, b, None, CELLS, &mut |i, j| keep(i, j));
 }
 
-/// As [`matches`]. `at_most` is an upper bound of the distance, if one is known; `cells` is the most
-/// cells whose directions may be in memory.
+/// Like [`matches`]. `at_most` is an upper bound of the distance, if one is known; `cells` is the
+/// maximum number of cells whose directions may be in memory.
 fn align(
     a: &[u32],
     b: &[u32],
@@ -95,9 +102,9 @@ impl Band {
     }
 }
 
-/// Computes row `i + 1` of the table from row `i`, in place, by diagonal. Calls `direction(c, d)` for
-/// each cell `c`: `d` is 0 if the cell is reached best along the diagonal, 1 by deleting `a[i]`, 2 by
-/// inserting `b[j]`.
+/// Computes row `i + 1` of the table from row `i`, in place, by diagonal. Calls `direction(c, d)`
+/// for each cell `c`. `d` says how the cell is reached at the lowest cost: [`DIAGONAL`],
+/// [`DELETION`] of `a[i]`, or [`INSERTION`] of `b[j]`.
 #[inline]
 fn next_row(
     row: &mut [u32],
@@ -117,7 +124,7 @@ fn next_row(
     if first <= 0 && start < end {
         // column 0: all tokens of `a` so far are deleted
         row[start] = i as u32 + 1;
-        direction(start, 1);
+        direction(start, DELETION);
         left = row[start];
     }
     let inner = if first <= 0 { (1 - first) as usize } else { 0 };
@@ -130,17 +137,17 @@ fn next_row(
         direction(
             c,
             if best == diagonal {
-                0
+                DIAGONAL
             } else if best == up {
-                1
+                DELETION
             } else {
-                2
+                INSERTION
             },
         );
         row[c] = best;
         left = best;
     }
-    // there are no columns after the last
+    // cells after the last column cannot be reached
     for cell in &mut row[end.min(band.width())..] {
         *cell = FAR;
     }
@@ -180,20 +187,21 @@ fn trace(a: &[u32], b: &[u32], band: Band, keep: &mut impl FnMut(usize, usize)) 
     while i > 0 && j > 0 {
         let c = (j as isize - i as isize - band.low) as usize;
         match directions[(i - 1) * width + c] {
-            0 => {
+            DIAGONAL => {
                 i -= 1;
                 j -= 1;
                 if a[i] == b[j] {
                     keep(i, j);
                 }
             }
-            1 => i -= 1,
+            DELETION => i -= 1,
             _ => j -= 1,
         }
     }
 }
 
-/// Where an optimal path crosses the middle row: the row, the column, and the cost of each half.
+/// The point where an optimal path crosses the middle row: the row, the column, and the cost of
+/// each half.
 fn split(a: &[u32], b: &[u32], band: Band) -> (usize, usize, [usize; 2]) {
     let middle = a.len() / 2;
     let mut above = band.first_row(b.len());

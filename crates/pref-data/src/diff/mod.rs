@@ -1,5 +1,5 @@
-//! The tokens in which two answers differ. In: two lists of ids. Out: a mask for each. The alignment
-//! is Levenshtein's by default, or that of Python's difflib.
+//! The tokens in which two answers differ. In: two lists of ids. Out: a mask for each. The
+//! alignment is Levenshtein's, or that of Python's difflib.
 
 mod difflib;
 mod levenshtein;

@@ -14,7 +14,7 @@ use crate::tokens::TokenPair;
 #[serde(rename_all = "kebab-case")]
 pub enum DiffAlgorithm {
     /// The alignment with the fewest insertions, deletions and substitutions. If several alignments
-    /// have as few, the choice depends only on the tokens.
+    /// have the same number, the choice among them depends only on the tokens.
     #[default]
     Levenshtein,
     /// The matching blocks of Python's `difflib.SequenceMatcher` with its `autojunk` rule, which the
@@ -27,8 +27,8 @@ pub enum DiffAlgorithm {
 pub struct DiffOptions {
     /// The algorithm that aligns the answers.
     pub algorithm: DiffAlgorithm,
-    /// Tokens that never count as varied, such as [stop words](crate::Tokenizer::stop_word_ids). If
-    /// there are any, the unvaried tokens of the two answers may differ.
+    /// Ids that never count as varied, such as [stop words](crate::Tokenizer::stop_word_ids). If
+    /// there are such ids, the unvaried tokens of the two answers may differ.
     pub ignored: HashSet<u32>,
 }
 
@@ -48,8 +48,8 @@ impl DiffOptions {
     }
 }
 
-/// The tokens of two answers that have no counterpart in the other answer. The unvaried tokens of
-/// both answers are the same sequence.
+/// The varied tokens of two answers: tokens without a counterpart in the other answer. The unvaried
+/// tokens of both answers are the same sequence.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenDiff {
     /// Whether each chosen token varies, `[chosen tokens]`.

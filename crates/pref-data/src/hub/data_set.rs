@@ -1,5 +1,5 @@
-//! Data sets of the hub. In: `OWNER/NAME[@REVISION][:PATTERN]`. Out: paths of downloaded files, or the
-//! name with the current commit.
+//! Data sets of the hub. In: `OWNER/NAME[@REVISION][:PATTERN]`. Out: paths of downloaded files, or
+//! the same text with the current commit.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -12,9 +12,9 @@ use crate::splits::files_of_one_split;
 
 /// Downloads the files of a data set, `OWNER/NAME[@REVISION][:PATTERN]`, and returns their paths.
 ///
-/// With a pattern, these are the files that it matches. Otherwise they are the data files whose path
-/// has the word `train`, or all data files if no path names a split. `is_data` tells data files by
-/// their path.
+/// With a pattern, these are the files that it matches. Otherwise they are the data files whose
+/// path has the word `train`, or all data files if no path has it; files of several splits are an
+/// error. `is_data` says whether a path is that of a data file.
 ///
 /// # Errors
 /// [`HubError`]. Files that were downloaded before stay in the cache.

@@ -1,4 +1,4 @@
-//! What can go wrong with the hub. In: the cause. Out: a message with the data set or model and the way
+//! Errors of the hub. In: the cause. Out: a message that names the data set or model and the way
 //! out.
 
 use thiserror::Error;
@@ -64,7 +64,7 @@ pub enum HubError {
     NoFile {
         /// The data set.
         dataset: String,
-        /// What was looked for, in words.
+        /// The kind of file that was looked for, in words.
         wanted: String,
         /// The files that the hub has.
         found: String,

@@ -1,6 +1,6 @@
-//! Data sets and models of the Hugging Face hub. In: `owner/name`, with a revision or a pattern. Out:
-//! paths of files in the hub's cache. Without the feature `hub` names are read, and nothing is
-//! downloaded.
+//! Data sets and models of the Hugging Face hub. In: `owner/name`, with a revision or a pattern.
+//! Out: paths of files in the hub's cache. Without the feature `hub`, names are parsed but nothing
+//! is downloaded.
 
 #[cfg(feature = "hub")]
 mod data_set;

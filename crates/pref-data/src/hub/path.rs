@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// The parts of `OWNER/NAME[@REVISION][:PATTERN]`. A model has no pattern.
+/// The parts of `OWNER/NAME[@REVISION][:PATTERN]`. The name of a model has no pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HubPath<'a> {
     /// `OWNER/NAME`.
@@ -49,7 +49,7 @@ impl<'a> HubPath<'a> {
     }
 }
 
-/// The text after `hub:` in a path that begins so.
+/// The text after `hub:`, if the path begins with `hub:`.
 pub(crate) fn hub_text(path: &Path) -> Option<&str> {
     path.to_str()?.strip_prefix("hub:")
 }

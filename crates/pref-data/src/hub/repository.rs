@@ -8,9 +8,9 @@ use hf_hub::{Repo, RepoType};
 
 use super::error::HubError;
 
-/// The address of the hub, and the folder of downloaded files. What is absent is taken from the same
-/// places as in Python's `huggingface_hub`: `HF_ENDPOINT`, `HF_HOME`, and the token that
-/// `huggingface-cli login` stores.
+/// The address of the hub, and the folder of downloaded files. A value that is absent, and the
+/// access token, are read from the same places as in Python's `huggingface_hub`: `HF_ENDPOINT`,
+/// `HF_HOME`, and the token that `huggingface-cli login` stores.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HubOptions {
     /// The address of the hub, such as `https://huggingface.co`.
@@ -58,6 +58,7 @@ impl Repository {
         })
     }
 
+    /// The names of all files, and the commit that the revision stands for now.
     pub(super) fn files(&self) -> Result<FileList, HubError> {
         let info = self.repo.info();
         let info = info.map_err(|e| self.failed("its list of files", e.to_string()))?;
@@ -74,6 +75,7 @@ impl Repository {
         path.map_err(|e| self.failed(file, e.to_string()))
     }
 
+    /// The error of a request; `what` is the file or the list that was requested.
     pub(super) fn failed(&self, what: &str, message: String) -> HubError {
         HubError::Request {
             name: self.name.clone(),

@@ -1,4 +1,5 @@
-//! What can be wrong with a set of rows. In: a kind of fault, a place and a message. Out: [`Finding`].
+//! The faults that a set of rows can have. In: a kind of fault, a place and a message. Out:
+//! [`Finding`].
 
 use std::fmt;
 
@@ -31,8 +32,8 @@ pub enum Fault {
     Duplicate,
     /// A row has the same texts as an earlier one, apart from case, punctuation and white space.
     NearDuplicate,
-    /// A row prefers one answer to another, and an earlier row prefers the other to the one. Or two rows
-    /// give the same answer different labels.
+    /// A row prefers answer A to answer B, and an earlier row prefers B to A. Or two rows give the
+    /// same answer different labels.
     Contradiction,
     /// An answer is chosen in one row and rejected in another row, against different answers.
     MixedLabel,
@@ -52,9 +53,10 @@ pub enum Fault {
     Boundary,
     /// The chat template changes the prompt when an answer follows.
     ChangedPrompt,
-    /// One side is so often the longer one that length alone tells the sides apart.
+    /// Chosen answers are so often longer (or so often shorter) than rejected ones that length
+    /// alone tells them apart.
     LengthBias,
-    /// Far more answers are wanted than unwanted, or far fewer.
+    /// There are far more wanted answers than unwanted ones, or far fewer.
     Imbalance,
 }
 

@@ -1,4 +1,4 @@
-//! What is wrong with a set of rows, before training on it. In: pairs or single answers, as text and as
+//! Checks a set of rows for faults before training. In: pairs or single answers, as text and as
 //! ids. Out: findings, each with its place.
 
 mod finding;

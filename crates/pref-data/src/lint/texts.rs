@@ -1,5 +1,5 @@
-//! What is wrong with the texts of a set. In: pairs or single answers, chunk by chunk. Out: findings
-//! with their places. Each row leaves a few numbers in memory, whatever its length.
+//! Checks the texts of a set for faults. In: pairs or single answers, chunk by chunk. Out: findings
+//! with their places. Memory holds a few numbers per row, whatever the length of the row.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -41,7 +41,7 @@ pub struct Linter {
     n_unwanted: usize,
 }
 
-/// What two rows are compared by.
+/// The keys by which two rows are compared.
 struct RowKeys {
     content: ContentHash,
     texts: u128,
@@ -134,7 +134,7 @@ impl Linter {
         findings
     }
 
-    /// Compares a row with all earlier ones. `noun` says what a row is.
+    /// Compares a row with all earlier ones. `noun` is the word for a row in messages.
     fn compare(
         &mut self,
         keys: &RowKeys,
@@ -167,7 +167,7 @@ impl Linter {
         findings
     }
 
-    /// A finding if a prompt of the evaluation set is in this set, which is trained on.
+    /// A finding if a prompt of the evaluation set is also in this set, the training set.
     pub fn overlap(&self, prompt: &Text, place: &Place) -> Option<Finding> {
         let first = self.prompts.get(&text_key([&*loose(&all_words(prompt))]))?;
         let message = format!("{first} in the training set has the same prompt");
@@ -180,7 +180,8 @@ impl Linter {
         findings.into_iter().flatten().collect()
     }
 
-    /// A sign test of how often the chosen answer is the longer one.
+    /// A finding if a sign test shows that one side is the longer one in most pairs: at least 20
+    /// pairs, and at least three standard deviations from chance.
     fn length_bias(&self) -> Option<Finding> {
         let (longer, n) = (self.n_chosen_longer, self.n_pairs);
         let deviations = longer as f64 / (n as f64).sqrt();
@@ -202,6 +203,7 @@ impl Linter {
         })
     }
 
+    /// A finding if one label is more than [`MAX_RATIO`] times as frequent as the other.
     fn imbalance(&self) -> Option<Finding> {
         let (n_wanted, n_other) = (self.n_wanted, self.n_unwanted);
         (n_wanted.max(n_other) > MAX_RATIO * n_wanted.min(n_other)).then(|| Finding {

@@ -1,4 +1,4 @@
-//! What is wrong with the tokens of rows. In: pairs or single answers as ids, and the report of
+//! Checks the tokens of rows for faults. In: pairs or single answers as ids, and the report of
 //! tokenizing them. Out: findings with their places.
 
 use super::finding::{Fault, Finding};
@@ -13,7 +13,7 @@ pub struct TokenLint {
     pub bos_id: Option<u32>,
     /// The id of the end-of-sequence token.
     pub eos_id: Option<u32>,
-    /// The most tokens that prompt and answer may have together.
+    /// Maximum number of tokens of prompt and answer together.
     pub max_length: usize,
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::error::ReadError;
 
-/// How many of the first bytes are copied.
+/// Number of first bytes that are copied.
 const HEAD: u64 = 4096;
 
 /// The path that means standard input.
@@ -94,8 +94,8 @@ fn source(path: &Path) -> Result<Box<dyn Read>, ReadError> {
 #[cfg(unix)]
 const WRITER_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3);
 
-/// Opens a named pipe. None if no program has opened it for writing in time. Opening it like a file would
-/// wait for such a program without a limit.
+/// Opens a named pipe. None if no program opens it for writing within [`WRITER_TIMEOUT`]. An
+/// ordinary `open` would wait for such a program without a limit.
 #[cfg(unix)]
 fn pipe(path: &Path) -> io::Result<Option<Box<dyn Read>>> {
     use std::os::unix::fs::OpenOptionsExt;

@@ -1,5 +1,5 @@
-//! Which shape rows have. In: rows, of which the fields tell the shape. Out: a shape, or an error if
-//! the rows have several.
+//! Finds the shape of rows from their fields. In: rows. Out: a shape, or an error if the rows have
+//! several shapes.
 
 use serde_json::Value;
 
@@ -8,8 +8,9 @@ use super::rows::SourceRow;
 use super::shape::Shape;
 use crate::text::Place;
 
-/// The shape of a row, if its fields tell. A field that is null counts as unknown: a row whose prompt
-/// is null may be one of `pairs` without its prompt, or one of a table whose prompt column is empty.
+/// The shape of a row, or None if its fields do not determine it. A field that is null counts as
+/// unknown: a row whose prompt is null may be one of `pairs` without its prompt, or one of a table
+/// whose prompt column is empty.
 pub(super) fn shape_of_row(row: &SourceRow) -> Option<Shape> {
     let column = |field: &str| row.object.contains_key(field);
     let has = |field: &str| has_value(row, field);

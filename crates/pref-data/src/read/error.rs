@@ -1,5 +1,5 @@
-//! What can be wrong with a file or a row. In: the cause. Out: a message with file, line and the way
-//! out.
+//! Errors of reading a file or a row. In: the cause. Out: a message with the file, the line and the
+//! way out.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ pub enum ReadError {
     NoFile {
         /// The path that the user gave.
         path: PathBuf,
-        /// What was looked for, in words.
+        /// The files that were looked for, in words.
         why: String,
     },
     /// A folder holds files of several splits of a data set.
@@ -68,7 +68,7 @@ pub enum ReadError {
         byte: usize,
     },
     /// A line is too long to be a row.
-    #[error("{}:{line}: the line is longer than {limit} bytes; is the file JSON Lines, with one object a line?", path.display())]
+    #[error("{}:{line}: the line is longer than {limit} bytes; is the file JSON Lines, with one object per line?", path.display())]
     LongLine {
         /// The file.
         path: PathBuf,
@@ -145,7 +145,7 @@ pub enum ReadError {
         found: Vec<(Shape, Place)>,
     },
     /// A row has another shape than the rows before it.
-    #[error("{}:{line}: the shape of the row is `{}`, and that of the rows before it `{}`; remove the row, or choose a shape with `shape` (--shape, data.shape)", path.display(), found.name(), expected.name())]
+    #[error("{}:{line}: the shape of this row is `{}`, but the shape of the rows before it is `{}`; remove the row, or choose a shape with `shape` (--shape, data.shape)", path.display(), found.name(), expected.name())]
     OtherShape {
         /// The file.
         path: PathBuf,
@@ -177,7 +177,7 @@ pub enum ReadError {
         line: usize,
         /// The field, and the index within it.
         field: String,
-        /// What the field accepts.
+        /// The values that the field accepts.
         expected: &'static str,
         /// The kind of value that was found.
         found: &'static str,
@@ -219,7 +219,7 @@ pub enum ReadError {
         line: usize,
     },
     /// There are no rows.
-    #[error("{}: no rows; expected one JSON object a line", path.display())]
+    #[error("{}: no rows; expected one JSON object per line", path.display())]
     NoPairs {
         /// The file.
         path: PathBuf,
@@ -280,9 +280,9 @@ impl ReadError {
     }
 }
 
-/// A list of shapes: `pairs` as at `FILE:LINE`, ….
+/// A list of shapes with the first row of each: `pairs` at FILE:LINE, ….
 fn firsts(found: &[(Shape, Place)]) -> String {
-    let first = |(shape, place): &(Shape, Place)| format!("`{}` as at {place}", shape.name());
+    let first = |(shape, place): &(Shape, Place)| format!("`{}` at {place}", shape.name());
     found.iter().map(first).collect::<Vec<_>>().join(", ")
 }
 

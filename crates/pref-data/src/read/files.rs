@@ -35,11 +35,11 @@ pub(super) fn files(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
         path: path.to_owned(),
         why,
     };
-    let hidden = glob::MatchOptions {
+    let without_hidden = glob::MatchOptions {
         require_literal_leading_dot: true,
         ..glob::MatchOptions::new()
     };
-    let matches = glob::glob_with(&text, hidden).map_err(|e| no_file(e.to_string()))?;
+    let matches = glob::glob_with(&text, without_hidden).map_err(|e| no_file(e.to_string()))?;
     let mut files = Vec::new();
     for found in matches {
         let found =
@@ -70,7 +70,7 @@ pub fn is_input(output: &Path, inputs: &[impl AsRef<Path>]) -> bool {
     local.flat_map(files).flatten().any(is_same)
 }
 
-/// Whether two paths lead to the same file, by a hard link.
+/// Whether two paths are hard links to the same file.
 #[cfg(unix)]
 fn is_linked(a: &Path, b: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -83,7 +83,7 @@ fn is_linked(_: &Path, _: &Path) -> bool {
     false
 }
 
-/// Whether the name of a file is that of a data file.
+/// Whether a file is a data file, judged by its name.
 fn is_data(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     Format::of_name(path).is_some() && !DESCRIPTIONS.contains(&&*name)

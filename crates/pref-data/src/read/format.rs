@@ -7,7 +7,7 @@ use super::rows::FIELDS;
 /// A format of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
-    /// One JSON object a line.
+    /// One JSON object per line.
     JsonLines,
     /// A list of JSON objects, or JSON Lines with the ending of JSON.
     Json,
@@ -43,7 +43,7 @@ const ARROW_STREAM: &[u8] = b"\xff\xff\xff\xff";
 const PARQUET: &[u8] = b"PAR1";
 
 impl Format {
-    /// The format that the ending of a file's name says.
+    /// The format that belongs to the ending of a file's name.
     pub(super) fn of_name(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_string_lossy().to_lowercase();
         let name = [".gz", ".zst"]
@@ -55,7 +55,8 @@ impl Format {
         known.map(|(_, format)| format)
     }
 
-    /// The format that the first bytes say, for a name without a known ending, such as that of a pipe.
+    /// The format that the first bytes show. It is used for a name without a known ending, such as
+    /// the name of a pipe.
     pub(super) fn of_bytes(head: &[u8]) -> Option<Self> {
         if head.starts_with(PARQUET) {
             return Some(Format::Parquet);

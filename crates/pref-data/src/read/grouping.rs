@@ -1,5 +1,5 @@
-//! Rated answers to one prompt, one a row. In: consecutive rows with the same prompt. Out: one row with
-//! the lists `responses` and `ratings`.
+//! Joins the rows of rated answers to one prompt. In: consecutive rows with the same prompt and one
+//! answer each. Out: one row with the lists `responses` and `ratings`.
 
 use serde_json::Value;
 
@@ -10,7 +10,8 @@ use super::rows::SourceRow;
 pub(super) struct PromptGroup(Option<SourceRow>);
 
 impl PromptGroup {
-    /// Adds a row. If its prompt is another than that of the rows before, returns those as one row.
+    /// Adds a row. If its prompt differs from the prompt of the earlier rows, returns the earlier
+    /// rows as one row.
     pub(super) fn add(&mut self, row: SourceRow) -> Option<SourceRow> {
         match &mut self.0 {
             Some(group) if group.object.get("prompt") == row.object.get("prompt") => {
@@ -37,7 +38,7 @@ fn first_of_group(mut row: SourceRow) -> SourceRow {
     row
 }
 
-/// Adds a row to its group. Of the other fields only those stay that have the same value in all rows.
+/// Adds a row to its group. Other fields are kept only if they have the same value in all rows.
 fn append(group: &mut SourceRow, mut row: SourceRow) {
     let [response, rating] = take_response_and_rating(&mut row);
     let lists = [("responses", response), ("ratings", rating)];

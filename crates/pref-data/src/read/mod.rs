@@ -1,5 +1,5 @@
-//! Preference data from files. In: files of any format and shape. Out: pairs or single answers with
-//! their places, or errors that name file, line and field.
+//! Reads preference data from files. In: files of any format and shape. Out: pairs or single
+//! answers with their places, or errors that name file, line and field.
 
 mod bytes;
 mod detect_shape;

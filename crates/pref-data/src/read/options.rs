@@ -1,5 +1,5 @@
-//! How files are read, and what reading them gives. In: a user's choices. Out: plain types without
-//! logic.
+//! Options for reading files, and the results of reading. In: a user's choices. Out: plain types
+//! without logic.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::text::Pair;
 /// How a file is read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReadOptions {
-    /// The shape of the rows. If absent, the first thousand rows tell it.
+    /// The shape of the rows. If absent, the first thousand rows determine it.
     pub shape: Option<Shape>,
     /// For each field, the name of the column that holds it, such as `prompt` to `question`.
     pub columns: BTreeMap<String, String>,

@@ -1,13 +1,13 @@
-//! Paths whose rows may change later. In: the path of a set. Out: a path whose rows stay the same: a
-//! data set of the hub becomes the same data set at its current commit.
+//! Replaces a path whose rows may change later. In: the path of a set. Out: a path whose rows stay
+//! the same; for a data set of the hub, the same data set at its current commit.
 
 use std::path::{Path, PathBuf};
 
 use super::error::ReadError;
 use crate::hub::{HubPath, hub_text};
 
-/// The path of a data set of the hub with its current commit, if the path does not name a commit. Any
-/// other path unchanged.
+/// The path of a data set of the hub with its current commit, if the path does not name a commit.
+/// Any other path is returned unchanged.
 ///
 /// # Errors
 /// [`ReadError`] if the hub cannot be reached, or does not have the data set.

@@ -1,5 +1,5 @@
-//! Rows to pairs. In: files, and how they are read. Out: pairs or single answers, one at a time or in
-//! chunks, all from rows of the same shape.
+//! Reads rows as pairs or single answers. In: files and options. Out: pairs or single answers, one
+//! at a time or in chunks, all from rows of the same shape.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -14,16 +14,16 @@ use super::rows::{FIELDS, SourceRow, SourceRows, rename_columns};
 use super::shape::Shape;
 use crate::text::{Example, Pair, Place};
 
-/// The number of rows that tell the shape.
+/// Maximum number of rows that determine the shape.
 const SAMPLE_ROWS: usize = 1000;
 
-/// If these rows have more bytes, fewer rows are looked at.
+/// The shape is determined from fewer rows if they reach this size, in bytes.
 const SAMPLE_BYTES: usize = 16 << 20;
 
-/// The most rows of a chunk: enough to share among threads.
+/// Maximum number of rows in a chunk: enough to divide among threads.
 const CHUNK_ROWS: usize = 1024;
 
-/// The most bytes of text in a chunk, apart from its last row.
+/// Maximum size of the texts in a chunk, in bytes, apart from its last row.
 const CHUNK_BYTES: usize = 4 << 20;
 
 /// Reads files row by row. Each file is read once, so it may be a pipe. Memory does not grow with the
@@ -46,9 +46,9 @@ pub struct Reader {
     /// Whether the user chose the shape. Rows are then not checked for another shape.
     is_shape_given: bool,
     skip_bad_rows: bool,
-    /// The rated rows of the current prompt, if the shape has several rows a pair.
+    /// The rated rows of the current prompt, if the shape has several rows per pair.
     group: PromptGroup,
-    /// The rows that told the shape. They come before the next row of `rows`.
+    /// The rows that determined the shape. They are returned before the next row of `rows`.
     sample: VecDeque<Result<SourceRow, ReadError>>,
     /// The first path, for messages.
     path: PathBuf,
@@ -63,8 +63,8 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
-    /// Opens files, folders, patterns, data sets of the hub, or `-` for stdin, to be read one after the
-    /// other. The first thousand rows tell the shape.
+    /// Opens files, folders, patterns, data sets of the hub, or `-` for stdin, to be read one after
+    /// the other. The first thousand rows determine the shape.
     ///
     /// # Errors
     /// [`ReadError`] if a path does not lead to a file, or if the rows have several shapes and the
@@ -121,7 +121,7 @@ impl Reader {
         Ok(())
     }
 
-    /// The shape of the rows. None if none of the first thousand rows tells it.
+    /// The shape of the rows. None if the first thousand rows do not determine it.
     pub fn shape(&self) -> Option<Shape> {
         self.shape
     }
@@ -172,7 +172,7 @@ impl Reader {
         )
     }
 
-    /// Reads to the end. `add` puts what a record gives into the current chunk.
+    /// Reads to the end. `add` adds the rows of a record to the current chunk.
     fn each_chunk<T, E: From<ReadError>>(
         mut self,
         add: impl Fn(Record, &mut Vec<T>) -> Result<(), ReadError>,
@@ -200,13 +200,14 @@ impl Reader {
         }
         match self.shape.filter(|_| n_rows > 0) {
             Some(shape) => Ok(Summary { shape, rejects }),
-            // all rows were skipped: the first error says more than that there are no rows
+            // all rows were skipped: the first error says more than "no rows"
             None if !rejects.is_empty() => Err(rejects.swap_remove(0).into()),
             None => Err(ReadError::NoPairs { path: self.path }.into()),
         }
     }
 
-    /// The next row. If several rows are one pair, all rows of the next prompt as one row.
+    /// The next row. If a pair has several rows, all rows of the next prompt are returned as one
+    /// row.
     fn next_row(&mut self) -> Option<Result<SourceRow, ReadError>> {
         loop {
             let next = self.sample.pop_front().or_else(|| self.rows.next());
@@ -234,7 +235,7 @@ impl Reader {
         let found = shape_of_row(&row);
         match (self.shape, found) {
             (None, None) => Err(row.shapeless()),
-            // the first thousand rows did not tell the shape
+            // the first thousand rows did not determine the shape
             (None, Some(_)) => {
                 self.shape = found;
                 Ok(row)

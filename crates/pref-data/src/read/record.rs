@@ -1,10 +1,10 @@
-//! What one row is read as. In: a pair or an answer. Out: [`Record`], its place and its size.
+//! The result of reading one row. In: a pair or an answer. Out: [`Record`], its place and its size.
 
 use serde_json::{Map, Value};
 
 use crate::text::{ContentHash, Example, Pair, Place};
 
-/// What a row, or all rated rows of one prompt, is read as.
+/// A row, or all rated rows of one prompt, as a pair or a single answer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Record {
     /// Two answers to a prompt.
@@ -22,7 +22,7 @@ impl Record {
         }
     }
 
-    /// A name for the content of the row, the same in every file; see [`ContentHash`].
+    /// The hash of the content of the row, the same in every file; see [`ContentHash`].
     pub fn content_hash(&self) -> ContentHash {
         match self {
             Record::Pair(pair) => pair.content_hash(),
@@ -30,7 +30,7 @@ impl Record {
         }
     }
 
-    /// The approximate size of its texts and other fields, in bytes.
+    /// The approximate size of the texts and other fields of the record, in bytes.
     pub(super) fn n_bytes(&self) -> usize {
         let more = |more: &Map<String, Value>| more.values().map(n_bytes_of_value).sum::<usize>();
         match self {

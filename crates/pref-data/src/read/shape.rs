@@ -1,11 +1,11 @@
-//! The shapes of preference data: which fields a row has, and how they tell the preferred answer. In:
-//! a name. Out: [`Shape`].
+//! The shapes of preference data: the fields of a row, and how they say which answer is preferred.
+//! In: a name. Out: [`Shape`].
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How a row tells which answer is preferred.
+/// How a row says which answer is preferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shape {
@@ -15,13 +15,14 @@ pub enum Shape {
     ImplicitPrompt,
     /// `conversations`, `chosen`, `rejected`, with messages of `from` and `value`.
     ShareGpt,
-    /// `prompt`, a list of `responses`, a list of `ratings`. The pair is the best and the worst answer.
+    /// `prompt`, a list of `responses`, a list of `ratings`. The pair consists of the best and the
+    /// worst answer.
     Rated,
-    /// `prompt`, `response`, `rating`. Consecutive rows with one prompt are one group, and the pair is
-    /// the best and the worst answer of the group.
+    /// `prompt`, `response`, `rating`. Consecutive rows with one prompt are one group, and the pair
+    /// consists of the best and the worst answer of the group.
     RatedRows,
-    /// `prompt`, `response`, `helpfulness`. Consecutive rows with one prompt are one group, and the pair
-    /// is the most and the least helpful answer of the group.
+    /// `prompt`, `response`, `helpfulness`. Consecutive rows with one prompt are one group, and the
+    /// pair consists of the most and the least helpful answer of the group.
     HelpSteer,
     /// `prompt`, `completion`, `label`: single answers.
     Unpaired,

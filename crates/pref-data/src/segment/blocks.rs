@@ -23,7 +23,8 @@ pub(super) enum Kind {
     Whole,
 }
 
-/// Divides a text into blocks, in order and without gaps. Blank lines belong to the block before.
+/// Divides a text into blocks, in order and without gaps. Blank lines belong to the block before
+/// them.
 pub(super) fn blocks(text: &str) -> Vec<Block> {
     let mut all = Vec::new();
     let mut at = 0;
@@ -61,7 +62,8 @@ fn markdown(text: &str) -> Vec<Block> {
                 continue;
             }
             Event::Start(Tag::CodeBlock(_) | Tag::Table(_)) | Event::Rule => Kind::Whole,
-            // only headings with `#` count: a line of `---` below a paragraph would make it one too
+            // only headings with `#` count: a line of `---` below a paragraph would make the
+            // paragraph a heading too
             Event::Start(Tag::Heading { .. }) if text[range.clone()].starts_with('#') => {
                 Kind::Whole
             }

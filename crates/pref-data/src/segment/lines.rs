@@ -1,5 +1,5 @@
-//! Lines as segments. In: text, such as a worked solution with one step a line. Out: one byte range
-//! a line.
+//! Lines as segments. In: text, such as a worked solution with one step per line. Out: one byte
+//! range per line.
 
 use std::ops::Range;
 

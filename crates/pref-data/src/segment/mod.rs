@@ -1,5 +1,5 @@
-//! Text to segments that can be scored, weighted or compared one by one. In: text. Out: byte ranges
-//! in order which together cover the text.
+//! Divides text into segments that can be scored, weighted or compared one by one. In: text. Out:
+//! byte ranges, in order, that together cover the text.
 
 mod blocks;
 mod lines;

@@ -102,8 +102,8 @@ impl PartRules {
                     .map(|found| (found.start(), label.as_str())),
             );
         }
-        // where two markers match at the same place, the later rule wins: the sort is stable, and the
-        // part of the earlier one is empty
+        // where two markers match at the same place, the later marker in the list applies: the sort
+        // is stable, and the part of the earlier marker is empty
         starts.sort_by_key(|&(at, _)| at);
         let mut parts: Vec<Part> = Vec::new();
         for (i, &(at, label)) in starts.iter().enumerate() {
@@ -120,7 +120,7 @@ impl PartRules {
         parts
     }
 
-    /// The label of the beginning of an answer.
+    /// The label of the text before the first match of a marker.
     pub fn first(&self) -> &str {
         &self.first
     }

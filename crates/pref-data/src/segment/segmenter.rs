@@ -1,4 +1,5 @@
-//! What every segmenter does. In: text. Out: byte ranges; and for tokens, the segment of each.
+//! The trait of segmenters, and the segment of each token. In: text, or the positions of tokens.
+//! Out: byte ranges, or the segment of each token.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -11,7 +12,8 @@ pub trait Segmenter: Debug + Send + Sync {
     fn segment(&self, text: &str) -> Vec<Range<usize>>;
 }
 
-/// The segment of each token: the one that contains the token's first letter.
+/// The index of the segment of each token, `[tokens]`: the segment that contains the token's first
+/// letter.
 ///
 /// `starts` holds, for each token, the byte position of its first letter in the text. A token at or
 /// after the end of the text, such as the end-of-sequence token, belongs to the last segment.

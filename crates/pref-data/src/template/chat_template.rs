@@ -30,7 +30,7 @@ const NAME: &str = "chat_template";
 #[derive(Debug)]
 pub struct ChatTemplate {
     environment: Environment<'static>,
-    /// Special tokens by their names, such as `bos_token`. Those that the model does not have are
+    /// Special tokens by their names, such as `bos_token`. A token that the model does not have is
     /// undefined in the template.
     tokens: BTreeMap<String, String>,
     /// Whether the source calls `strftime_now`.
@@ -92,7 +92,7 @@ impl ChatTemplate {
         self.uses_time
     }
 
-    /// The same template with a fixed time in place of the current one.
+    /// The same template with a fixed time instead of the current one.
     #[must_use]
     pub fn at(mut self, time: DateTime<FixedOffset>) -> Self {
         let at = move |format: &str| strftime(time, format);
@@ -100,7 +100,7 @@ impl ChatTemplate {
         self
     }
 
-    /// Gives the template one more special token, such as `pad_token`.
+    /// The same template with one more special token, such as `pad_token`.
     pub fn with_token(mut self, name: &str, token: &str) -> Self {
         self.tokens.insert(name.to_owned(), token.to_owned());
         self

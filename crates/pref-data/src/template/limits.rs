@@ -5,10 +5,10 @@ use std::borrow::Cow;
 
 use minijinja::{Error, ErrorKind};
 
-/// The most bytes that one text or written list may have.
+/// Maximum size of one text or written list, in bytes.
 pub(super) const MAX_BYTES: usize = 1 << 24;
 
-/// The most items that a sum or a repetition of lists may have.
+/// Maximum number of items of a sum or a repetition of lists.
 pub(super) const MAX_ITEMS: usize = 1 << 18;
 
 /// An error if a text would have more than [`MAX_BYTES`] bytes. None stands for an overflow.

@@ -1,5 +1,5 @@
-//! Python's operators in templates. In: a template's source. Out: the same source in which calls of
-//! our functions replace the operators `+`, `~`, `*` and `%`.
+//! Gives the operators of templates Python's behaviour. In: a template's source. Out: the same
+//! source in which calls of our functions replace the operators `+`, `~`, `*` and `%`.
 //!
 //! The template engine implements these operators differently from Python: `%` does not format
 //! strings, the sum of two lists cannot be printed, and `*` repeats without a limit.
@@ -41,7 +41,7 @@ struct Edit {
 
 struct Edits<'a> {
     source: &'a str,
-    /// Where the four operators stand in the source, in order.
+    /// The positions of the four operators in the source, in order.
     signs: Vec<Span>,
     all: Vec<Edit>,
 }
@@ -165,7 +165,7 @@ impl Edits<'_> {
                     BinOpKind::Rem => Some("__rem("),
                     _ => None,
                 };
-                // only parentheses and the sign stand between the operands
+                // there are only parentheses and the sign between the operands
                 let end_of_left = it.left.span().end_offset;
                 let next = self.signs.partition_point(|s| s.start_offset < end_of_left);
                 if let (Some(function), Some(sign)) = (function, self.signs.get(next).copied()) {

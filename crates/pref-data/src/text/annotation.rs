@@ -1,19 +1,21 @@
-//! What a row says of an answer besides its text. In: the fields `chosen_segments`,
-//! `rejected_scores` and so on. Out: one [`Annotation`] for each answer.
+//! The annotation of an answer: segments, scores, parts, and values per token. In: the fields
+//! `chosen_segments`, `rejected_scores` and so on. Out: one [`Annotation`] for each answer.
 
 use serde::Serialize;
 
-/// How many aspects a score row has: helpfulness, correctness, safety, completeness, clarity.
+/// Number of aspects in a row of scores: helpfulness, correctness, safety, completeness, clarity.
 pub const ASPECTS: usize = 5;
 
-/// What a row says of one answer. In a file the fields are `chosen_segments`, `rejected_scores`, ….
+/// Segments, scores, parts, weights and importance of one answer. In a file the fields are
+/// `chosen_segments`, `rejected_scores`, ….
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Annotation {
-    /// Segments of the answer, in order. Joined, they are the answer.
+    /// Segments of the answer, in order. Joined, they must equal the answer.
     pub segments: Option<Vec<String>>,
     /// Scores of each segment, `[segments, aspects]`, each from 0 to 4.
     pub scores: Option<Vec<[f64; ASPECTS]>>,
-    /// Labelled parts of the answer, in order, as label and text. Joined, the texts are the answer.
+    /// Labelled parts of the answer, in order, as label and text. Joined, the texts must equal the
+    /// answer.
     pub parts: Option<Vec<(String, String)>>,
     /// A weight for each token, `[tokens]`, including the end-of-sequence token.
     pub weights: Option<Vec<f64>>,

@@ -1,5 +1,5 @@
-//! A name for the content of a row. In: the texts of a row, its tools, its template settings and
-//! what it says of its tokens. Out: a [`ContentHash`], the same wherever the row was read from.
+//! The hash of a row's content. In: the texts of a row, its tools, its template settings and its
+//! annotations. Out: a [`ContentHash`], the same for every file that the row is read from.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,14 +12,15 @@ use super::annotation::Annotation;
 use super::message::{Message, Text};
 use super::template_kwargs::TemplateKwargs;
 
-/// A name for the content of a row: the first 128 bits of a SHA-256, 32 hexadecimal digits as text.
+/// A hash of the content of a row: the first 128 bits of a SHA-256. As text it has 32 hexadecimal
+/// digits.
 ///
 /// Two rows have the same hash if they are read as the same prompt, the same answers (with the same
 /// label for a single answer), the same `tools` and `chat_template_kwargs`, and the same segments,
 /// scores, parts, weights and importance. The file, its format, its compression, the row's shape,
-/// the order of keys, and fields that this crate does not know (such as an `id`) make no difference.
-/// In nested objects a field that is null counts as absent, and `1` equals `1.0`, because Parquet
-/// and Arrow cannot tell these apart.
+/// the order of keys, and fields that this crate does not know (such as an `id`) make no
+/// difference. In nested objects a field that is null counts as absent, and `1` equals `1.0`,
+/// because Parquet and Arrow do not distinguish them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct ContentHash(u128);

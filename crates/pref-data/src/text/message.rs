@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 pub struct Message {
     /// `system`, `user`, `assistant`, or another role that the chat template knows.
     pub role: String,
-    /// The words of the turn.
+    /// The text of the turn.
     pub content: String,
     /// Other fields, such as `tool_calls`. The chat template receives them unchanged.
     #[serde(flatten)]
@@ -101,7 +101,7 @@ impl From<&[Message]> for Text {
 }
 
 impl fmt::Display for Text {
-    /// A plain text as it is; of a conversation the content of the last turn.
+    /// A plain text unchanged; for a conversation, the content of its last turn.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Text::Plain(text) => f.write_str(text),

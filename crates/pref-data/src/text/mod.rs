@@ -1,5 +1,5 @@
-//! A row as text. In: prompts, answers and what a row says of them. Out: [`Pair`] and [`Example`],
-//! the types that every later stage starts from.
+//! A row as text. In: prompts, answers and their annotations. Out: [`Pair`] and [`Example`], the
+//! input of every later stage.
 
 mod annotation;
 mod content_hash;

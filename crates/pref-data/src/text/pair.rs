@@ -1,5 +1,5 @@
 //! A preference pair, or a single answer, as text. In: the fields of a row. Out: [`Pair`] or
-//! [`Example`], which know their place and can be written as a row again.
+//! [`Example`], which hold the place of their row and can be written as a row again.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -17,7 +17,8 @@ pub struct Example {
     pub prompt: Text,
     /// The answer.
     pub completion: Text,
-    /// Whether the answer is wanted: training makes wanted answers more likely, others less.
+    /// Whether the answer is wanted: training makes wanted answers more likely and unwanted answers
+    /// less likely.
     #[serde(rename = "label")]
     pub desirable: bool,
     /// Functions that the chat template offers to the model, as JSON schemas.
@@ -58,7 +59,7 @@ pub struct Pair {
     /// The position of the row.
     #[serde(skip)]
     pub place: Place,
-    /// What the row says of the chosen and of the rejected answer, in this order.
+    /// Annotations of the chosen and of the rejected answer, in this order.
     #[serde(skip)]
     pub annotations: [Option<Box<Annotation>>; 2],
     /// Fields of the row that this crate does not know.
@@ -67,7 +68,7 @@ pub struct Pair {
 }
 
 impl Example {
-    /// A name for the content of this row, the same in every file and format; see [`ContentHash`].
+    /// The hash of the content of this row, the same in every file and format; see [`ContentHash`].
     pub fn content_hash(&self) -> ContentHash {
         let mut hasher = ContentHasher::new("example");
         hasher.text(&self.prompt);
@@ -94,7 +95,7 @@ impl Pair {
         }
     }
 
-    /// A name for the content of this row, the same in every file and format; see [`ContentHash`].
+    /// The hash of the content of this row, the same in every file and format; see [`ContentHash`].
     ///
     /// ```
     /// use pref_data::{Pair, Text};

@@ -1,4 +1,4 @@
-//! Where a row is from. In: a file and a line. Out: the name of the row in messages.
+//! The place of a row. In: a file and a line. Out: the name of the row in messages.
 
 use std::fmt;
 use std::path::Path;
@@ -9,8 +9,8 @@ use std::sync::Arc;
 pub struct Place {
     /// The row's file.
     pub file: Option<Arc<Path>>,
-    /// The line of the file, from 1. JSON lists, Parquet and Arrow have no lines; there it is the
-    /// number of the row, from 1.
+    /// The line of the file, from 1. In JSON lists, Parquet and Arrow it is the number of the row,
+    /// from 1.
     pub line: usize,
 }
 

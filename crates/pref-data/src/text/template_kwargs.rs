@@ -1,5 +1,5 @@
-//! Settings of a chat template, such as `enable_thinking`. In: an object of a row or of a plan. Out:
-//! variables for the template.
+//! Settings of a chat template, such as `enable_thinking`. In: a JSON object of a row or of a plan.
+//! Out: variables for the template.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -1,5 +1,5 @@
-//! What a row says of the tokens of an answer. In: the rendered text, and where the tokens of the
-//! answer stand in it. Out: features of each token.
+//! Finds the features of an answer's tokens. In: the rendered text, the positions of the answer's
+//! tokens in it, and the row's annotation. Out: features of each token.
 
 use super::answer_text::AnswerText;
 use super::error::TokenizeError;
@@ -8,8 +8,8 @@ use crate::segment::PartRules;
 use crate::text::{Annotation, Text};
 use crate::tokens::TokenFeatures;
 
-/// The features of an answer's tokens. `letters` holds, for each token of the answer, the byte of the
-/// rendered text at which the token's first letter stands.
+/// The features of an answer's tokens. `letters` holds, for each token of the answer, the byte of
+/// the rendered text at which the token's first letter is.
 pub(super) fn answer_features(
     rendering: &Rendering<'_>,
     whole: &WithAnswer,
@@ -38,7 +38,7 @@ pub(super) fn answer_features(
             });
         }
         None => {
-            // the template writes other words: the rules are applied to those
+            // the template writes other words: the rules are applied to these words
             let starts = letters.iter().map(|&at| at.clamp(region.start, region.end));
             let starts: Vec<usize> = starts.map(|at| at - region.start).collect();
             TokenFeatures::new(name, &whole.text[region], &starts, annotation, rules)

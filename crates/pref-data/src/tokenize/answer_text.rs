@@ -10,7 +10,7 @@ use std::ops::Range;
 /// A marker in place of an answer: private-use characters, which neither texts nor templates contain.
 pub(super) const MARKER: &str = "\u{10fffd}\u{10fffc}\u{10fffd}";
 
-/// Where the bytes of an answer stand in a rendered text.
+/// The positions of an answer's bytes in a rendered text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AnswerText {
     /// Ranges in which text and answer are equal, in order.
@@ -33,7 +33,7 @@ struct EqualRun {
 }
 
 impl EqualRun {
-    /// Removes what lies before a byte of the text. False if nothing is left.
+    /// Removes the part before byte `start` of the text. Returns whether anything is left.
     fn trim_start_to(&mut self, start: usize) -> bool {
         let n = start.saturating_sub(self.text).min(self.len);
         *self = Self {
@@ -46,7 +46,7 @@ impl EqualRun {
 }
 
 impl AnswerText {
-    /// An answer that stands in this range of the text without changes.
+    /// An answer that is in this range of the text, unchanged.
     pub(super) fn verbatim(range: Range<usize>) -> Self {
         let run = EqualRun {
             text: range.start,
@@ -60,8 +60,9 @@ impl AnswerText {
         }
     }
 
-    /// Finds an answer in a region of the text. The region must hold the whole answer, or be filled by
-    /// the end of the answer; white space may differ. None if the region holds other words.
+    /// Finds an answer in a region of the text. The region must contain the whole answer, or
+    /// consist of the end of the answer; white space may differ. None if the region holds other
+    /// words.
     ///
     /// Text and answer are compared from their ends.
     pub(super) fn find(text: &str, region: &Range<usize>, answer: &str) -> Option<Self> {
@@ -97,8 +98,9 @@ impl AnswerText {
         })
     }
 
-    /// The byte of the answer at a byte of the text. Before the answer this is the first byte of the
-    /// answer that the template writes, after the answer its length.
+    /// The byte of the answer that corresponds to byte `at` of the text. For a byte before the
+    /// answer, it is the first byte of the answer that the template writes. For a byte after the
+    /// answer, it is the length of the answer.
     pub(super) fn answer_byte(&self, at: usize) -> usize {
         if at >= self.end {
             return self.len;
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_beginning_that_is_left_out_has_no_place() {
+    fn a_beginning_that_the_template_omits_is_skipped() {
         let answer = "<t>hm</t>yes";
         check(
             "<a>yes<e>",
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn other_words_are_found_out() {
+    fn rewritten_answers_are_not_found() {
         check("<a>YES NO<e>", "<a>@<e>", "yes no", None);
         check("<a>yes, no<e>", "<a>@<e>", "yes no", None);
         assert_eq!(region_of_marker("<a>yes", "<a>"), None);

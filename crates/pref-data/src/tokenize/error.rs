@@ -1,4 +1,4 @@
-//! Why a row cannot become ids. In: the cause. Out: a message with the row's place and the way out.
+//! Errors of tokenizing a row. In: the cause. Out: a message with the row's place and the way out.
 
 use thiserror::Error;
 
@@ -79,7 +79,7 @@ pub enum TokenizeError {
         /// ` once cut to max-length`, or nothing.
         reason: &'static str,
     },
-    /// What the row says of an answer does not fit the answer.
+    /// The annotation of an answer does not fit the answer.
     #[error("{place}: {source}")]
     Annotation {
         /// The row.

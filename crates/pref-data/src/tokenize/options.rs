@@ -1,5 +1,5 @@
-//! How rows become ids. In: settings of a plan or of flags. Out: where the answer begins, what is cut,
-//! and which rows are dropped.
+//! Options of tokenization. In: settings of a plan or of flags. Out: types that say where the
+//! answer begins, what is cut, and which rows are dropped.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,14 +10,14 @@ use crate::text::TemplateKwargs;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Boundary {
-    /// Prompt and answer are tokenized together, as TRL 1.16 does it. The answer begins at the first id
-    /// that differs from the ids of the prompt alone. Both answers of a pair begin at the same
-    /// position, that of the first difference in either. A token that holds the end of the prompt and
-    /// the start of an answer belongs to the answer.
+    /// Prompt and answer are tokenized together, as TRL 1.16 does it. The answer begins at the
+    /// first id that differs from the ids of the prompt alone. Both answers of a pair begin at the
+    /// same position: the first difference in either answer. A token that holds the end of the
+    /// prompt and the start of an answer belongs to the answer.
     #[default]
     Joint,
-    /// The answer is tokenized by itself, so no token holds characters of both. When a model generates,
-    /// prompt and answer are divided in this way too.
+    /// The answer is tokenized by itself, so no token holds characters of both. When a model
+    /// generates text, prompt and answer are divided in the same way.
     Separate,
 }
 
@@ -49,10 +49,10 @@ pub enum LongPrompts {
     Cut,
 }
 
-/// How pairs become ids.
+/// How pairs and single answers become ids.
 #[derive(Clone, Debug, Default)]
 pub struct TokenizeOptions {
-    /// The most tokens that prompt and answer may have together, at least 2. No limit if absent.
+    /// Maximum number of tokens of prompt and answer together, at least 2. No limit if absent.
     pub max_length: Option<usize>,
     /// What is cut if they have more.
     pub truncation: Truncation,

@@ -1,5 +1,5 @@
-//! Where the tokens of a prompt end and those of its answers begin. In: a rendered prompt and its
-//! answers. Out: the ids of the prompt, and of each answer with what the row says of its tokens.
+//! Divides tokens into prompt and answer. In: a rendered prompt and its answers. Out: the ids of
+//! the prompt, and the ids and token features of each answer.
 
 use std::ops::Range;
 
@@ -44,10 +44,10 @@ struct StableStart {
 struct Joined {
     whole: WithAnswer,
     ids: Vec<u32>,
-    /// For each id the byte of the text at which the token's first letter stands. Absent unless
+    /// For each id, the byte of the text at which the token's first letter is. Absent unless
     /// features are wanted.
     letters: Option<Vec<usize>>,
-    /// How many ids at the start are those of the prompt alone.
+    /// Number of ids at the start that equal the ids of the prompt alone.
     n_shared: usize,
 }
 
@@ -87,8 +87,8 @@ impl<'a> TokenizedPrompt<'a> {
         })
     }
 
-    /// The ids of the prompt and of its answers. All answers begin at the same position: where the
-    /// ids of the first of them differ from those of the prompt alone.
+    /// The ids of the prompt and of its answers. All answers begin at the same position: the first
+    /// one at which the ids with any of the answers differ from the ids of the prompt alone.
     pub(super) fn split<const N: usize>(
         mut self,
         answers: [Answer<'_>; N],
@@ -112,7 +112,7 @@ impl<'a> TokenizedPrompt<'a> {
         }
         self.ids.truncate(n);
         let tokenized = tokenized.try_into().ok();
-        Ok((self.ids, tokenized.expect("there is one result an answer")))
+        Ok((self.ids, tokenized.expect("there is one result per answer")))
     }
 
     /// Tokenizes prompt and answer together.
@@ -121,8 +121,8 @@ impl<'a> TokenizedPrompt<'a> {
         let keeps_prompt = whole.text.starts_with(&*self.rendering.text);
         flaws.changed_prompt |= !keeps_prompt;
         let adds_special = whole.plain_answer.is_some();
-        // the ids that are known, the bytes that they cover, and whether the tokenizer adds special
-        // tokens to the rest
+        // the ids that are known already, the bytes that they cover, and whether the tokenizer adds
+        // special tokens to the rest
         let (known, start, adds_special): (&[u32], _, _) =
             match (self.options.boundary, &self.stable) {
                 (Boundary::Separate, _) if !keeps_prompt => {

@@ -26,8 +26,8 @@ pub(super) struct Rendering<'a> {
 /// The text of a prompt and an answer together, including the end-of-sequence token.
 pub(super) struct WithAnswer {
     pub(super) text: String,
-    /// Length of the text in bytes without an end-of-sequence token that was appended.
-    n_given: usize,
+    /// Length of the text in bytes, without the end-of-sequence token that this file appends.
+    n_rendered: usize,
     /// The bytes of the answer, if the texts are plain and not rendered by a template.
     pub(super) plain_answer: Option<Range<usize>>,
 }
@@ -66,8 +66,8 @@ impl<'a> Rendering<'a> {
         })
     }
 
-    /// Whether the tokenizer adds its special tokens to the prompt. A template has written them
-    /// already.
+    /// Whether the tokenizer adds its special tokens to the prompt. In a conversation the template
+    /// has written them already.
     pub(super) fn adds_special(&self) -> bool {
         matches!(self.prompt, Text::Plain(_))
     }
@@ -81,27 +81,27 @@ impl<'a> Rendering<'a> {
             let range = prompt.len()..prompt.len() + answer.len();
             return Ok(WithAnswer {
                 text: format!("{prompt}{answer}{end}"),
-                n_given: range.end,
+                n_rendered: range.end,
                 plain_answer: Some(range),
             });
         }
         let rendered = self.render(&self.turns(answer));
         let mut text = rendered.map_err(|e| self.failed(e))?;
-        let n_given = text.len();
+        let n_rendered = text.len();
         if !self.tokenizer.ends_in_special(&text) {
             text.push_str(eos()?);
         }
         Ok(WithAnswer {
             text,
-            n_given,
+            n_rendered,
             plain_answer: None,
         })
     }
 
-    /// The bytes of the rendered text in which the template writes an answer, or what it makes of the
-    /// answer.
+    /// The byte range of the rendered text in which the template writes an answer, possibly with
+    /// changes.
     pub(super) fn answer_region(&self, answer: &Text, whole: &WithAnswer) -> Range<usize> {
-        let text = &whole.text[..whole.n_given];
+        let text = &whole.text[..whole.n_rendered];
         let after_prompt = match text.starts_with(&*self.text) {
             true => self.text.len()..text.len(),
             false => 0..text.len(),

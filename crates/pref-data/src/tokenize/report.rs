@@ -1,5 +1,5 @@
-//! What happened while rows became ids. In: the flaws of each row. Out: lists of places, and a summary
-//! in words.
+//! The report of tokenization. In: the flaws of each row. Out: lists of places, and a summary in
+//! words.
 
 use std::fmt;
 use std::path::Path;
@@ -7,25 +7,26 @@ use std::sync::Arc;
 
 use crate::text::Place;
 
-/// What happened while rows were tokenized. Each list holds the places of the rows concerned.
+/// The report of tokenization. Each list holds the places of the rows that it is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenizeReport {
     /// Number of tokenized rows. Dropped rows do not count.
     pub rows: usize,
     /// The files of the rows, in order.
     pub files: Vec<Arc<Path>>,
-    /// The chat template renders the prompt differently when an answer follows. The model is then trained
-    /// on a prompt that it does not see when it generates.
+    /// Rows whose prompt is rendered differently by the chat template when an answer follows. The
+    /// model is then trained on a prompt that it does not see when it generates.
     pub changed_prompts: Vec<Place>,
-    /// One token holds the end of the prompt and the start of an answer. It belongs to the answer.
+    /// Rows in which one token holds the end of the prompt and the start of an answer. The token
+    /// belongs to the answer.
     pub boundary_mismatches: Vec<Place>,
-    /// The prompt was cut.
+    /// Rows whose prompt was cut.
     pub cut_prompts: Vec<Place>,
-    /// The end of an answer was cut.
+    /// Rows in which the end of an answer was cut.
     pub cut_responses: Vec<Place>,
-    /// Dropped, because the prompt alone is as long as the limit.
+    /// Dropped rows, because the prompt alone is as long as the limit.
     pub long_prompts: Vec<Place>,
-    /// Dropped, because the answers differ only in tokens that were cut.
+    /// Dropped rows, because the answers differ only in tokens that were cut.
     pub alike: Vec<Place>,
 }
 
@@ -118,7 +119,7 @@ impl fmt::Display for TokenizeReport {
             ),
         ] {
             if !lines.is_empty() {
-                // with one file its name is known to the reader, and line numbers are enough
+                // with one file, line numbers are enough
                 let (lines_of, name): (_, fn(&Place) -> String) = match self.files.len() {
                     0 | 1 => ("lines ", |place| place.line.to_string()),
                     _ => ("", ToString::to_string),

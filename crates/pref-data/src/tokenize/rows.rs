@@ -1,4 +1,4 @@
-//! All rows of a set to ids, in parallel. In: pairs or single answers. Out: [`Tokenized`], with a
+//! Tokenizes all rows of a set in parallel. In: pairs or single answers. Out: [`Tokenized`], with a
 //! report, and with the errors of rows that were skipped.
 
 use rayon::prelude::*;
@@ -13,7 +13,7 @@ use crate::text::{Example, Pair, Placed};
 use crate::tokenizer::Tokenizer;
 use crate::tokens::{TokenExample, TokenPair};
 
-/// Pairs or single answers as ids, and what happened on the way.
+/// Pairs or single answers as ids, with a report.
 #[derive(Debug)]
 pub struct Tokenized<T = TokenPair> {
     /// The rows that were neither skipped nor dropped, in order.
@@ -74,7 +74,7 @@ pub fn tokenize(
     })
 }
 
-/// Tokenizes single answers as [`tokenize`] tokenizes pairs.
+/// Tokenizes single answers in the same way as [`tokenize`].
 ///
 /// # Errors
 /// As [`tokenize`].

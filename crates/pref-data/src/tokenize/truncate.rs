@@ -1,5 +1,5 @@
-//! Pairs that are longer than the limit. In: a pair as ids, and the limit. Out: the pair, cut to the
-//! limit; or nothing if the pair is dropped.
+//! Cuts pairs that are longer than the limit. In: a pair as ids, and the limit. Out: the pair, cut
+//! to the limit; or nothing if the pair is dropped.
 
 use super::error::TokenizeError;
 use super::options::{LongPrompts, TokenizeOptions, Truncation};
@@ -50,7 +50,8 @@ pub(super) fn truncate(
     }
 }
 
-/// Cuts the prompt until the longer answer fits, or until one token of the prompt is left.
+/// Cuts the prompt until the longer answer fits, or until one token of the prompt is left. With
+/// [`Truncation::KeepStart`], the prompt is cut only if it alone is as long as the limit.
 fn cut_prompt(pair: &mut TokenPair, limit: usize, truncation: Truncation, flaws: &mut RowFlaws) {
     let n = pair.prompt.len();
     let longest = pair.chosen.len().max(pair.rejected.len());

@@ -80,7 +80,7 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// The last byte at which a text can be divided such that the ids before it stay the same,
+    /// The last byte at which a text can be divided so that the ids before it stay the same,
     /// whatever is appended to the text. None if there is no such byte, or none is known.
     pub(crate) fn cut(&self, text: &str) -> Option<usize> {
         self.word_cut?.position(text)
@@ -177,8 +177,8 @@ impl Tokenizer {
         self.template.as_ref().is_some_and(ChatTemplate::uses_time)
     }
 
-    /// The same tokenizer, with this time in place of the current one in the chat template. The time is
-    /// written as in RFC 3339, such as `2026-11-21T14:30:00+01:00`.
+    /// The same tokenizer, whose chat template gets this time instead of the current one. The time
+    /// is written as in RFC 3339, such as `2026-11-21T14:30:00+01:00`.
     ///
     /// # Errors
     /// [`TokenizerError::Time`] if the text is not such a time.

@@ -1,12 +1,12 @@
-//! What can go wrong with a tokenizer. In: the cause. Out: a message with the file and the way out.
+//! Errors of a tokenizer. In: the cause. Out: a message with the file and the way out.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// The longest text that is tokenized, about two million tokens. While it works, the tokenizer needs
-/// more than a hundred times the size of the text.
+/// Maximum size of a text that is tokenized, in bytes: about two million tokens. The tokenizer
+/// needs more than a hundred times the size of the text as working memory.
 const MAX_BYTES: usize = 8 << 20;
 
 /// A tokenizer cannot be read or used.
@@ -55,7 +55,7 @@ pub enum TokenizerError {
         limit = MAX_BYTES
     )]
     Long {
-        /// The size of the text.
+        /// The size of the text in bytes.
         bytes: usize,
     },
     /// The tokenizer failed on a text.

@@ -1,5 +1,5 @@
-//! Segments of a fixed number of tokens, as a baseline for segments with a meaning. In: text and a
-//! tokenizer. Out: byte ranges.
+//! Segments of a fixed number of tokens, as a baseline for segments that follow the meaning. In:
+//! text and a tokenizer. Out: byte ranges.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ pub struct FixedTokens<'a> {
 }
 
 impl<'a> FixedTokens<'a> {
-    /// Segments of `size` tokens; 0 is taken as 1.
+    /// Segments of `size` tokens; 0 counts as 1.
     pub fn new(tokenizer: &'a Tokenizer, size: usize) -> Self {
         let size = size.max(1);
         Self { tokenizer, size }
@@ -28,8 +28,8 @@ impl<'a> FixedTokens<'a> {
 }
 
 impl Segmenter for FixedTokens<'_> {
-    /// A character may consist of several tokens. A boundary inside a character is moved to its end.
-    /// A text that the tokenizer cannot encode is one segment.
+    /// A character may consist of several tokens. A boundary inside a character is moved to the end
+    /// of the character. A text that the tokenizer cannot encode is one segment.
     fn segment(&self, text: &str) -> Vec<Range<usize>> {
         let starts = self.starts(text).unwrap_or_default();
         let mut cuts: Vec<usize> = starts.into_iter().step_by(self.size).skip(1).collect();

@@ -1,5 +1,5 @@
-//! A model's tokenizer. In: a model's folder, texts, messages. Out: token ids as `transformers` gives
-//! them, and texts again.
+//! A model's tokenizer. In: a model's folder, texts, messages. Out: the same token ids as in
+//! `transformers`, and decoded texts.
 
 mod encode;
 mod error;

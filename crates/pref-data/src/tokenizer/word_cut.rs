@@ -1,18 +1,19 @@
-//! Where a text can be divided without changing its tokens. In: a tokenizer and a text. Out: a byte
-//! position such that the ids of the two pieces, one after the other, are the ids of the whole.
+//! Finds a position at which a text can be divided without changing its tokens. In: a tokenizer and
+//! a text. Out: a byte position such that the ids of the two pieces, one after the other, are the
+//! ids of the whole.
 //!
-//! A prompt with two answers is then tokenized once instead of three times. Such positions are known
-//! for byte-level BPE whose words follow one of the common patterns: in these patterns a word always
-//! ends between a letter and a space that another letter follows, whatever stands before and after,
-//! and BPE never merges across words.
+//! A prompt with two answers is then tokenized once instead of three times. Such positions are
+//! known for byte-level BPE whose words follow one of the common patterns: in these patterns a word
+//! always ends between a letter and a space that another letter follows, whatever comes before and
+//! after, and BPE never merges across words.
 
 use serde_json::Value;
 use tokenizers::{ModelWrapper, Tokenizer};
 
 use super::patterns::{GPT2, LLAMA3, QWEN2};
 
-/// At least so many bytes of the text stay after the cut, so that a text that is appended later does
-/// not change tokens before the cut.
+/// Minimum number of bytes after the cut. They keep text that is appended later from changing the
+/// tokens before the cut.
 const MIN_REST: usize = 64;
 
 /// Patterns that end a word between a letter and a space before another letter, and that have no
@@ -22,7 +23,7 @@ const PATTERNS: [&str; 3] = [GPT2, LLAMA3, QWEN2];
 /// The cuts that a tokenizer allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WordCut {
-    /// Bytes of the text that stay after the cut, at least.
+    /// Minimum number of bytes after the cut.
     min_rest: usize,
 }
 

@@ -1,5 +1,6 @@
-//! What a row says of an answer, token by token. In: an [`Annotation`], the answer's text, and where
-//! each token begins in it. Out: [`TokenFeatures`], or an error if the annotation does not fit.
+//! The annotation of an answer, token by token. In: an [`Annotation`], the answer's text, and the
+//! position of each token in it. Out: [`TokenFeatures`], or an error if the annotation does not
+//! fit.
 
 use std::ops::Range;
 
@@ -9,10 +10,10 @@ use thiserror::Error;
 use crate::segment::{PartRules, segment_of_tokens};
 use crate::text::{ASPECTS, Annotation};
 
-/// What a row says of the tokens of one answer. The answer has `tokens` tokens.
+/// The annotation of one answer, token by token. `tokens` is the number of the answer's tokens.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TokenFeatures {
-    /// Token ranges of the scored segments, `[segments]`, in order. None is empty.
+    /// Token ranges of the scored segments, `[segments]`, in order. Each has at least one token.
     pub segments: Vec<Range<usize>>,
     /// Scores of each segment, `[segments, aspects]`, from 0 to 4.
     pub scores: Vec<[f64; ASPECTS]>,
@@ -74,7 +75,7 @@ pub enum AnnotationError {
 
 impl TokenFeatures {
     /// The features of an answer. `starts` holds, for each token, the byte of `text` at which the
-    /// token's first letter stands. `rules` label the tokens if the annotation has no parts.
+    /// token's first letter is. `rules` label the tokens if the annotation has no parts.
     pub(crate) fn new(
         side: &'static str,
         text: &str,
@@ -133,7 +134,7 @@ fn scored_segments(
 ) -> Result<ScoredSegments, AnnotationError> {
     let n_segments = annotation.segments.as_ref().map_or(0, Vec::len);
     let scores = annotation.scores.as_deref().unwrap_or_default();
-    // segments without any scores are allowed: they are still to be scored, and are ignored here
+    // segments without scores are allowed, because they may be scored later; here they are ignored
     if annotation.scores.is_some() && n_segments != scores.len() {
         return Err(AnnotationError::Scores {
             side,
@@ -151,7 +152,8 @@ fn scored_segments(
     for (index, row) in scores.iter().enumerate() {
         let first = of_tokens.partition_point(|&s| s < index);
         let end = of_tokens.partition_point(|&s| s <= index);
-        // a token that spans two segments belongs to the first, and may be all that the second has
+        // a token that spans two segments belongs to the first; if the second has no other token,
+        // it is left out
         if first < end {
             found.0.push(first..end);
             found.1.push(*row);

@@ -1,5 +1,5 @@
-//! A row as tokens. In: ids of prompts and answers. Out: [`TokenPair`] and [`TokenExample`], and what
-//! a row says of its answers, token by token.
+//! A row as tokens. In: ids of prompts and answers. Out: [`TokenPair`] and [`TokenExample`], and
+//! the annotations of answers, token by token.
 
 mod features;
 mod pair;

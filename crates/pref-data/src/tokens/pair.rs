@@ -1,5 +1,5 @@
 //! A preference pair, or a single answer, as token ids. In: the ids of the prompt and the answers.
-//! Out: [`TokenPair`] and [`TokenExample`], which batches are made of.
+//! Out: [`TokenPair`] and [`TokenExample`], from which batches are made.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ pub struct TokenPair {
     /// The position of the row.
     #[serde(skip)]
     pub place: Place,
-    /// What the row says of the tokens of the chosen and of the rejected answer, in this order.
+    /// Features of the tokens of the chosen and of the rejected answer, in this order.
     pub features: [Option<Box<TokenFeatures>>; 2],
 }
 

@@ -1,5 +1,5 @@
-//! Rows as tables. In: rows, which are stored on disk until all columns are known. Out: CSV, Parquet or
-//! Arrow.
+//! Writes rows as tables. In: rows, which are stored on disk until all columns are known. Out: CSV,
+//! Parquet or Arrow.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -121,7 +121,7 @@ impl RowStore {
     }
 }
 
-/// The stored rows, from the first on.
+/// The stored rows, from the beginning.
 fn rows(file: &mut File) -> io::Result<impl Iterator<Item = io::Result<Value>> + use<'_>> {
     file.rewind()?;
     let lines = BufReader::new(file).lines();

@@ -1,4 +1,4 @@
-//! What can go wrong when rows are written. In: the cause. Out: a message with the file and the way out.
+//! Errors of writing rows. In: the cause. Out: a message with the file and the way out.
 
 use std::path::{Path, PathBuf};
 

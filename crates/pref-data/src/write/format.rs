@@ -9,7 +9,7 @@ pub(super) const ENDINGS: &str = "jsonl, ndjson, json, csv, tsv, parquet, arrow,
 /// A format of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
-    /// One JSON object a line.
+    /// One JSON object per line.
     Lines,
     /// A JSON list of objects.
     List,
@@ -29,7 +29,8 @@ pub(super) enum Compression {
     Zstd,
 }
 
-/// The format and compression that the name of a file says. A name without an ending is JSON Lines.
+/// The format and compression that belong to the name of a file. A name without an ending is JSON
+/// Lines.
 ///
 /// # Errors
 /// The ending, if it is not that of a format.

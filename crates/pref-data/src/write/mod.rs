@@ -1,5 +1,5 @@
-//! Rows to files. In: JSON objects, one at a time. Out: a file in the format of its name, compressed or
-//! not. The file gets its name when it is complete.
+//! Writes rows to files. In: JSON objects, one at a time. Out: a file in the format of its name,
+//! compressed or not. The file gets its name when it is complete.
 
 mod columns;
 mod error;

@@ -53,7 +53,7 @@ impl Target {
         })
     }
 
-    /// Writes what is left to the disk, and renames the file to its name.
+    /// Writes the remaining bytes to the disk, and gives the file its name.
     pub(super) fn finish(mut self) -> io::Result<()> {
         let bytes = match self.bytes.take() {
             Some(Encoded::Plain(bytes)) => bytes,

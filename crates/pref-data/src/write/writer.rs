@@ -29,9 +29,9 @@ pub struct RowWriter {
     n_rows: usize,
 }
 
-/// How rows get into the file.
+/// When and how rows are written to the file.
 enum Output {
-    /// At once, one a line.
+    /// At once, one per line.
     Lines,
     /// At once, as elements of a JSON list.
     List,
@@ -52,7 +52,8 @@ impl std::fmt::Debug for RowWriter {
 }
 
 impl RowWriter {
-    /// Begins a file. The ending of its name says the format; a name without an ending is JSON Lines.
+    /// Begins a file. The ending of its name determines the format; a name without an ending means
+    /// JSON Lines.
     ///
     /// # Errors
     /// [`WriteError`] if the ending is not that of a format, or if the file cannot be created.
@@ -101,7 +102,7 @@ impl RowWriter {
     /// Completes the file, gives it its name, and returns the number of rows.
     ///
     /// # Errors
-    /// [`WriteError`]. There is no file with this name then, or the old one is unchanged.
+    /// [`WriteError`]. In this case there is no file with this name, or the old file is unchanged.
     pub fn finish(mut self) -> Result<usize, WriteError> {
         let path = self.path;
         let failed = |source| WriteError::file(&path, source);

@@ -47,7 +47,7 @@ impl HubServer {
     }
 }
 
-/// What the server answers to each path.
+/// The answer of the server to each path.
 fn bodies(repositories: &[(&str, Files)]) -> Files {
     let mut bodies = Files::new();
     for (repository, files) in repositories {

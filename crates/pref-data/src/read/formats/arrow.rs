@@ -21,7 +21,7 @@ use crate::read::rows::SourceRows;
 /// The name of the format in messages.
 const NAME: &str = "Arrow";
 
-/// How many rows are converted to JSON at a time. A batch of the file may hold all its rows.
+/// How many rows are converted to JSON at a time. A batch of a file may hold all rows of the file.
 const ROWS_AT_A_TIME: usize = 64;
 
 /// The batches of a file, in order.
@@ -55,7 +55,7 @@ pub(in crate::read) fn arrow_rows(
 /// Converts batches to rows, a few at a time.
 struct JsonRows {
     batches: Batches,
-    /// What is left of the current batch.
+    /// The rows of the current batch that are not converted yet.
     batch: Option<RecordBatch>,
     /// Converted rows.
     rows: VecDeque<Value>,

@@ -1,5 +1,5 @@
-//! What readers of binary formats share. In: a reader from another crate, which may panic on damaged
-//! files. Out: rows, and one error at the damage.
+//! Code shared by the readers of binary formats. In: a reader from another crate, which may panic
+//! on damaged files. Out: rows, and one error where the file is damaged.
 
 use std::fmt::Display;
 use std::path::Path;

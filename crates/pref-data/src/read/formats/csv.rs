@@ -1,5 +1,5 @@
-//! Rows of CSV and TSV. In: bytes whose first line is a header. Out: one object a row; every value is
-//! the text of its cell.
+//! Rows of CSV and TSV. In: bytes whose first line is a header. Out: one object per row; every
+//! value is the text of its cell.
 
 use std::io::BufRead;
 use std::path::Path;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::read::error::ReadError;
 use crate::read::rows::{SourceRow, SourceRows};
 
-/// The longest line, in bytes.
+/// Size in bytes from which on a line is too long.
 const MAX_LINE: u64 = 1 << 28;
 
 /// A byte order mark.
@@ -72,7 +72,8 @@ fn row(path: &Arc<Path>, line: usize, text: &str) -> Result<SourceRow, ReadError
     SourceRow::from_value(path, line, value)
 }
 
-/// The parser's message without its place: to the parser every line of the file is line 1.
+/// The parser's message without its place, which is always line 1, because each line is parsed by
+/// itself.
 fn message_without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rfind(" at line ") {

@@ -15,6 +15,7 @@ use crate::read::rows::SourceRows;
 /// The name of the format in messages.
 const NAME: &str = "Parquet";
 
+/// The rows of `file`. `path` is its name in messages.
 pub(in crate::read) fn parquet_rows(path: &Arc<Path>, file: File) -> Result<SourceRows, ReadError> {
     let mut rows = catch_damage(NAME, path, 1, || {
         let reader = SerializedFileReader::new(file)?;

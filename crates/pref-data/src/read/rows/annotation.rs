@@ -1,4 +1,4 @@
-//! What a row says of an answer besides its text. In: the fields `chosen_segments`,
+//! Reads the annotation of an answer from a row. In: the fields `chosen_segments`,
 //! `rejected_scores` and so on. Out: an [`Annotation`], or an error that names the field.
 
 use serde_json::Value;
@@ -8,7 +8,8 @@ use crate::read::error::ReadError;
 use crate::text::{ASPECTS, Annotation};
 
 impl SourceRow {
-    /// What the row says of an answer; `side` is `chosen` or `rejected`. None if it says nothing.
+    /// The annotation of one answer; `side` is `chosen` or `rejected`. None if the row has no such
+    /// field.
     pub(super) fn annotation(&self, side: &str) -> Result<Option<Box<Annotation>>, ReadError> {
         let list = |name: &str| {
             let field = format!("{side}_{name}");

@@ -1,5 +1,5 @@
-//! The cells of a table, which are all text. In: a row of CSV. Out: the same row, in which the lists,
-//! numbers and conversations are values and no longer text.
+//! Parses the cells of a table, which are all text. In: a row of CSV. Out: the same row with lists,
+//! numbers and conversations as values.
 
 use serde_json::Value;
 

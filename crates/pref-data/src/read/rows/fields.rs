@@ -1,5 +1,5 @@
-//! The fields of rows. In: the names of a file's columns. Out: the names that the other files here
-//! know.
+//! The fields of rows. In: the names of a file's columns. Out: the names of fields, which the other
+//! files of this folder use.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ pub(in crate::read) const FIELDS: [&str; 23] = [
     "rejected_importance",
 ];
 
-/// Whether a field says something of an answer, as `chosen_weights` does.
+/// Whether a field annotates an answer, as `chosen_weights` does.
 pub(super) fn is_annotation(field: &str) -> bool {
     let sides = ["chosen_", "rejected_"];
     FIELDS.contains(&field) && sides.iter().any(|side| field.starts_with(side))

@@ -89,7 +89,7 @@ impl SourceRow {
     }
 }
 
-/// The role in a chat template of a speaker in ShareGPT's conversations.
+/// The role of a chat template that belongs to a speaker of a ShareGPT conversation.
 fn share_gpt_role(from: String) -> String {
     match from.to_lowercase().as_str() {
         "human" | "user" => "user".to_owned(),

@@ -1,5 +1,5 @@
-//! Prompt and answers of a row, by the shape of the row. In: the fields of a row. Out: three texts, or an
-//! error that names the field.
+//! Finds prompt and answers of a row, according to the shape of the row. In: the fields of a row.
+//! Out: three texts, or an error that names the field.
 
 use serde_json::Value;
 
@@ -60,8 +60,8 @@ impl SourceRow {
         }
     }
 
-    /// Prompt, chosen and rejected of several rated answers: the best and the worst one. Of equally rated
-    /// answers it is the first.
+    /// Prompt, chosen and rejected of several rated answers: the best and the worst one. Among
+    /// equally rated answers, the first one is taken.
     pub(super) fn best_and_worst(&self) -> Result<(Text, Text, Text), ReadError> {
         const LISTS: &str = "a list of answers, with one number each in `ratings`";
         let list = |field: &'static str| match self.object.get(field) {

@@ -1,5 +1,5 @@
-//! Lists and dictionaries as Python prints them, as many tables hold them in their cells. In: a text
-//! such as `[{'role': 'user', 'content': 'Hi'}]`. Out: the same value as JSON.
+//! Parses lists and dictionaries as Python prints them, which many tables have in their cells. In:
+//! a text such as `[{'role': 'user', 'content': 'Hi'}]`. Out: the same value as JSON.
 //!
 //! Arrays of NumPy are read too. NumPy prints their elements without commas, and may put them into
 //! `array(…, dtype=object)`.
@@ -25,7 +25,7 @@ const MAX_DEPTH: usize = 64;
 
 struct Parser<'a> {
     text: &'a str,
-    /// The next byte.
+    /// Index of the next byte.
     at: usize,
 }
 
@@ -51,7 +51,7 @@ impl Parser<'_> {
         self.at += rest.len() - rest.trim_start().len();
     }
 
-    /// Skips white space, and takes a word if it comes next. Returns whether it does.
+    /// Skips white space, then skips `word` if it comes next. Returns whether it came next.
     fn take(&mut self, word: &str) -> bool {
         self.skip_space();
         let is_next = self.rest().starts_with(word);
@@ -154,8 +154,8 @@ impl Parser<'_> {
 
     /// The character that an escape sequence stands for.
     fn escape(&mut self) -> Result<char, String> {
-        let mut coming = self.rest().chars().skip(1);
-        let letter = coming.next();
+        let mut ahead = self.rest().chars().skip(1);
+        let letter = ahead.next();
         let n_digits = match letter {
             Some('x') => 2,
             Some('u') => 4,
@@ -172,7 +172,7 @@ impl Parser<'_> {
             Some('v') => '\x0b',
             Some(c @ ('\\' | '\'' | '"')) => c,
             _ if n_digits > 0 => {
-                let digits: String = coming.take(n_digits).collect();
+                let digits: String = ahead.take(n_digits).collect();
                 let code = u32::from_str_radix(&digits, 16).ok();
                 let is_whole = digits.len() == n_digits;
                 match code.filter(|_| is_whole).and_then(char::from_u32) {
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_python_prints_is_read() {
+    fn python_literals_are_read() {
         check(
             r#"[{'role': 'user', 'content': "it's"}, {'role': None, 'n': [1, -2.5, True]}]"#,
             Ok(json!([{"role": "user", "content": "it's"}, {"role": null, "n": [1, -2.5, true]}])),

@@ -1,5 +1,5 @@
-//! A row of a file before it is a pair. In: a JSON object and its place. Out: [`SourceRow`], and the
-//! errors that its fields can cause.
+//! A row of a file before it becomes a pair. In: a JSON object and its place. Out: [`SourceRow`],
+//! and the errors that its fields can cause.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use crate::text::Place;
 pub struct SourceRow {
     /// The file.
     pub path: Arc<Path>,
-    /// The line of the file, from 1. JSON lists, Parquet and Arrow have no lines; there it is the
-    /// number of the row, from 1.
+    /// The line of the file, from 1. In JSON lists, Parquet and Arrow it is the number of the row,
+    /// from 1.
     pub line: usize,
     /// The fields of the row.
     pub object: Map<String, Value>,
@@ -57,7 +57,7 @@ impl SourceRow {
         }
     }
 
-    /// The error that a field is missing. Suggests the column with the most similar name.
+    /// The error for a missing field. Suggests the column with the most similar name.
     pub(super) fn missing(&self, field: &'static str) -> ReadError {
         let names: Vec<&str> = self.object.keys().map(String::as_str).collect();
         let most_similar = names
@@ -82,7 +82,7 @@ impl SourceRow {
         }
     }
 
-    /// The error that a field is null.
+    /// The error for a field that is null.
     pub(super) fn null(&self, field: &'static str) -> ReadError {
         ReadError::Null {
             path: self.path.to_path_buf(),
@@ -91,7 +91,8 @@ impl SourceRow {
         }
     }
 
-    /// The error that the fields of a row tell no shape: the first field of `pairs` that has no value.
+    /// The error for a row whose fields match no shape. It names the first field of `pairs` that
+    /// has no value.
     pub(in crate::read) fn shapeless(&self) -> ReadError {
         const NEEDED: [&str; 3] = ["prompt", "chosen", "rejected"];
         let value = |field: &&str| self.object.get(*field);
@@ -105,7 +106,7 @@ impl SourceRow {
         }
     }
 
-    /// The error that the value of a field has the wrong type.
+    /// The error for a value of the wrong type.
     pub(super) fn wrong_type(
         &self,
         field: String,

@@ -1,5 +1,5 @@
-//! From a row to a pair or an answer. In: a row and its shape. Out: a [`Pair`] or an [`Example`], or an
-//! error that names file, line and field.
+//! Converts a row to a pair or an answer. In: a row and its shape. Out: a [`Pair`] or an
+//! [`Example`], or an error that names file, line and field.
 
 use serde_json::{Map, Value};
 
@@ -10,7 +10,7 @@ use crate::read::shape::Shape;
 use crate::text::{Example, Pair, TemplateKwargs, Text};
 
 impl SourceRow {
-    /// The pair of a row of this shape.
+    /// Converts a row of this shape to a pair.
     pub(in crate::read) fn pair(self, shape: Shape) -> Result<Pair, ReadError> {
         let (prompt, chosen, rejected) = match shape {
             Shape::Pairs => self.prompt_and_answers()?,
