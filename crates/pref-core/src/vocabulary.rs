@@ -67,10 +67,13 @@ pub fn position_chunks(positions: usize, chunk: usize) -> impl Iterator<Item = R
 ///
 /// The logits of each chunk are computed twice: first without an autodiff graph, to get the values
 /// and from them the loss and its derivatives with respect to the values; then with a graph, to
-/// multiply these derivatives with those of the values.
+/// multiply these derivatives by the derivatives of the values.
 ///
 /// # Errors
 /// The error of `loss`.
+///
+/// # Panics
+/// If there are no positions, or if `values` returns fewer than `n_values` tensors.
 pub fn backward_in_chunks<B, T, E>(
     hidden: Tensor<B, 2>,
     chunk: usize,

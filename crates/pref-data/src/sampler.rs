@@ -100,8 +100,8 @@ impl Sampler {
 /// together, so that no prompt is both trained on and evaluated. The number of rows that are held
 /// out is `fraction` times the number of rows, rounded. If prompts have several rows, it may be
 /// smaller. If every prompt has more rows than this number, the rows of the prompt with the fewest
-/// rows are held out. With fewer than two prompts nothing is held out. A seed gives the same choice
-/// on every machine.
+/// rows are held out. With fewer than two prompts, or with a `fraction` of 0 or less, nothing is
+/// held out. A seed gives the same choice on every machine.
 ///
 /// ```
 /// use pref_data::hold_out;

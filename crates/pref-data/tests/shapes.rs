@@ -45,7 +45,7 @@ fn files_with_several_shapes_are_refused() {
     let pair = r#"{"prompt": "p", "chosen": "a", "rejected": "b"}"#;
     let implicit = r#"{"chosen": "p a", "rejected": "p b"}"#;
     let mixed = folder.write("mixed.jsonl", format!("{implicit}\n{pair}\n{implicit}"));
-    // after the rows that tell the shape
+    // after the rows that determine the shape
     let late = format!("{}{implicit}", format!("{pair}\n").repeat(1200));
     let late = folder.write("late.jsonl", late);
     let asked = [folder.error(&mixed, &none), folder.error(&late, &none)];

@@ -274,7 +274,7 @@ fn the_prompt_stays_and_the_end_of_an_answer_is_cut() {
     );
     let refused = run(limit, LongPrompts::Refuse).unwrap_err().to_string();
     assert!(refused.contains("line 3: chosen and rejected have the same tokens once cut"));
-    // a row is dropped if its prompt alone is as long as the limit
+    // a row is dropped if its prompt alone is at least as long as the limit
     let none = run(n, LongPrompts::Drop).unwrap();
     assert_eq!(none.rows, []);
     assert_eq!(

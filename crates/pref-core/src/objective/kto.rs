@@ -110,6 +110,9 @@ impl Kto {
     ///
     /// # Errors
     /// [`BatchError::Missing`] without reference log-probs.
+    ///
+    /// # Panics
+    /// If the shapes do not fit together.
     pub fn loss_from<B: Backend>(
         &self,
         answers: &Side<B>,

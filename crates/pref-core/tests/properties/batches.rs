@@ -125,7 +125,7 @@ pub(super) fn values(tensor: Tensor<B, 1>) -> Vec<f32> {
 }
 
 /// The losses of the pairs, then the gradients of the chosen answers' log-probs, one list per pair
-/// without padding, then those of the rejected answers.
+/// without padding, then the same for the rejected answers.
 pub(super) fn losses_and_gradients(
     config: &ObjectiveConfig,
     batch: &PairBatch<B>,

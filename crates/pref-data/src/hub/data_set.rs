@@ -14,7 +14,7 @@ use crate::splits::files_of_one_split;
 ///
 /// With a pattern, these are the files that it matches. Otherwise they are the data files whose
 /// path has the word `train`, or all data files if no path has it; files of several splits are an
-/// error. `is_data` says whether a path is that of a data file.
+/// error. `is_data` says whether a path belongs to a data file.
 ///
 /// # Errors
 /// [`HubError`]. Files that were downloaded before stay in the cache.

@@ -37,7 +37,7 @@ pub enum HubError {
         /// The error message.
         message: String,
     },
-    /// The files are not those of a model.
+    /// The repository does not have the files of a model.
     #[error(
         "{model}: expected config.json, and model.safetensors or its index; found {found}; weights in other formats cannot be read"
     )]

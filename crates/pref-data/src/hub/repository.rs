@@ -58,7 +58,7 @@ impl Repository {
         })
     }
 
-    /// The names of all files, and the commit that the revision stands for now.
+    /// The names of all files, and the current commit of the revision.
     pub(super) fn files(&self) -> Result<FileList, HubError> {
         let info = self.repo.info();
         let info = info.map_err(|e| self.failed("its list of files", e.to_string()))?;

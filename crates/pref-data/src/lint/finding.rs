@@ -41,7 +41,7 @@ pub enum Fault {
     Overlap,
     /// The answers of a pair are the same, apart from case, punctuation and white space.
     NearlyIdentical,
-    /// The prompt alone is as long as the limit.
+    /// The prompt alone is at least as long as the limit.
     LongPrompt,
     /// Prompt and answer are longer than the limit, so that the answer is cut.
     Truncated,
@@ -54,7 +54,7 @@ pub enum Fault {
     /// The chat template changes the prompt when an answer follows.
     ChangedPrompt,
     /// Chosen answers are so often longer (or so often shorter) than rejected ones that length
-    /// alone tells them apart.
+    /// alone distinguishes them.
     LengthBias,
     /// There are far more wanted answers than unwanted ones, or far fewer.
     Imbalance,

@@ -1,5 +1,5 @@
-//! The bytes of a file, a pipe or stdin. In: a path. Out: a reader of the bytes, decompressed if they
-//! are compressed, and a copy of the first bytes, which tell the format.
+//! The bytes of a file, a pipe or stdin. In: a path. Out: a reader of the bytes, decompressed if
+//! they are compressed, and a copy of the first bytes, from which the format is detected.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};

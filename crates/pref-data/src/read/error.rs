@@ -52,7 +52,7 @@ pub enum ReadError {
     #[cfg(feature = "hub")]
     #[error(transparent)]
     Hub(#[from] crate::hub::HubError),
-    /// A data set of the hub is asked for, and this build cannot reach the hub.
+    /// The path is a data set of the hub, but this build cannot reach the hub.
     #[error(
         "hub:{0}: this build of pref cannot read data sets of the hub; build it with the feature `hub`, or download the files and give their path"
     )]

@@ -1,5 +1,5 @@
-//! The files that a path stands for. In: a file, a folder, a pattern, a data set of the hub, or `-`.
-//! Out: the files to read, in order.
+//! Finds the files that a path refers to. In: a file, a folder, a pattern, a data set of the hub,
+//! or `-`. Out: the files to read, in order.
 
 use std::fs;
 use std::io;
@@ -19,7 +19,7 @@ const DESCRIPTIONS: [&str; 4] = [
     "state.json",
 ];
 
-/// The files that a path stands for.
+/// The files that a path refers to.
 pub(super) fn files(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
     let text = path.to_string_lossy();
     if let Some(dataset) = text.strip_prefix("hub:") {
@@ -54,8 +54,8 @@ pub(super) fn files(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
     }
 }
 
-/// Whether `output` is one of the files that the inputs stand for, so that writing it would destroy an
-/// input.
+/// Whether `output` is one of the files that the inputs refer to, so that writing it would destroy
+/// an input.
 pub fn is_input(output: &Path, inputs: &[impl AsRef<Path>]) -> bool {
     let Ok(output) = output.canonicalize() else {
         // the file does not exist yet

@@ -1,5 +1,5 @@
-//! From paths to rows. In: a file, a folder, a pattern, a data set of the hub, or `-`. Out: JSON
-//! objects with their places, in the order of the files.
+//! Opens paths and reads their rows. In: a file, a folder, a pattern, a data set of the hub, or
+//! `-`. Out: JSON objects with their places, in the order of the files.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::rows::{SourceRow, SourceRows};
 /// The rows of a file, of a folder's data files in alphabetical order, of the files that a pattern
 /// matches, of a data set of the hub (`hub:OWNER/NAME`, with the feature `hub`), or of stdin (`-`).
 ///
-/// Rows are read when they are asked for, so memory does not grow with the file.
+/// Each row is read when the iterator reaches it, so memory does not grow with the file.
 ///
 /// # Errors
 /// [`ReadError`] if there is no file. The error of a row is returned in place of the row.

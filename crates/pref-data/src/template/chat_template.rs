@@ -136,7 +136,7 @@ impl ChatTemplate {
         kwargs: &TemplateKwargs,
         add_generation_prompt: bool,
     ) -> Result<String, TemplateError> {
-        // without tools transformers passes None, which templates can tell from undefined
+        // without tools transformers passes None, which templates can distinguish from undefined
         let tools = match tools {
             [] => Value::from(()),
             tools => Value::from(Serde(tools)),

@@ -11,7 +11,7 @@ pub(super) const MAX_BYTES: usize = 1 << 24;
 /// Maximum number of items of a sum or a repetition of lists.
 pub(super) const MAX_ITEMS: usize = 1 << 18;
 
-/// An error if a text would have more than [`MAX_BYTES`] bytes. None stands for an overflow.
+/// An error if a text would have more than [`MAX_BYTES`] bytes. None means an overflow.
 pub(super) fn check_bytes(bytes: Option<usize>) -> Result<(), Error> {
     match bytes {
         Some(bytes) if bytes <= MAX_BYTES => Ok(()),
@@ -19,7 +19,7 @@ pub(super) fn check_bytes(bytes: Option<usize>) -> Result<(), Error> {
     }
 }
 
-/// An error if a list would have more than [`MAX_ITEMS`] items. None stands for an overflow.
+/// An error if a list would have more than [`MAX_ITEMS`] items. None means an overflow.
 pub(super) fn check_items(n: Option<usize>) -> Result<(), Error> {
     match n {
         Some(n) if n <= MAX_ITEMS => Ok(()),

@@ -29,7 +29,7 @@ fn numbers(a: &Value, b: &Value) -> Option<Numbers> {
     Some(Numbers::Float(float(a)?, float(b)?))
 }
 
-/// An integer result; None stands for an overflow.
+/// An integer result; None means an overflow.
 fn integer_value(result: Option<i128>) -> Result<Value, Error> {
     let value = result.ok_or_else(|| refused("a number is too large"))?;
     Ok(i64::try_from(value).map_or_else(|_| Value::from(value), Value::from))

@@ -177,7 +177,7 @@ impl ContentHasher {
         }
     }
 
-    /// The fields of an object in alphabetical order, without those that are null.
+    /// The fields of an object in alphabetical order, without fields that are null.
     fn object(&mut self, mut fields: Vec<(&str, &Value)>) {
         fields.retain(|(_, value)| !value.is_null());
         fields.sort_by_key(|(name, _)| *name);

@@ -70,8 +70,8 @@ impl Text {
         }
     }
 
-    /// A 128-bit number that stands for the contents and roles of this text, for comparing texts
-    /// without keeping them in memory. Other fields of messages do not count.
+    /// A 128-bit hash of the contents and roles of this text, for comparing texts without keeping
+    /// them in memory. Other fields of messages do not count.
     pub fn key(&self) -> u128 {
         match self {
             Text::Plain(text) => text_key([text.as_str()]),
@@ -82,7 +82,7 @@ impl Text {
     }
 }
 
-/// A 128-bit number that stands for a list of texts: the first 16 bytes of their SHA-256.
+/// A 128-bit hash of a list of texts: the first 16 bytes of their SHA-256.
 pub(crate) fn text_key<'a>(texts: impl IntoIterator<Item = &'a str>) -> u128 {
     let mut hash = Sha256::new();
     for text in texts {

@@ -88,7 +88,7 @@ pub enum TokenizeError {
         #[source]
         source: AnnotationError,
     },
-    /// The prompt alone is as long as the limit.
+    /// The prompt alone is at least as long as the limit.
     #[error(
         "{place}: the prompt has {tokens} tokens and max-length is {max_length}, so no response fits; raise data.max-length, shorten the prompt, or set data.long-prompts to \"drop\" or \"cut\""
     )]

@@ -36,7 +36,8 @@ pub enum Truncation {
     CutPromptEnd,
 }
 
-/// What happens to a row whose prompt alone is as long as the limit, so that no answer fits.
+/// What happens to a row whose prompt alone is at least as long as the limit, so that no answer
+/// fits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LongPrompts {
@@ -56,7 +57,7 @@ pub struct TokenizeOptions {
     pub max_length: Option<usize>,
     /// What is cut if they have more.
     pub truncation: Truncation,
-    /// What happens if the prompt alone is as long as the limit.
+    /// What happens if the prompt alone is at least as long as the limit.
     pub long_prompts: LongPrompts,
     /// Where the answer begins.
     pub boundary: Boundary,

@@ -33,7 +33,7 @@ pub(super) struct WithAnswer {
 }
 
 impl<'a> Rendering<'a> {
-    /// Renders a prompt. `settings` are those of the run.
+    /// Renders a prompt. `settings` are the template settings of the run.
     pub(super) fn new(
         prompt: &'a Text,
         (tools, kwargs): (&'a [Value], &TemplateKwargs),

@@ -24,9 +24,9 @@ pub struct TokenizeReport {
     pub cut_prompts: Vec<Place>,
     /// Rows in which the end of an answer was cut.
     pub cut_responses: Vec<Place>,
-    /// Dropped rows, because the prompt alone is as long as the limit.
+    /// Rows that were dropped because the prompt alone is at least as long as the limit.
     pub long_prompts: Vec<Place>,
-    /// Dropped rows, because the answers differ only in tokens that were cut.
+    /// Rows that were dropped because the answers differ only in tokens that were cut.
     pub alike: Vec<Place>,
 }
 
@@ -41,9 +41,9 @@ pub(super) struct RowFlaws {
     pub(super) cut_prompt: bool,
     /// The end of an answer was cut.
     pub(super) cut_response: bool,
-    /// The row was dropped, because the prompt alone is as long as the limit.
+    /// The row was dropped because the prompt alone is at least as long as the limit.
     pub(super) long_prompt: bool,
-    /// The row was dropped, because the answers differ only in tokens that were cut.
+    /// The row was dropped because the answers differ only in tokens that were cut.
     pub(super) alike: bool,
 }
 

@@ -51,7 +51,7 @@ pub(super) fn truncate(
 }
 
 /// Cuts the prompt until the longer answer fits, or until one token of the prompt is left. With
-/// [`Truncation::KeepStart`], the prompt is cut only if it alone is as long as the limit.
+/// [`Truncation::KeepStart`], the prompt is cut only if it alone is at least as long as the limit.
 fn cut_prompt(pair: &mut TokenPair, limit: usize, truncation: Truncation, flaws: &mut RowFlaws) {
     let n = pair.prompt.len();
     let longest = pair.chosen.len().max(pair.rejected.len());

@@ -12,7 +12,7 @@ use super::error::TokenizerError;
 use super::qwen2;
 use crate::template::ChatTemplate;
 
-/// Special tokens that a template may use besides those that begin and end a sequence.
+/// Special tokens that a template may use besides `bos_token` and `eos_token`.
 const OTHER_TOKENS: [&str; 5] = [
     "unk_token",
     "sep_token",

@@ -19,7 +19,7 @@ pub enum WriteError {
         #[source]
         source: std::io::Error,
     },
-    /// The ending of the name is not that of a format.
+    /// The ending of the name belongs to no format.
     #[error("{}: `{ending}` is not the ending of a format that can be written; the endings are {ENDINGS}, and text formats may add .gz or .zst", path.display())]
     Ending {
         /// The file.

@@ -33,7 +33,7 @@ pub(super) enum Compression {
 /// Lines.
 ///
 /// # Errors
-/// The ending, if it is not that of a format.
+/// The ending, if it belongs to no format.
 pub(super) fn format_of_name(path: &Path) -> Result<(Format, Compression), String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let lower = name.to_lowercase();

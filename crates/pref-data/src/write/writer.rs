@@ -56,7 +56,7 @@ impl RowWriter {
     /// JSON Lines.
     ///
     /// # Errors
-    /// [`WriteError`] if the ending is not that of a format, or if the file cannot be created.
+    /// [`WriteError`] if the ending belongs to no format, or if the file cannot be created.
     pub fn create(path: &Path) -> Result<Self, WriteError> {
         let (format, compression) = format_of_name(path).map_err(|ending| WriteError::Ending {
             path: path.to_owned(),
