@@ -206,7 +206,7 @@ fn where_prompt_and_answer_part_can_be_chosen() {
     let lint =
         |boundary: &str| run(&["lint", &file, "--model", &model, "--boundary", boundary]).out;
     assert!(
-        lint("joint").contains("boundary: 1 of 1 rows change"),
+        lint("joint").contains("boundary: in 1 of 1 rows the last token of the prompt changes"),
         "{}",
         lint("joint")
     );
@@ -262,7 +262,7 @@ fn blank_answers_are_found() {
     let row = r#"{"prompt": "p", "chosen": " \n", "rejected": "a"}"#;
     std::fs::write(&path, row).unwrap();
     let said = run(&["lint", path.to_str().unwrap()]);
-    let expected = "pairs.jsonl:1: blank: the chosen answer is nothing but white space";
+    let expected = "pairs.jsonl:1: blank: the chosen answer holds only white space";
     assert!(said.out.contains(expected), "{}", said.out);
     assert_eq!(said.code, Some(0));
 }

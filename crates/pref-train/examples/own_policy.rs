@@ -36,19 +36,14 @@ impl<B: Backend> Policy<B> for MeanModel<B> {
     }
 }
 
-/// Trains a new model with this number of ids.
-pub(crate) fn run(
-    settings: Settings,
-    vocab: usize,
-    resume: bool,
-) -> Result<Outcome, Box<dyn Error>> {
+pub(crate) fn run(settings: Settings, seed: u64, resume: bool) -> Result<Outcome, Box<dyn Error>> {
     type B = Autodiff<Flex>;
     let device = Default::default();
-    B::seed(&device, 7);
+    B::seed(&device, seed);
     let random = |shape| Tensor::random(shape, Distribution::Normal(0.0, 0.1), &device);
     let policy = MeanModel::<B> {
-        embed: Param::from_tensor(random([vocab, 32])),
-        head: Param::from_tensor(random([32, vocab])),
+        embed: Param::from_tensor(random([1024, 32])),
+        head: Param::from_tensor(random([32, 1024])),
     };
     let (plan, stop) = (Plan::from_settings(settings)?, AtomicBool::new(false));
     let outcome = train_policy(&plan, policy, resume, &device, &mut Silent, &stop)?;
@@ -60,5 +55,5 @@ fn main() -> Result<(), Box<dyn Error>> {
     for pair in env::args().skip(1) {
         settings.set(&pair)?;
     }
-    run(settings, 1024, false).map(drop)
+    run(settings, 7, false).map(drop)
 }

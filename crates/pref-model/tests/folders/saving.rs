@@ -127,7 +127,9 @@ fn saving_removes_nothing_that_it_did_not_write() {
     }
     // What a killed save left.
     fs::write(
-        folder.path().join(".model-00007-of-00009.safetensors.tmp"),
+        folder
+            .path()
+            .join(".model-00007-of-00009.safetensors.Ab12Cd.tmp"),
         "",
     )
     .unwrap();

@@ -1,9 +1,5 @@
 //! Resumed runs: what may change, what is refused, and what is read again.
 
-#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
-
-#[path = "../common/mod.rs"]
-mod common;
 mod damage;
 mod ends;
 mod evaluations;
@@ -14,6 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::backend::{Autodiff, Flex};
 use pref_train::{Outcome, Plan, Record, StepRecord, Tracker, TrainError};
+
+use crate::common;
 
 type Cpu = Autodiff<Flex>;
 
@@ -206,7 +204,7 @@ fn a_template_that_writes_the_time_is_pinned_to_the_start_of_the_run() {
     let (_, memory) = common::run::<Cpu>(&plan, true).unwrap();
     let notes = memory.notes.join("\n");
     assert!(
-        notes.contains("the chat template writes the time"),
+        notes.contains("the chat template writes the current time"),
         "{notes}"
     );
     assert!(notes.contains("resumed after step 2"), "{notes}");

@@ -1,15 +1,14 @@
 //! Runs compared step by step with TRL's `DPOTrainer`, on the same pairs, model and settings.
 
-#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 #![allow(clippy::print_stdout, reason = "shown when a test fails, step by step")]
-
-mod common;
 
 use std::path::Path;
 
 use burn::backend::{Autodiff, Flex, NdArray};
 use pref_train::TrainBackend;
 use serde_json::{Map, Value};
+
+use crate::common;
 
 /// Allowed error of the loss in the first four steps.
 const BAR: f64 = 1e-3;

@@ -1,9 +1,5 @@
 //! Whole runs: resuming, accumulation and metrics; references, objectives and refusals in their own files.
 
-#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
-
-#[path = "../common/mod.rs"]
-mod common;
 mod objectives;
 mod references;
 mod refusals;
@@ -14,6 +10,8 @@ use std::sync::atomic::AtomicBool;
 
 use burn::backend::{Autodiff, Flex, NdArray};
 use pref_train::{Outcome, Plan, Record, TrainError};
+
+use crate::common;
 
 type Cpu = Autodiff<Flex>;
 

@@ -1,20 +1,18 @@
 //! A Burn module that Pref does not know trains, is evaluated, resumes and is saved, as the example in the
 //! documentation shows.
 
-#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
-
-mod common;
-
 #[allow(dead_code, reason = "the test calls `run` and not `main`")]
-#[path = "../examples/own_policy.rs"]
+#[path = "../../examples/own_policy.rs"]
 mod example;
 
 use std::path::Path;
 
 use pref_train::{Outcome, Record, Settings};
 
-/// Number of ids of the tokenizer of the fixtures.
-const VOCAB: usize = 1024;
+use crate::common;
+
+/// Seed of the weights before training.
+const SEED: u64 = 7;
 
 fn settings(data: &Path, run: &Path, more: &[&str]) -> Settings {
     let mut settings = Settings::default();
@@ -47,7 +45,7 @@ fn a_model_of_ones_own_learns_resumes_to_the_same_bytes_and_is_saved() {
     let folder = tempfile::tempdir().unwrap();
     let data = common::write_pairs(folder.path(), 20);
     let whole = folder.path().join("whole");
-    let outcome = example::run(settings(&data, &whole, &[]), VOCAB, false).unwrap();
+    let outcome = example::run(settings(&data, &whole, &[]), SEED, false).unwrap();
     let Outcome::Finished { before, after, .. } = outcome else {
         panic!("the run was not stopped");
     };
@@ -58,12 +56,12 @@ fn a_model_of_ones_own_learns_resumes_to_the_same_bytes_and_is_saved() {
 
     // A run that lost its newest checkpoints resumes from an earlier one, and ends with the same bytes.
     let parts = folder.path().join("parts");
-    example::run(settings(&data, &parts, &[]), VOCAB, false).unwrap();
+    example::run(settings(&data, &parts, &[]), SEED, false).unwrap();
     for step in [6, 8] {
         let name = format!("checkpoints/step-{step:06}");
         std::fs::remove_dir_all(parts.join(name)).unwrap();
     }
-    example::run(settings(&data, &parts, &[]), VOCAB, true).unwrap();
+    example::run(settings(&data, &parts, &[]), SEED, true).unwrap();
     assert_eq!(weights(&parts), weights(&whole));
     let steps = common::metrics(&parts).into_iter();
     let steps = steps.filter(|record| matches!(record, Record::Step(_)));
@@ -77,7 +75,7 @@ fn the_reference_is_the_same_precomputed_and_as_a_frozen_copy() {
     let runs = ["precomputed", "frozen-copy"].map(|kind| {
         let run = folder.path().join(kind);
         let reference = format!("model.reference={kind}");
-        example::run(settings(&data, &run, &[&reference]), VOCAB, false).unwrap();
+        example::run(settings(&data, &run, &[&reference]), SEED, false).unwrap();
         weights(&run)
     });
     assert_eq!(runs[0], runs[1]);
@@ -89,7 +87,7 @@ fn shared_prompts_are_refused_for_a_model_that_cannot_compute_them() {
     let data = common::write_pairs(folder.path(), 12);
     let run = folder.path().join("run");
     let shared = settings(&data, &run, &["train.share-prompts=true"]);
-    let error = example::run(shared, VOCAB, false).unwrap_err().to_string();
+    let error = example::run(shared, SEED, false).unwrap_err().to_string();
     assert!(error.contains("train.share-prompts"), "{error}");
     assert!(!run.exists(), "nothing was written");
 }
@@ -99,8 +97,8 @@ fn other_weights_at_the_start_are_not_taken_for_those_of_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let data = common::write_pairs(folder.path(), 12);
     let run = folder.path().join("run");
-    example::run(settings(&data, &run, &[]), VOCAB, false).unwrap();
-    let error = example::run(settings(&data, &run, &[]), VOCAB + 1, true).unwrap_err();
+    example::run(settings(&data, &run, &[]), SEED, false).unwrap();
+    let error = example::run(settings(&data, &run, &[]), SEED + 1, true).unwrap_err();
     let error = error.to_string();
     assert!(error.contains("began with other inputs"), "{error}");
 }

@@ -1,6 +1,5 @@
 //! Helpers of the tests of whole runs: paths, plans, and a tracker that records.
 
-#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::path::{Path, PathBuf};

@@ -1,7 +1,5 @@
 //! Plans: layers of settings, aliases, defaults, and errors.
 
-#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
-
 use pref_data::Truncation;
 use pref_train::{Plan, PlanError, Settings};
 use serde_json::{Map, Value, json};
@@ -286,7 +284,7 @@ fn a_file_is_named_in_its_errors() {
 #[test]
 fn what_has_no_default_is_asked_for() {
     let error = Plan::from_settings(Settings::default()).unwrap_err();
-    insta::assert_snapshot!(error, @"`model.path` is not set: a model's folder in Hugging Face's layout; give --model FOLDER or set it in the plan");
+    insta::assert_snapshot!(error, @"`model.path` is not set: a model folder in Hugging Face's layout; give --model FOLDER or set it in the plan");
 }
 
 #[test]

@@ -1,16 +1,14 @@
 //! Runs that are stopped and resumed, for every kind of objective and every architecture in the number format
 //! of its weights; and which checkpoints are kept.
 
-#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
-
-mod common;
-
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use burn::backend::{Autodiff, Flex};
 use pref_train::{Outcome, Plan};
 use serde_json::{Value, json};
+
+use crate::common;
 
 type Cpu = Autodiff<Flex>;
 

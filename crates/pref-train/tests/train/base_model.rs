@@ -1,15 +1,13 @@
 //! What a resumed run keeps of the model that it began with: the number format of its weights, and the
 //! settings that are ignored.
 
-#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
-
-mod common;
-
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use burn::backend::{Autodiff, Flex};
 use pref_train::{Outcome, Plan};
+
+use crate::common;
 
 type Cpu = Autodiff<Flex>;
 

@@ -1,9 +1,5 @@
 //! Runs on single answers (kto), and on a mixture of two sets of pairs (bvpo).
 
-#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
-
-mod common;
-
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -11,6 +7,8 @@ use burn::backend::{Autodiff, Flex};
 use common::Memory;
 use pref_train::{PairMeans, TrainError};
 use serde_json::json;
+
+use crate::common;
 
 type Cpu = Autodiff<Flex>;
 

@@ -1,0 +1,15 @@
+//! Tests of training: plans, whole runs, resuming, and runs beside those of TRL.
+//!
+//! They are one program, because every program would compile the whole of training once more.
+
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
+mod base_model;
+mod common;
+mod families;
+mod own_policy;
+mod plans;
+mod resume;
+mod runs;
+mod sets;
+mod trajectories;
