@@ -1,9 +1,9 @@
-//! A lock for automatic differentiation. In: a thread that builds or walks a graph. Out: a guard that
-//! makes other threads wait.
+//! A lock for automatic differentiation. In: a thread that builds or differentiates a graph. Out:
+//! a guard that makes other threads wait.
 //!
 //! All threads of a process share the graphs of Burn 0.21's autodiff, and a backward pass frees nodes of
-//! all graphs that no tensor seems to hold. When two threads trained at the same time, a part of a gradient
-//! was once missing. Runs in one process therefore take their steps one at a time.
+//! all graphs that no tensor seems to hold. With two threads that trained at the same time, a part of a
+//! gradient was sometimes missing. Runs in one process therefore take their steps one at a time.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

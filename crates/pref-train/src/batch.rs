@@ -46,7 +46,7 @@ pub(crate) struct TokenValues<B: Backend> {
     pub(crate) policy: Tensor<B, 2>,
     /// Log-probs under the reference, nats.
     pub(crate) reference: Option<Tensor<B, 2>>,
-    /// Divergence of the next-token distributions, nats.
+    /// `KL(reference ‖ policy)` of the next-token distributions, nats.
     pub(crate) kl: Option<Tensor<B, 2>>,
 }
 
@@ -70,7 +70,7 @@ impl<B: Backend> TokenValues<B> {
     }
 }
 
-/// Log-probs of some answers, padded with 0, `[answers, width]`.
+/// Rows of values, nats, padded with 0 to `[rows.len(), width]`. No row is longer than `width`.
 pub(crate) fn padded_rows<B: Backend>(
     rows: &[Vec<f32>],
     width: usize,
@@ -84,37 +84,38 @@ pub(crate) fn padded_rows<B: Backend>(
     Tensor::from_data(TensorData::new(values, [rows.len(), width]), device)
 }
 
-/// A padded batch, and which of the two answers of each row it holds.
+/// A padded batch of one or both answers of each row.
 pub(crate) struct AnswerBatch {
     /// The padded ids.
     pub(crate) batch: Batch,
-    /// `0..2` for both answers, the first answers of all rows first; else the one answer.
+    /// The answers of each row that the batch has: `0..2` for both, `0..1` for the first, `1..2` for the
+    /// second. If it has both, the first answers of all rows precede the second ones.
     pub(crate) sides: Range<usize>,
 }
 
 impl RowBatch {
-    /// The answers in the loss: both of each pair, or the single answers.
-    pub(crate) fn learned(&self, layout: BatchLayout) -> AnswerBatch {
+    /// The answers that the loss is computed from: both of each pair, or the single answers.
+    pub(crate) fn answers_of_loss(&self, layout: BatchLayout) -> AnswerBatch {
         match self {
-            RowBatch::Pairs(_) => self.all(layout),
-            RowBatch::Single(_) => self.one(layout, 0),
+            RowBatch::Pairs(_) => self.both_answers(layout),
+            RowBatch::Single(_) => self.one_answer(layout, 0),
         }
     }
 
-    /// The mismatched answers of single answers, which are the second of each row.
+    /// The mismatched answers, which are the second answers of rows of single answers.
     pub(crate) fn mismatched(&self, layout: BatchLayout) -> AnswerBatch {
-        self.one(layout, 1)
+        self.one_answer(layout, 1)
     }
 
     /// Both answers of each row.
-    pub(crate) fn all(&self, layout: BatchLayout) -> AnswerBatch {
+    pub(crate) fn both_answers(&self, layout: BatchLayout) -> AnswerBatch {
         AnswerBatch {
             batch: layout.of_two(&self.ids()),
             sides: 0..2,
         }
     }
 
-    fn one(&self, layout: BatchLayout, side: usize) -> AnswerBatch {
+    fn one_answer(&self, layout: BatchLayout, side: usize) -> AnswerBatch {
         let ids = self.ids();
         let ids: Vec<[&[u32]; 2]> = ids.iter().map(|row| [row[0], row[1 + side]]).collect();
         AnswerBatch {

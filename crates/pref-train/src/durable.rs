@@ -40,14 +40,16 @@ pub(crate) fn write_folder<E: From<io::Error>>(
         Ok(sync_folder(parent(path))?)
     });
     if result.is_err() {
-        // An error here is not reported, because the one above matters more.
+        // An error of the removal is not reported, because the first error matters more.
         let _ = fs::remove_dir_all(&temporary);
     }
     result
 }
 
-/// Removes the temporary files and folders of killed writes. A folder that was renamed to make room for a
-/// new one, which was never completed, gets its name back.
+/// Removes the temporary files and folders that killed writes left.
+///
+/// A write may have been killed after it renamed the old folder and before it renamed the new one. Then
+/// the old folder gets its name back.
 pub(crate) fn remove_leftovers(folder: &Path) -> io::Result<()> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -59,9 +61,9 @@ pub(crate) fn remove_leftovers(folder: &Path) -> io::Result<()> {
         let Some((name, suffix)) = name.strip_prefix('.').and_then(|n| n.rsplit_once('.')) else {
             continue;
         };
-        let whole = folder.join(name);
+        let final_path = folder.join(name);
         match (suffix, path.is_dir()) {
-            ("old", true) if !whole.exists() => fs::rename(&path, &whole)?,
+            ("old", true) if !final_path.exists() => fs::rename(&path, &final_path)?,
             ("old" | "tmp", true) => fs::remove_dir_all(&path)?,
             ("tmp", false) => fs::remove_file(&path)?,
             _ => {}

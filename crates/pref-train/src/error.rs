@@ -1,4 +1,5 @@
-//! Why a run cannot start, continue or resume.
+//! Why a run cannot start, continue or resume. In: errors of plans, data, models and files. Out: one error
+//! type, whose messages say where, what was found, what was expected, and the way out.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ pub enum TrainError {
     /// The tokenizer cannot be loaded.
     #[error(transparent)]
     Tokenizer(#[from] pref_data::TokenizerError),
-    /// A row cannot be tokenized.
+    /// A row cannot be turned into token ids.
     #[error(transparent)]
     Tokenize(#[from] pref_data::TokenizeError),
     /// The model cannot be loaded.
@@ -169,7 +170,7 @@ pub enum TrainError {
     OtherPlan {
         /// The run's folder.
         folder: PathBuf,
-        /// A list of `key: then → now`.
+        /// A list of `key: old value → new value`.
         differences: String,
     },
     /// Weights, tokenizer, template or rows differ from those of the run.
@@ -180,7 +181,7 @@ pub enum TrainError {
     OtherInputs {
         /// The run's folder.
         folder: PathBuf,
-        /// The inputs that differ, with size and hash then and now.
+        /// The inputs that differ, each with its size and hash at the start of the run and now.
         differences: String,
     },
     /// The resumed run would be shorter.

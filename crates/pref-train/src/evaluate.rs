@@ -10,12 +10,13 @@ use crate::metrics::{PairMeans, PairSums, PairValues};
 use crate::sets::DataSet;
 use crate::step::{LossInputs, RunObjective, StepFailure, mixed_means};
 
-/// Means over the evaluation rows, and over those with emptied traces if there are any.
+/// Means over the evaluation rows, and over the evaluation rows with emptied traces if there are any.
 pub(crate) type Evaluation = (PairMeans, Option<PairMeans>);
 
 /// Loss and rewards of a policy on the evaluation rows.
 ///
-/// After each batch, `continues` gets the number of its rows, and returns whether to continue.
+/// After each batch, `continues` gets the number of its rows, and returns whether to continue. If it returns
+/// false, the result is `Break`.
 ///
 /// # Errors
 /// [`StepFailure`] names the rows whose loss is not finite, or an input that is missing.
@@ -34,7 +35,7 @@ pub(crate) fn evaluate<B: Backend, P: Policy<B>>(
         let point = inputs.reference_point(policy, objective, set, &all)?;
         for indices in layout.divide(examples.entries(), &all) {
             let rows = examples.rows(indices);
-            let answers = rows.learned(layout);
+            let answers = rows.answers_of_loss(layout);
             let batch = &answers.batch;
             let distributions = inputs.distributions(batch);
             let distributions = distributions.as_ref();
@@ -45,10 +46,10 @@ pub(crate) fn evaluate<B: Backend, P: Policy<B>>(
             };
             let (_, measured) = objective.loss(examples, &rows, &values, batch, point.as_ref())?;
             let measured = PairValues::read(measured);
-            let broken = measured.not_finite();
-            if !broken.is_empty() {
-                let broken = broken.iter().map(|&k| indices[k]).collect();
-                return Err(StepFailure::Loss(set, broken));
+            let not_finite = measured.not_finite();
+            if !not_finite.is_empty() {
+                let rows = not_finite.iter().map(|&k| indices[k]).collect();
+                return Err(StepFailure::Loss(set, rows));
             }
             sums.add(&measured);
             if !continues(indices.len()) {

@@ -1,9 +1,12 @@
 //! Preference training: from a plan to a better model on disk.
 //!
 //! A [`Plan`] says what is trained, on which pairs, with which objective, and how. [`train`] runs it. The
-//! run's folder then holds `plan.toml` with every default spelled out, `metrics.jsonl` with TRL's names,
-//! `checkpoints/`, from which a killed run resumes and ends with the same bytes, and `model/`, a model
-//! folder in Hugging Face's layout.
+//! run's folder then has
+//! - `plan.toml`, the plan with every default spelled out,
+//! - `metrics.jsonl`, one line for each log step and each evaluation, with TRL's names,
+//! - `checkpoints/`, from which a killed run resumes; on a CPU it ends with the same bytes as a run that
+//!   was never killed,
+//! - `model/`, the trained model in Hugging Face's layout.
 //!
 //! ```no_run
 //! use std::sync::atomic::AtomicBool;

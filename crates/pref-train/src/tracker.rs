@@ -1,16 +1,17 @@
-//! Reports of a running run, for a progress bar, a log, or code of your own.
+//! Reports of a run in progress. In: messages, progress and metrics. Out: calls of a [`Tracker`], such as a
+//! progress bar, a log, or code of your own.
 
 use crate::metrics::{EvalRecord, StepRecord};
 
-/// Receives the reports of a run. Every method has an empty default.
+/// Receives the reports of a run. Every method does nothing by default.
 pub trait Tracker {
     /// A message, such as the number of truncated pairs, or a skipped checkpoint.
     fn note(&mut self, _text: &str) {}
 
-    /// A stage of known size begins: its name and its number of pairs.
+    /// A stage begins: its name (`reference` or `evaluation`) and its number of pairs or single answers.
     fn begin(&mut self, _what: &str, _n_pairs: usize) {}
 
-    /// This number of further pairs of the stage is done.
+    /// `_n_pairs` more pairs or single answers of the stage are done.
     fn advance(&mut self, _n_pairs: usize) {}
 
     /// The stage is over.

@@ -1,5 +1,5 @@
-//! Means under names with a prefix, such as TRL's `eval_loss` and `eval_rewards/margins`. In: means. Out:
-//! fields of the surrounding record, and back.
+//! Means under names with a prefix, such as TRL's `eval_loss` and `eval_rewards/margins`. In: means, or the
+//! fields of a record. Out: the fields of the record, or the means.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ fn write<S: Serializer>(prefix: &str, means: Option<&PairMeans>, s: S) -> Result
     prefixed.serialize(s)
 }
 
-/// `None` if no name has the prefix.
+/// The means whose names have the prefix. `None` if there is no loss with the prefix.
 fn read<'de, D: Deserializer<'de>>(prefix: &str, d: D) -> Result<Option<PairMeans>, D::Error> {
     let prefixed = BTreeMap::<String, Value>::deserialize(d)?;
     let plain: Map<String, Value> = prefixed

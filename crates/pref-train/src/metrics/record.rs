@@ -1,4 +1,4 @@
-//! The lines of `metrics.jsonl`: training steps and evaluations.
+//! The lines of `metrics.jsonl`. In: the means of training steps or of an evaluation. Out: one JSON object.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,9 +8,9 @@ use super::prefix;
 /// One line of `metrics.jsonl`: the optimiser steps since the previous line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
-    /// Number of optimiser steps, this one included.
+    /// Number of optimiser steps so far.
     pub step: usize,
-    /// Number of passes over the data so far.
+    /// Number of passes over the training rows so far; a part of a pass is a fraction.
     pub epoch: f64,
     /// Means over the pairs of these steps.
     #[serde(flatten)]
@@ -23,18 +23,18 @@ pub struct StepRecord {
     pub grad_norm: f64,
     /// Learning rate of the last of these steps.
     pub learning_rate: f64,
-    /// Number of tokens so far, prompts included and padding not.
+    /// Number of tokens so far, prompts included and padding excluded.
     pub num_tokens: u64,
 }
 
 /// One line of `metrics.jsonl`: an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvalRecord {
-    /// Number of optimiser steps before it.
+    /// Number of optimiser steps before the evaluation.
     pub step: usize,
-    /// Number of evaluated pairs.
+    /// Number of evaluated pairs or single answers.
     pub eval_pairs: usize,
-    /// Means over these pairs.
+    /// Means over these pairs or answers.
     #[serde(flatten, with = "prefix::eval")]
     pub pairs: PairMeans,
     /// For an objective on two sets, means over the pairs with emptied traces.
@@ -53,7 +53,7 @@ pub enum Record {
 }
 
 impl Record {
-    /// Number of optimiser steps.
+    /// Number of optimiser steps so far.
     pub fn step(&self) -> usize {
         match self {
             Record::Eval(record) => record.step,

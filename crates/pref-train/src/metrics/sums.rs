@@ -10,7 +10,7 @@ use super::values::{PairValues, ValueKind};
 pub struct PairSums {
     /// Number of pairs or single answers.
     pub pairs: f64,
-    /// Number of chosen answers, and of rejected ones.
+    /// Number of chosen answers, and number of rejected answers.
     answers: [f64; 2],
     loss: f64,
     chosen_rewards: f64,
@@ -19,7 +19,7 @@ pub struct PairSums {
     chosen_logps: f64,
     rejected_logps: f64,
     granule_accuracies: f64,
-    /// Of chosen and rejected answers. `None` without reference log-probs.
+    /// Sums of the estimated KL, nats, of chosen and of rejected answers. `None` without reference log-probs.
     kl: Option<[f64; 2]>,
     reference_point: Option<f64>,
 }
@@ -51,8 +51,8 @@ impl PairSums {
         }
     }
 
-    /// Desirable answers count as chosen, undesirable ones as rejected. A desirable answer is correct if
-    /// its reward is above the reference point, an undesirable one if it is not.
+    /// Desirable answers count as chosen, undesirable answers as rejected. A desirable answer is correct if
+    /// its reward is above the reference point, and an undesirable answer is correct if it is not.
     fn add_single(&mut self, values: &PairValues) {
         let rows: [&[f32]; 6] = std::array::from_fn(|k| values.row(k + 1));
         let [rewards, logps, ratios, desirable, points, thresholds] = rows;
@@ -77,8 +77,8 @@ impl PairSums {
         self.reference_point = Some(self.reference_point.unwrap_or_default() + sum(points));
     }
 
-    /// Means over the pairs. Rewards and log-probs of single answers are means over the answers of their
-    /// kind.
+    /// Means over the pairs. For single answers, rewards, log-probs and KL are means over the desirable or
+    /// over the undesirable answers.
     pub fn means(&self) -> PairMeans {
         let mean = |sum: f64| sum / self.pairs.max(1.0);
         let of_chosen = |sum: f64| sum / self.answers[0].max(1.0);

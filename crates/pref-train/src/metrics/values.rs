@@ -1,10 +1,13 @@
-//! What is measured of each pair or single answer. In: the output of a loss. Out: values on the host.
+//! Measurements of each pair or single answer. In: the output of a loss. Out: values on the host.
 
 use burn::tensor::{Tensor, backend::Backend};
 use pref_core::{Kto, KtoOutput, LossOutput, Side};
 
 /// The values of each pair of a batch on the device, `[6, pairs]`, or `[8, pairs]` with estimates of the
-/// KL. One tensor, so that one copy brings them to the host.
+/// KL. They are one tensor, so that one copy brings them to the host.
+///
+/// Rows: loss, reward of chosen and of rejected, log-prob of chosen and of rejected, granule accuracy, and
+/// the estimate of the KL from chosen and from rejected.
 pub(crate) fn of_pairs<B: Backend>(output: &LossOutput<B>) -> Tensor<B, 2> {
     let mut rows = vec![
         output.per_pair.clone().detach(),
@@ -24,6 +27,9 @@ pub(crate) fn of_pairs<B: Backend>(output: &LossOutput<B>) -> Tensor<B, 2> {
 }
 
 /// The values of each single answer of a batch on the device, `[7, answers]`.
+///
+/// Rows: loss, reward, log-prob, log-ratio, 1 if desirable, reference point, and the reward at the
+/// reference point.
 pub(crate) fn of_answers<B: Backend>(
     kto: &Kto,
     output: &KtoOutput<B>,
@@ -55,7 +61,7 @@ pub(crate) struct PairValues {
     kind: ValueKind,
 }
 
-/// What the values belong to.
+/// Whether the values belong to pairs or to single answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ValueKind {
     Pairs { has_kl: bool },
@@ -83,7 +89,7 @@ impl PairValues {
         Self { values, n, kind }
     }
 
-    /// One value of each pair.
+    /// One value of each pair or single answer: a row of [`of_pairs`] or [`of_answers`].
     pub(super) fn row(&self, index: usize) -> &[f32] {
         &self.values[index * self.n..(index + 1) * self.n]
     }

@@ -1,5 +1,5 @@
-//! From settings to a checked plan. In: [`Settings`]. Out: a [`Plan`], or the first setting that is
-//! impossible by itself or beside another.
+//! From settings to a checked plan. In: [`Settings`]. Out: a [`Plan`], or an error about the first setting
+//! that is out of its range or does not fit another setting.
 
 use pref_core::{BvpoAlpha, ObjectiveKind};
 
@@ -8,7 +8,7 @@ use super::sections::{Plan, ReferenceKind};
 use super::settings::Settings;
 
 impl Plan {
-    /// Makes a plan of settings, and checks it.
+    /// Builds a plan from settings, and checks it.
     ///
     /// # Errors
     /// [`PlanError`] names the setting, what was found and what was expected.
@@ -26,7 +26,7 @@ impl Plan {
     /// Checks every value, and the values that depend on each other.
     fn check(&self) -> Result<(), PlanError> {
         let train = &self.train;
-        let range = |key: &'static str, holds: bool, value: f64, expected: &'static str| {
+        let require = |key: &'static str, holds: bool, value: f64, expected: &'static str| {
             if holds && value.is_finite() {
                 Ok(())
             } else {
@@ -38,13 +38,13 @@ impl Plan {
                 })
             }
         };
-        let count = |key, n: usize| range(key, n > 0, n as f64, "at least 1");
-        let unit = |key, x: f64| range(key, (0.0..1.0).contains(&x), x, "from 0 to below 1");
-        range("train.epochs", train.epochs > 0.0, train.epochs, "above 0")?;
+        let count = |key, n: usize| require(key, n > 0, n as f64, "at least 1");
+        let unit = |key, x: f64| require(key, (0.0..1.0).contains(&x), x, "from 0 to below 1");
+        require("train.epochs", train.epochs > 0.0, train.epochs, "above 0")?;
         if let Some(steps) = train.steps {
             count("train.steps", steps)?;
         }
-        range(
+        require(
             "train.save-minutes",
             train.save_minutes >= 0.0,
             train.save_minutes,
@@ -53,25 +53,25 @@ impl Plan {
         count("train.batch-size", train.batch_size)?;
         count("train.gradient-accumulation", train.gradient_accumulation)?;
         count("train.log-every", train.log_every)?;
-        range(
+        require(
             "train.learning-rate",
             train.learning_rate > 0.0,
             train.learning_rate,
             "above 0",
         )?;
-        range(
+        require(
             "train.weight-decay",
             train.weight_decay >= 0.0,
             train.weight_decay,
             "at least 0",
         )?;
-        range(
+        require(
             "train.max-grad-norm",
             train.max_grad_norm >= 0.0,
             train.max_grad_norm,
             "at least 0",
         )?;
-        range(
+        require(
             "train.adam-epsilon",
             train.adam_epsilon > 0.0,
             train.adam_epsilon,
@@ -88,7 +88,7 @@ impl Plan {
             train.check_warmup(steps)?;
         }
         if let Some(max_length) = self.data.max_length {
-            range(
+            require(
                 "data.max-length",
                 max_length >= 2,
                 max_length as f64,
@@ -128,7 +128,7 @@ impl Plan {
         if let ObjectiveKind::Bvpo(bvpo) = self.objective.kind()
             && bvpo.alpha == BvpoAlpha::Optimal
         {
-            return Err(PlanError::NoMoments);
+            return Err(PlanError::NoGradientEstimates);
         }
         if needs.kl && self.model.reference != ReferenceKind::FrozenCopy {
             return Err(PlanError::NeedsDistributions { method });

@@ -1,4 +1,4 @@
-//! The section `data` of a plan: where the pairs come from, and how they become tokens.
+//! The section `data` of a plan. In: settings. Out: where the pairs come from, and how they become tokens.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,24 +24,26 @@ pub struct DataPlan {
     pub columns: BTreeMap<String, String>,
     /// What happens with rows that cannot be read as pairs. Default: `stop`.
     pub on_error: OnError,
-    /// The rows `[start, end)` of the training file to use, counted among those that can be read. A row
-    /// that is read as two answers is one row. Default: all rows.
+    /// The rows `[start, end)` of the training file to use, counted from 0. Rows that cannot be read are
+    /// not counted. A row that is read as two answers is one row. Default: all rows.
     pub rows: Option<[usize; 2]>,
     /// Evaluation pairs, in the same formats as the training pairs. Default: none.
     pub eval: Option<PathBuf>,
     /// Evaluation pairs with emptied traces. Default: none.
     pub empty_eval: Option<PathBuf>,
-    /// Fraction of the training prompts to hold out for evaluation, from 0 to below 1; not together with
-    /// `eval`. Default: 0.
+    /// Fraction of the training prompts to hold out for evaluation, from 0 to below 1. It is refused
+    /// together with `eval`. Default: 0.
     pub eval_fraction: f64,
     /// Largest number of tokens of prompt and response together. Default: 1024, or the number of
     /// positions of the model if that is smaller.
     pub max_length: Option<usize>,
-    /// Which end of a response is cut if a pair is longer than `max_length`. Default: `keep-start`.
+    /// What is cut if a pair is longer than `max_length`. Default: `keep-start`, which cuts the end of the
+    /// response.
     pub truncation: Truncation,
-    /// How prompt and response are tokenized: together or one by one. Default: `joint`.
+    /// Whether prompt and response are tokenized together (`joint`) or each by itself (`separate`).
+    /// Default: `joint`.
     pub boundary: Boundary,
-    /// What happens with a prompt that alone fills `max_length`. Default: `drop`.
+    /// What happens with a prompt so long that `max_length` leaves no room for a response. Default: `drop`.
     pub long_prompts: LongPrompts,
     /// Settings of the chat template, such as `enable_thinking = false`. The `chat_template_kwargs` of a
     /// row take precedence. Default: none.
@@ -54,17 +56,17 @@ pub struct DataPlan {
     pub ignore_stop_words: bool,
     /// Label of the first part of an answer, for objectives that use parts. Default: `reasoning`.
     pub first_part: String,
-    /// Where the other parts begin, in rows that do not name their parts. Default: the usual markers of
-    /// contexts and final answers.
+    /// Where the other parts begin, in rows that do not name their parts. Default: `<think>` begins the
+    /// reasoning; `</think>` and the usual markers of a final answer begin the answer.
     pub parts: Vec<PartMarker>,
     /// Whether to shuffle the pairs for each epoch; otherwise they keep the order of the file. Default:
     /// true.
     pub shuffle: bool,
-    /// The time that the chat template writes, RFC 3339. By default it is the start of the run, which is
-    /// then written here, so that a resumed run makes the same tokens.
+    /// The time that the chat template writes, RFC 3339. By default it is the time at the start of the run.
+    /// The plan in the run's folder records this time, so that a resumed run makes the same tokens.
     pub template_time: Option<String>,
-    /// Rows to leave out of training and evaluation, named as in messages: `pairs.jsonl:12`. Default:
-    /// none.
+    /// Rows to leave out of training and evaluation, in the form that messages use: `pairs.jsonl:12`.
+    /// Default: none.
     pub skip: Vec<String>,
 }
 

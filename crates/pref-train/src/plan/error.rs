@@ -1,10 +1,11 @@
-//! Why settings do not make a plan.
+//! Errors in the settings of a plan. In: a setting and its value. Out: a message that names the setting, what
+//! was found and what was expected.
 
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// Settings do not make a plan.
+/// The settings are not a valid plan.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PlanError {
@@ -125,11 +126,11 @@ pub enum PlanError {
         "`data.eval` and `data.empty-eval` go together: give both, or neither and `data.eval-fraction`"
     )]
     HalfEvaluation,
-    /// The optimal α needs estimates of gradients, which training does not make.
+    /// The optimal α needs estimates of the gradients of both sets, which training does not make.
     #[error(
         "`objective.alpha` = \"optimal\" is computed from estimates of both sets' gradients, and training makes no such estimates; compute it with `pref loss`, and set `objective.alpha` to that number"
     )]
-    NoMoments,
+    NoGradientEstimates,
     /// The objective needs a reference, and there is none.
     #[error(
         "{method} compares the policy with a reference; set `model.reference` to \"precomputed\" or \"frozen-copy\""

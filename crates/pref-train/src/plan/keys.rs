@@ -11,7 +11,7 @@ use super::train::TrainPlan;
 /// TRL's name of the setting that is `objective.method` here.
 pub(super) const LOSS_TYPE: &str = "loss_type";
 
-/// TRL's names of settings, and ours.
+/// TRL's names of settings, each with Pref's name.
 const ALIASES: &[(&str, &str)] = &[
     ("model_name_or_path", "model.path"),
     ("dataset_name", "data.train"),
@@ -92,7 +92,8 @@ pub(super) fn canonical(key: &str, origin: &str) -> Result<String, PlanError> {
     };
     let nearest = candidates
         .map(|name| {
-            // Two names are similar if the whole names are, or if their last parts are.
+            // Two names are similar if the whole names are similar, or their last parts. The small
+            // number prefers similar whole names if both similarities are equal.
             let whole = strsim::jaro_winkler(&kebab, name) + 1e-9;
             let tail = strsim::jaro_winkler(&last(&kebab), &last(name));
             (whole.max(tail), name)

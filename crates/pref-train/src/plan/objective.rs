@@ -21,13 +21,16 @@ pub(super) struct Given {
 }
 
 impl Given {
-    /// Whether it was given under this name of TRL.
+    /// Whether the user spelled the key as this name of TRL.
     pub(super) fn is_spelled(&self, alias: &str) -> bool {
         self.spelled.replace('-', "_") == alias
     }
 }
 
-/// The objective of these settings; dpo if none of them names a method.
+/// The objective of these settings. The method is dpo if no setting names one.
+///
+/// # Errors
+/// [`PlanError::Value`] for an unknown method, or for a setting that the method does not have.
 pub(super) fn objective(given: &[Given]) -> Result<ObjectiveConfig, PlanError> {
     let mut objective = json!({});
     for setting in given {

@@ -1,4 +1,5 @@
-//! A plan and its sections about models and output. The other sections have files of their own.
+//! A plan, and its sections `model` and `output`. The other sections have files of their own. In: settings.
+//! Out: typed values, not checked yet.
 
 use std::path::PathBuf;
 
@@ -36,9 +37,9 @@ pub struct ModelPlan {
     pub reference: ReferenceKind,
     /// Folder of the reference model. By default, the model that training starts from.
     pub reference_path: Option<PathBuf>,
-    /// Keys of `config.json` that Pref does not know, and that it ignores because you know that they
-    /// do not change what the model computes. A key of an object inside it is written
-    /// `rope_scaling.key`. Default: none.
+    /// Keys of `config.json` to ignore. Pref refuses a model with a key that it does not know, unless the
+    /// key is listed here. List a key only if it does not change what the model computes. A key of an
+    /// inner object is written `rope_scaling.key`. Default: none.
     pub ignore_config: Vec<String>,
 }
 
@@ -46,12 +47,12 @@ pub struct ModelPlan {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReferenceKind {
-    /// They are computed once before training, and kept in the run's folder.
+    /// The log-probs are computed once before training, and stored in the run's folder.
     #[default]
     Precomputed,
-    /// A second copy of the model in memory computes them during training.
+    /// A second copy of the model in memory computes the log-probs during training.
     FrozenCopy,
-    /// There are none: the objective uses no reference.
+    /// No log-probs are computed, because the objective uses no reference.
     None,
 }
 
@@ -65,8 +66,8 @@ pub struct OutputPlan {
     pub dtype: WeightFormat,
     /// Number of checkpoints to keep; 0 keeps all. Default: 2.
     pub keep_checkpoints: usize,
-    /// Whether to write a checkpoint after the last step, from which a longer run can continue. It
-    /// takes three times the space of the weights. Default: true.
+    /// Whether to write a checkpoint after the last step, from which a longer run can continue. A
+    /// checkpoint takes three times the space of the weights in float32. Default: true.
     pub last_checkpoint: bool,
 }
 
@@ -85,7 +86,7 @@ impl Default for OutputPlan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WeightFormat {
-    /// The format of the model that training started from.
+    /// The number format of the model that training started from.
     Source,
     /// 32-bit floats.
     F32,

@@ -1,6 +1,6 @@
-//! Settings in layers. In: TOML files and `key=value` pairs, of which later ones replace earlier ones.
-//! Every key is checked when it is added, so that an error names its file. Out: the values of a
-//! [`Plan`].
+//! Settings in layers. In: TOML files and `key=value` pairs; a later setting replaces an earlier one of the
+//! same name. Out: the values of a [`Plan`]. Every key is checked when it is added, so that an error names
+//! the file.
 
 use std::path::Path;
 
@@ -36,11 +36,14 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Adds a table of settings; each replaces an earlier one of its name. Settings of the objective
-    /// stay if a later layer changes the method, so the plan is refused if they do not fit it.
+    /// Adds a table of settings. Each setting replaces an earlier one of the same name.
+    ///
+    /// If a later layer changes the method, the earlier settings of the objective stay. The plan is refused
+    /// if they do not fit the new method.
     ///
     /// # Errors
-    /// [`PlanError`] names `origin` and an unknown setting, or one without a finite value.
+    /// [`PlanError`] names `origin` and the setting: it is unknown, the table gives it twice, or its value
+    /// is not finite.
     pub fn layer(&mut self, table: &Map<String, Value>, origin: &str) -> Result<(), PlanError> {
         let mut seen: Vec<(String, String)> = Vec::new();
         for (key, value) in table {
@@ -59,7 +62,7 @@ impl Settings {
     /// Adds one `key=value`. The value is TOML; text that is not TOML is a string.
     ///
     /// # Errors
-    /// [`PlanError`] for text without `=`, and for an unknown setting.
+    /// [`PlanError`] for text without `=`, for an unknown setting, and for a value that is not finite.
     pub fn set(&mut self, pair: &str) -> Result<(), PlanError> {
         let no_pair = || PlanError::NoPair(pair.to_owned());
         let (key, text) = pair.split_once('=').ok_or_else(no_pair)?;
@@ -73,7 +76,7 @@ impl Settings {
     /// Adds one setting of the command line, such as the value of a flag.
     ///
     /// # Errors
-    /// [`PlanError`] for an unknown setting.
+    /// [`PlanError`] for an unknown setting, and for a value that is not finite.
     pub fn put(&mut self, key: &str, value: impl Into<Value>) -> Result<(), PlanError> {
         self.layer(
             &Map::from_iter([(key.to_owned(), value.into())]),
@@ -81,7 +84,7 @@ impl Settings {
         )
     }
 
-    /// Whether a setting was given, by its name in the plan.
+    /// Whether a setting was given. `key` is its name in the plan, such as `train.steps`.
     pub fn has(&self, key: &str) -> bool {
         self.given.iter().any(|given| given.name == key)
     }
@@ -101,7 +104,7 @@ impl Settings {
                 origin: origin.to_owned(),
             });
         }
-        // The settings of an inner objective are given one by one, as those of the outer one are.
+        // A table of settings of an inner objective is added as one setting for each key.
         if let ("objective.inner", Value::Object(inner)) = (name.as_str(), value) {
             for (setting, value) in inner {
                 self.add(&format!("{key}.{setting}"), value, origin, seen)?;
@@ -128,7 +131,7 @@ impl Settings {
         Ok(())
     }
 
-    /// The plan of these settings, not checked yet. Settings that nobody gave have their defaults.
+    /// The plan of these settings, not checked yet. A setting that was not given has its default.
     pub(super) fn into_plan(self) -> Result<Plan, PlanError> {
         for (key, expected, flag) in [
             (
@@ -187,7 +190,7 @@ fn has_null(value: &Value) -> bool {
     }
 }
 
-/// `runs/<data>-<method>`, for a run without a name.
+/// The run's folder if the user names none: `runs/<data>-<method>`.
 fn default_folder(tree: &Value) -> Value {
     let data = tree["data"]["train"].as_str().unwrap_or_default();
     let stem = Path::new(data).file_stem().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The section `train` of a plan: how the loss is minimised.
+//! The section `train` of a plan. In: settings. Out: how the loss is minimised.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,18 +12,19 @@ pub struct TrainPlan {
     pub epochs: f64,
     /// Number of optimiser steps. By default it follows from `epochs`.
     pub steps: Option<usize>,
-    /// Number of pairs in one forward pass. Default: 8.
+    /// Number of pairs or single answers in one batch. Default: 8.
     pub batch_size: usize,
-    /// Largest number of tokens in one forward pass, padding included, so that long pairs come in
-    /// smaller batches; 0 for no limit. The pairs of an optimiser step stay the same. Default: 0.
+    /// Largest number of tokens in one forward pass, padding included; 0 for no limit. A batch with more
+    /// tokens is divided into several forward passes. The pairs of an optimiser step stay the same.
+    /// Default: 0.
     pub batch_tokens: usize,
-    /// Whether both answers of a pair share one row with their prompt, which is then computed once. This
-    /// pays if prompts are longer than answers. Default: false.
+    /// Whether both answers of a pair share one row with their prompt. The prompt is then computed once.
+    /// This saves time if prompts are longer than answers. Default: false.
     pub share_prompts: bool,
-    /// Rows are padded to a multiple of this number of tokens, so that a GPU sees few shapes; 0 pads to
-    /// the longest row. Default: 0.
+    /// Rows are padded to a multiple of this number of tokens, so that a GPU compiles kernels for few
+    /// shapes; 0 pads to the longest row. Default: 0.
     pub pad_to_multiple_of: usize,
-    /// Number of forward passes in one optimiser step. Default: 1.
+    /// Number of batches of `batch_size` in one optimiser step. Default: 1.
     pub gradient_accumulation: usize,
     /// Peak learning rate. Default: 1e-6.
     pub learning_rate: f64,
@@ -31,20 +32,21 @@ pub struct TrainPlan {
     pub schedule: ScheduleKind,
     /// Number of steps over which the learning rate rises from 0. Default: 0.
     pub warmup_steps: usize,
-    /// AdamW's decoupled weight decay of matrices. Norms and biases do not decay. Default: 0.
+    /// AdamW's decoupled weight decay of matrices, embeddings included. Norms and biases do not decay.
+    /// Default: 0.
     pub weight_decay: f64,
-    /// AdamW's decay of the mean of the gradient. Default: 0.9.
+    /// AdamW's `β₁`, the decay of the running mean of the gradient. Default: 0.9.
     pub adam_beta1: f64,
-    /// AdamW's decay of the mean of the squared gradient. Default: 0.999.
+    /// AdamW's `β₂`, the decay of the running mean of the squared gradient. Default: 0.999.
     pub adam_beta2: f64,
-    /// AdamW's `ε`. Default: 1e-8.
+    /// AdamW's `ε`, which is added to the denominator. Default: 1e-8.
     pub adam_epsilon: f64,
     /// Gradients with a larger global norm are scaled down to this norm; 0 for never. Default: 1.
     pub max_grad_norm: f64,
     /// Seed of the shuffling and of the evaluation split. Default: 42.
     pub seed: u64,
-    /// Number of response tokens whose logits are in memory at the same time; 0 for all. A limit bounds
-    /// the memory of a large vocabulary, and costs a second projection. Default: 0.
+    /// Number of response tokens whose logits are in memory at the same time; 0 for all. A limit saves
+    /// memory if the vocabulary is large, but the logits are computed twice. Default: 0.
     pub vocab_chunk: usize,
     /// Number of optimiser steps that one line of the metrics averages. Default: 1.
     pub log_every: usize,
@@ -52,8 +54,8 @@ pub struct TrainPlan {
     pub eval_every: usize,
     /// Number of steps between checkpoints; 0 for none by steps. Default: 0.
     pub save_every: usize,
-    /// Minutes between checkpoints, but at least 20 times as long as one takes to write; 0 for none by
-    /// time. Default: 5.
+    /// Minutes between checkpoints; 0 for none by time. If writing a checkpoint takes long, the next one is
+    /// written after at least 20 times that duration. Default: 5.
     pub save_minutes: f64,
 }
 
@@ -87,11 +89,17 @@ impl Default for TrainPlan {
 
 impl TrainPlan {
     /// Number of optimiser steps of one pass over `n_rows` rows.
+    ///
+    /// # Panics
+    /// If `batch_size` or `gradient_accumulation` is 0, which no checked plan has.
     pub fn steps_per_epoch(&self, n_rows: usize) -> usize {
         n_rows.div_ceil(self.batch_size * self.gradient_accumulation)
     }
 
     /// Number of optimiser steps of the whole run on `n_rows` rows.
+    ///
+    /// # Panics
+    /// As [`steps_per_epoch`](Self::steps_per_epoch).
     pub fn total_steps(&self, n_rows: usize) -> usize {
         let by_epochs = self.epochs * self.steps_per_epoch(n_rows) as f64;
         self.steps.unwrap_or(by_epochs.ceil() as usize)
@@ -111,11 +119,11 @@ impl TrainPlan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScheduleKind {
-    /// It stays at its peak.
+    /// The rate stays at its peak.
     #[serde(alias = "constant_with_warmup")]
     Constant,
-    /// In a straight line to 0 at the last step.
+    /// The rate falls in a straight line, and would be 0 one step after the last.
     Linear,
-    /// Along half a cosine to 0 at the last step.
+    /// The rate falls along half a cosine, and would be 0 one step after the last.
     Cosine,
 }

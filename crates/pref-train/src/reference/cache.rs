@@ -1,5 +1,5 @@
 //! The file of reference log-probs. In: log-probs in the order of computation. Out: a safetensors file in
-//! the run's folder that is read back by pair, never as a whole. What was written survives a stop.
+//! the run's folder, which is read pair by pair. If a run stops, the next one continues the file.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -17,10 +17,11 @@ use crate::durable::{rename, sibling};
 use crate::sets::{DataSet, Examples, PerSet, map};
 
 /// Time between two syncs to disk.
-const SAVED_EVERY: Duration = Duration::from_secs(20);
+const SYNC_INTERVAL: Duration = Duration::from_secs(20);
 
-/// A file of log-probs while it is being written, in batches of pairs of similar length. After the data
-/// it holds the number of finished pairs, in the order of computation, and the digest of their values.
+/// A file of log-probs while it is being written. Pairs of similar length are computed together, so the order
+/// of computation is not the order of the rows. After the data, the file has the number of finished pairs
+/// and the digest of their values in the order of computation.
 #[derive(Debug)]
 pub(crate) struct CacheWriter {
     layout: Arc<CacheLayout>,
@@ -32,6 +33,7 @@ pub(crate) struct CacheWriter {
     n_done: usize,
     /// Digest of the values of the finished pairs.
     hash: Sha256,
+    /// When the file was last synced to disk.
     saved: Instant,
 }
 
@@ -79,7 +81,7 @@ impl CacheWriter {
         self.n_done
     }
 
-    /// The next pairs to compute.
+    /// The next pairs to compute: their data set and indices. `None` if all are computed.
     pub(crate) fn next_batch(&self) -> Option<(DataSet, Vec<usize>)> {
         self.pending.front().cloned()
     }
@@ -105,7 +107,7 @@ impl CacheWriter {
             self.hash.update(&rows[indices.len() + k]);
         }
         self.n_done += indices.len();
-        match self.saved.elapsed() > SAVED_EVERY {
+        match self.saved.elapsed() > SYNC_INTERVAL {
             true => self.save(),
             false => Ok(()),
         }
@@ -172,8 +174,8 @@ impl CacheWriter {
                 hash.update(&map[self.layout.range(set, side, index)]);
             }
         }
-        let is_whole = hash.clone().finalize()[..] == *digest;
-        Ok(is_whole.then_some((n_done, hash)))
+        let is_undamaged = hash.clone().finalize()[..] == *digest;
+        Ok(is_undamaged.then_some((n_done, hash)))
     }
 }
 
@@ -188,9 +190,9 @@ impl CachedLogProbs {
     /// Opens the file. `None` if it does not exist, is not complete, is damaged, or has another layout.
     pub(crate) fn open(path: &Path, layout: &Arc<CacheLayout>) -> Option<Self> {
         let map = File::open(path).and_then(|file| map(&file)).ok()?;
-        let is_whole = map.len() == layout.file_size()
+        let is_undamaged = map.len() == layout.file_size()
             && map.starts_with(&layout.header(&layout.data_digest(&map)));
-        is_whole.then(|| Self {
+        is_undamaged.then(|| Self {
             layout: Arc::clone(layout),
             map,
         })

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::digest::hex;
 use crate::sets::{DataSet, Examples, PerSet};
 
-/// Name of the digest in the header.
+/// Name of the data's digest in the header.
 const DIGEST: &str = "sha256";
 
 /// The positions of the log-probs in the file.
@@ -52,7 +52,7 @@ impl CacheLayout {
             })
         });
         let mut text = Value::Object(tensors).to_string();
-        // the data begins at a multiple of 8 bytes
+        // safetensors needs the data to begin at a multiple of 8 bytes
         text.extend(std::iter::repeat_n(
             ' ',
             text.len().next_multiple_of(8) - text.len(),

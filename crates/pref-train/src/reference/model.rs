@@ -19,12 +19,13 @@ pub(crate) enum Reference<P> {
     None,
     /// A frozen model computes them for every batch.
     Model(Box<P>),
-    /// They were computed before training.
+    /// They were computed before training, and are read from a file.
     Cached(CachedLogProbs),
 }
 
 impl<P> Reference<P> {
-    /// Log-probs of a batch, nats, `[answers, width]`.
+    /// Log-probs of the rows `indices` of a data set, nats, `[answers, width]`. `batch` has their answers.
+    /// `None` if the objective uses no reference.
     pub(crate) fn log_probs<B: Backend>(
         &self,
         set: DataSet,
@@ -47,7 +48,8 @@ impl<P> Reference<P> {
         }
     }
 
-    /// The next-token distributions at the response tokens of a batch. `None` without a model.
+    /// The next-token distributions at the response tokens of a batch. `None` if the reference is not a
+    /// model in memory.
     pub(crate) fn distributions<B: Backend>(
         &self,
         batch: &Batch,
@@ -81,7 +83,7 @@ pub(crate) struct Distributions<'a, B: Backend, P> {
 }
 
 impl<B: Backend, P: Policy<B>> Distributions<'_, B, P> {
-    /// Logits of some positions, `[positions, vocab]`.
+    /// Logits of a range of positions, `[positions, vocab]`.
     pub(crate) fn logits(&self, positions: Range<usize>) -> Tensor<B, 2> {
         self.model.logits(self.hidden_of(positions))
     }

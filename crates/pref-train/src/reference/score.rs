@@ -1,4 +1,5 @@
-//! Log-probs of all rows under the reference, before training. In: a model and the rows. Out: the file.
+//! Log-probs of all rows under the reference, before training. In: a model and the rows. Out: the file of
+//! log-probs.
 
 use std::io;
 
@@ -24,7 +25,7 @@ pub(crate) fn score_rows<B: Backend, P: Policy<B>>(
     mut continues: impl FnMut(usize) -> bool,
 ) -> io::Result<bool> {
     while let Some((set, indices)) = file.next_batch() {
-        let batch = sets.of(set).rows(&indices).all(layout).batch;
+        let batch = sets.of(set).rows(&indices).both_answers(layout).batch;
         let values = log_probs(model, &batch, device);
         let [_, width] = values.dims();
         let values: Vec<f32> = values.into_data().iter::<f32>().collect();

@@ -1,5 +1,5 @@
 //! The settings that a resumed run may change. In: the previous plan of the run, and the plan to resume with.
-//! Out: the changes, or the settings that must not change.
+//! Out: the changed settings, or an error that names the settings that must not change.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,10 +12,10 @@ use super::pins;
 use crate::error::TrainError;
 use crate::plan::{Plan, TrainPlan};
 
-/// Settings that may change: the length of the run (it can only grow, which is checked when the number of
-/// rows is known), the learning rate, the rows to leave out, what is written and when, and the paths of the
-/// inputs, because fingerprints check their content.
-const FREE: [&str; 18] = [
+/// Settings that may change: the length of the run, the learning rate, the rows to leave out, what is written
+/// and when, and the paths of the inputs, because fingerprints check their content. The run can only become
+/// longer; this is checked when the number of rows is known.
+const MAY_CHANGE: [&str; 18] = [
     "train.steps",
     "train.epochs",
     "train.learning-rate",
@@ -39,7 +39,7 @@ const FREE: [&str; 18] = [
 /// The previous plan of a run, as far as resuming needs it.
 #[derive(Clone, Debug)]
 pub(super) struct PreviousPlan {
-    /// Number of optimiser steps. If it was not set, `epochs` gives the length.
+    /// Number of optimiser steps. If it is not set, `epochs` gives the length of the run.
     steps: Option<usize>,
     epochs: f64,
     /// `key: then → now` for each setting that changes.
@@ -47,8 +47,8 @@ pub(super) struct PreviousPlan {
 }
 
 impl PreviousPlan {
-    /// Compares the plan in a run's folder with the plan to resume with. The latter also gets the values
-    /// that the run has pinned.
+    /// Compares the plan in a run's folder with `plan`, the plan to resume with. The values that the run
+    /// pinned at its start are copied into `plan`.
     ///
     /// # Errors
     /// [`TrainError::NothingToResume`] for a folder without a checkpoint, [`TrainError::OtherPlan`]
@@ -65,7 +65,7 @@ impl PreviousPlan {
         };
         let then: Value =
             toml::from_str(&folder.read("plan.toml")?).map_err(|e| not_toml(e.to_string()))?;
-        pins::adopt(plan, &then);
+        pins::copy_pins(plan, &then);
         let now: Value =
             toml::from_str(&plan.to_toml()).map_err(|error| not_toml(error.to_string()))?;
         let mut changes = Changes::default();
@@ -84,7 +84,7 @@ impl PreviousPlan {
         })
     }
 
-    /// The number of steps of the resumed run on this number of rows.
+    /// The number of optimiser steps of the resumed run on `n_rows` training rows.
     ///
     /// # Errors
     /// [`TrainError::Shorter`] if the run would be shorter than before.
@@ -131,7 +131,7 @@ impl Changes {
             let show =
                 |value: Option<&Value>| value.map_or("unset".to_owned(), ToString::to_string);
             let change = format!("{path}: {} → {}", show(then), show(now));
-            match FREE.contains(&path) {
+            match MAY_CHANGE.contains(&path) {
                 true => self.free.push(change),
                 false => self.fixed.push(change),
             }

@@ -2,7 +2,7 @@
 //! `checkpoints/step-000123/`, a model folder in Hugging Face's layout with `optimizer.safetensors` and
 //! `state.json` beside the weights.
 //!
-//! A folder of that name is always complete: it is written under another name and renamed.
+//! A folder with such a name is always complete, because it is written under another name and then renamed.
 
 use std::fs;
 use std::io;
@@ -26,7 +26,7 @@ pub(super) const OPTIMIZER: &str = "optimizer.safetensors";
 /// What `state.json` holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct CheckpointState<P, I> {
-    /// How far the run has come.
+    /// How far the run is.
     pub(super) position: P,
     /// The inputs that the run began with.
     pub(super) identity: I,
@@ -110,7 +110,7 @@ enum FillError {
     Checksum(#[from] ChecksumError),
 }
 
-/// The files of a model folder besides configuration and weights.
+/// The files of a model folder besides its configuration and weights.
 const TOKENIZER_FILES: [&str; 9] = [
     "tokenizer.json",
     "tokenizer_config.json",
@@ -123,6 +123,7 @@ const TOKENIZER_FILES: [&str; 9] = [
     "tokenizer.model",
 ];
 
+/// Copies the tokenizer files that a folder has.
 pub(super) fn copy_tokenizer(from: &Path, to: &Path) -> io::Result<()> {
     for name in TOKENIZER_FILES {
         let source = from.join(name);
@@ -157,8 +158,8 @@ pub fn has_checkpoint(run: &Path) -> bool {
     !steps(run).is_empty()
 }
 
-/// Removes all but the newest `keep` checkpoints. A checkpoint that cannot be removed is not an error,
-/// because it only costs space.
+/// Removes all but the newest `keep` checkpoints; 0 removes none. If a checkpoint cannot be removed, this is
+/// no error, because it only costs space.
 fn prune(run: &Path, keep: usize) {
     let steps = steps(run);
     let n_old = match keep {

@@ -36,7 +36,10 @@ impl Folder {
         self.file("model")
     }
 
-    /// Checks that a new run can begin here: the folder holds no other run, finished or not.
+    /// Checks that a new run can begin here.
+    ///
+    /// # Errors
+    /// [`TrainError::Exists`] or [`TrainError::Finished`] if the folder holds another run.
     pub(super) fn check_free(&self) -> Result<(), TrainError> {
         if let Some(&step) = checkpoint::steps(&self.0).last() {
             let folder = self.0.clone();
@@ -58,7 +61,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Starts the folder of a new run.
+    /// Prepares the folder for a new run: writes the plan and empty metrics, and removes `changes.jsonl`.
     pub(super) fn begin(&self, plan: &Plan) -> Result<(), TrainError> {
         self.write("plan.toml", &plan.to_toml())?;
         self.write("metrics.jsonl", "")?;
@@ -97,7 +100,8 @@ impl Folder {
         self.append("metrics.jsonl", &line(record))
     }
 
-    /// The complete lines of the metrics, as text and as records.
+    /// The lines of the metrics, as text and as records. A line that a killed process did not complete is
+    /// left out.
     fn lines(&self) -> Result<Vec<(String, Record)>, TrainError> {
         let text = match self.read("metrics.jsonl") {
             Err(TrainError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -115,7 +119,8 @@ impl Folder {
         Ok(lines.map(|(_, record)| record).collect())
     }
 
-    /// Removes the lines of the metrics after a step, and adds the line that could not be written then.
+    /// Removes the lines of the metrics after `step`, and adds `unwritten`, a line that could not be written
+    /// when its step ended.
     pub(super) fn rewind(&self, step: usize, unwritten: Option<&Record>) -> Result<(), TrainError> {
         let mut lines = self.lines()?;
         lines.retain(|(_, record)| record.step() <= step);

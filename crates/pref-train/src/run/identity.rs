@@ -23,15 +23,15 @@ pub(crate) struct Identity(BTreeMap<String, Fingerprint>);
 /// The size and the hash of an input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Fingerprint {
-    /// Its size, such as `10 rows`.
+    /// The size of the input, such as `10 rows`.
     size: String,
     /// SHA-256 of the content, in hexadecimal.
     pub(crate) sha256: String,
 }
 
 impl Identity {
-    /// The fingerprints of all inputs, given that of the policy's weights. Reads every row, and every byte
-    /// of the weights of a separate reference.
+    /// The fingerprints of all inputs; `policy` is the fingerprint of the policy's weights. Reads every row,
+    /// and every byte of the weights of a separate reference.
     pub(super) fn of(
         plan: &Plan,
         policy: Fingerprint,
@@ -55,21 +55,22 @@ impl Identity {
         Ok(Self(inputs))
     }
 
-    /// The weights of the reference, which are those of the policy if there is no separate reference.
+    /// The fingerprint of the reference's weights. Without a separate reference, these are the weights of
+    /// the policy before training.
     pub(super) fn reference_weights(&self) -> &Fingerprint {
         let own = self.0.get(REFERENCE).or(self.0.get(POLICY));
         own.expect("the weights of the policy are always an input")
     }
 
-    /// A description of each input that changed: name, size and hash then and now.
+    /// A description of each input that changed: its name, and its size and hash then and now.
     pub(super) fn differences(&self, now: &Self) -> Vec<String> {
         let names: BTreeSet<_> = self.0.keys().chain(now.0.keys()).collect();
         let differing = names.into_iter().filter_map(|name| {
             let (then, now) = (self.0.get(name), now.0.get(name));
-            let show = |print: Option<&Fingerprint>| {
-                print.map_or("nothing".to_owned(), |print| {
-                    let start = print.sha256.get(..12).unwrap_or(&print.sha256);
-                    format!("{} with sha256 {start}…", print.size)
+            let show = |fingerprint: Option<&Fingerprint>| {
+                fingerprint.map_or("nothing".to_owned(), |Fingerprint { size, sha256 }| {
+                    let start = sha256.get(..12).unwrap_or(sha256);
+                    format!("{size} with sha256 {start}…")
                 })
             };
             (then != now).then(|| format!("{name} (then {}, now {})", show(then), show(now)))

@@ -1,4 +1,4 @@
-//! A run from its plan to a model on disk: set-up, loop, checkpoints, end.
+//! A run: set-up, loop, checkpoints, end. In: a plan. Out: the run's folder with the trained model.
 
 mod changes;
 mod checkpoint;

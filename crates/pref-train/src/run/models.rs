@@ -22,7 +22,7 @@ pub(super) trait Models<B: TrainBackend> {
     /// The fingerprint of the policy before training.
     fn fingerprint(&self, plan: &Plan, policy: &Self::Policy) -> Result<Fingerprint, TrainError>;
 
-    /// The reference model of a folder.
+    /// The reference model that is stored in the folder `path`.
     fn reference(
         &self,
         plan: &Plan,
@@ -65,7 +65,7 @@ impl<B: TrainBackend> Models<B> for ModelFolders {
     }
 }
 
-/// A policy of the caller.
+/// A policy that the caller gives. A separate reference is a copy of it with the weights of `reference-path`.
 pub(super) struct GivenPolicy<P>(pub(super) P);
 
 impl<B: TrainBackend, P: TrainablePolicy<B>> Models<B> for GivenPolicy<P> {

@@ -1,4 +1,4 @@
-//! How a run ended.
+//! How a run ended. In: the last step or the stop of a run. Out: what the caller can report.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ pub enum Outcome {
         steps: usize,
         /// The evaluation before the first step, if there are evaluation rows.
         before: Option<PairMeans>,
-        /// The evaluation after the last step.
+        /// The evaluation after the last step, if there are evaluation rows.
         after: Option<PairMeans>,
     },
     /// The run was asked to stop, and can be resumed.
@@ -26,12 +26,12 @@ pub enum Outcome {
         /// The checkpoint to resume from.
         checkpoint: PathBuf,
     },
-    /// The run was asked to stop while the reference scored the pairs. The scores are in the run's
-    /// folder, and the same call continues with them.
+    /// The run was asked to stop while the reference scored the rows, before the first step. The scores are
+    /// in the run's folder, and the same call continues with them.
     Unstarted {
-        /// Number of scored pairs.
+        /// Number of scored rows.
         scored: usize,
-        /// Number of all pairs.
+        /// Number of all rows.
         of: usize,
     },
 }

@@ -11,7 +11,7 @@ use crate::plan::{DataPlan, Plan};
 use crate::tracker::Tracker;
 
 /// Copies the values that the run pinned at its start into a plan that does not set them.
-pub(super) fn adopt(plan: &mut Plan, then: &Value) {
+pub(super) fn copy_pins(plan: &mut Plan, then: &Value) {
     let then = &then["data"];
     let time = &mut plan.data.template_time;
     if time.is_none() {
@@ -26,7 +26,7 @@ pub(super) fn adopt(plan: &mut Plan, then: &Value) {
 }
 
 /// Pins data sets of the hub to their current commits.
-pub(super) fn data(plan: &mut Plan, tracker: &mut dyn Tracker) -> Result<(), TrainError> {
+pub(super) fn pin_data_sets(plan: &mut Plan, tracker: &mut dyn Tracker) -> Result<(), TrainError> {
     for (key, path) in paths(&mut plan.data) {
         let pin = pinned(path)?;
         if pin != *path {
@@ -37,8 +37,8 @@ pub(super) fn data(plan: &mut Plan, tracker: &mut dyn Tracker) -> Result<(), Tra
     Ok(())
 }
 
-/// Pins the time that the chat template writes.
-pub(super) fn tokenizer(
+/// Loads the tokenizer of `model.path`, and pins the time that its chat template writes.
+pub(super) fn load_tokenizer(
     plan: &mut Plan,
     tracker: &mut dyn Tracker,
 ) -> Result<Tokenizer, TrainError> {
@@ -56,12 +56,12 @@ pub(super) fn tokenizer(
 
 /// The paths of the data sets of a plan.
 fn paths(data: &mut DataPlan) -> impl Iterator<Item = (&'static str, &mut PathBuf)> {
-    let others = [
+    let optional = [
         ("eval", &mut data.eval),
         ("empty", &mut data.empty),
         ("empty-eval", &mut data.empty_eval),
     ];
-    let others = others.into_iter();
-    let others = others.filter_map(|(key, path)| Some((key, path.as_mut()?)));
-    std::iter::once(("train", &mut data.train)).chain(others)
+    let optional = optional.into_iter();
+    let given = optional.filter_map(|(key, path)| Some((key, path.as_mut()?)));
+    std::iter::once(("train", &mut data.train)).chain(given)
 }

@@ -26,7 +26,10 @@ pub(super) struct Restored<B: TrainBackend, P> {
 }
 
 /// The newest checkpoint that is complete and undamaged, of a run of `total` steps. `policy` is the policy
-/// before training, which gets the weights of the checkpoint.
+/// before training; a copy of it gets the weights of the checkpoint.
+///
+/// # Errors
+/// [`TrainError::Damaged`] with the problem of each checkpoint, if none can be read.
 pub(super) fn load_newest<B: TrainBackend, P: TrainablePolicy<B>>(
     run: &Path,
     total: usize,
@@ -94,7 +97,7 @@ fn load<B: TrainBackend, P: TrainablePolicy<B>>(
     }
 }
 
-/// Why this cannot be the state after `step` steps of a run with these parameters.
+/// Why a checkpoint cannot be the state after `step` steps of a run with these parameters. `None` if it can.
 fn flaw<B: Backend>(
     position: &Position,
     step: usize,

@@ -25,7 +25,7 @@ use crate::sets::{DataSet, Examples, PerSet, read_sets};
 use crate::step::{TrainBackend, TrainablePolicy, Trainer};
 use crate::tracker::Tracker;
 
-/// What a trainer is made from.
+/// What the set-up of a run needs.
 pub(super) struct Start<'a> {
     pub(super) plan: &'a Plan,
     pub(super) tokenizer: &'a Tokenizer,
@@ -44,8 +44,8 @@ pub(super) struct Ready<B: TrainBackend, M: Models<B>> {
 type ReferenceModel<B, M> = <<M as Models<B>>::Policy as AutodiffModule<B>>::InnerModule;
 
 impl Start<'_> {
-    /// Reads, tokenises and loads everything that the plan names, and restores the newest checkpoint of
-    /// the run to resume. Breaks if the run is asked to stop meanwhile.
+    /// Loads the models and reads the rows that the plan names, and restores the newest checkpoint of the
+    /// run to resume. The result is `Break` if the run is asked to stop meanwhile.
     pub(super) fn ready<B: TrainBackend, M: Models<B>>(
         &self,
         models: &M,
@@ -172,7 +172,8 @@ struct Precomputing<'a, D> {
 }
 
 impl<D> Precomputing<'_, D> {
-    /// The log-probs in the run's folder. Those that are missing are computed first.
+    /// The log-probs in the file in the run's folder. If the file is not complete, the missing log-probs are
+    /// computed first.
     fn log_probs<B: TrainBackend<Device = D>, M: Models<B>>(
         &self,
         load: impl FnOnce() -> Result<ReferenceModel<B, M>, TrainError>,

@@ -1,9 +1,11 @@
-//! When a checkpoint is due by time. In: the time that the last one took. Out: whether the next is due.
+//! When a checkpoint is due by time. In: the interval of the plan, and the time that writing the last
+//! checkpoint took. Out: whether the next checkpoint is due.
 
 use std::time::{Duration, Instant};
 
-/// Checkpoints take at most one part in this number of the time of a run.
-const INVERSE_SHARE: u32 = 20;
+/// Least ratio between the time from one checkpoint to the next and the time that writing one takes. With 20,
+/// checkpoints take at most about a twentieth of a run.
+const INTERVAL_PER_WRITE: u32 = 20;
 
 /// Measures the time since the last checkpoint.
 #[derive(Clone, Debug)]
@@ -12,7 +14,7 @@ pub(super) struct SaveTimer {
     every: Option<Duration>,
     last: Instant,
     /// Time that writing the last checkpoint took.
-    cost: Duration,
+    write_time: Duration,
 }
 
 impl SaveTimer {
@@ -22,21 +24,23 @@ impl SaveTimer {
         Self {
             every: every.filter(|every| !every.is_zero()),
             last: Instant::now(),
-            cost: Duration::ZERO,
+            write_time: Duration::ZERO,
         }
     }
 
     /// Whether a checkpoint is due. A model whose checkpoints take long is saved less often.
     pub(super) fn is_due(&self) -> bool {
-        let due = |every: Duration| self.last.elapsed() >= every.max(self.cost * INVERSE_SHARE);
+        let due = |every: Duration| {
+            self.last.elapsed() >= every.max(self.write_time * INTERVAL_PER_WRITE)
+        };
         self.every.is_some_and(due)
     }
 
-    /// Writes a checkpoint, and starts to measure again.
+    /// Measures the time that `save` takes to write a checkpoint, and starts the next interval.
     pub(super) fn time<T>(&mut self, save: impl FnOnce() -> T) -> T {
         let started = Instant::now();
         let saved = save();
-        self.cost = started.elapsed();
+        self.write_time = started.elapsed();
         self.last = Instant::now();
         saved
     }

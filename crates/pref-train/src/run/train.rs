@@ -1,6 +1,6 @@
 //! The loop of a run. In: a [`Plan`]. Out: the run's folder (`plan.toml`, `metrics.jsonl`, `checkpoints/`,
-//! `model/`) and the evaluations. A run that is killed at any moment and resumed ends with the same bytes
-//! as an uninterrupted run.
+//! `model/`) and the evaluations. On a CPU, a run that is killed at any moment and resumed ends with the same
+//! bytes as an uninterrupted run.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -30,13 +30,16 @@ use crate::tracker::Tracker;
 /// Trains the model in `model.path` of a plan, until the plan is finished or `stop` is set.
 ///
 /// With `resume`, the run in the plan's folder continues from its newest checkpoint that is complete and
-/// undamaged. Its inputs (weights, tokenizer, template, rows) must be those that it began with. These
-/// settings may change: a larger number of steps or epochs, the learning rate, rows to leave out
-/// (`data.skip`), and what is logged and saved.
+/// undamaged. Its inputs (weights, tokenizer, template, rows) must be the same as at its start; their paths
+/// may change. These settings may change as well: the learning rate, the rows to leave out (`data.skip`),
+/// what is logged and saved, and the number of steps or epochs, which can only grow.
+///
+/// `tracker` receives messages and progress. `stop` is read after every step and every batch of an
+/// evaluation or of the reference.
 ///
 /// # Errors
-/// [`TrainError`]. Everything that was written stays, so the run can be resumed from the checkpoints before
-/// the error.
+/// [`TrainError`]. Files that were written before the error stay, so the run can be resumed from an earlier
+/// checkpoint.
 pub fn train<B: TrainBackend>(
     plan: &Plan,
     resume: bool,
@@ -49,12 +52,13 @@ pub fn train<B: TrainBackend>(
 
 /// Trains a policy of your own, as [`train`] trains the model in `model.path`.
 ///
-/// `model.path` of the plan is then the folder of the tokenizer. On resume, `policy` must have the same
-/// parameters as at the start of the run; the checkpoint replaces their values.
+/// In this case `model.path` of the plan is the folder of the tokenizer. To resume, give the same `policy` as
+/// at the start of the run: its parameters are compared with those at the start, and then get the values of
+/// the checkpoint.
 ///
 /// # Errors
-/// As [`train`], and [`TrainError::NoSharedPrompts`] if the plan asks for shared prompts and the policy does
-/// not support them.
+/// The errors of [`train`], and [`TrainError::NoSharedPrompts`] if the plan asks for shared prompts and the
+/// policy does not support them.
 pub fn train_policy<B: TrainBackend, P: TrainablePolicy<B>>(
     plan: &Plan,
     policy: P,
@@ -85,8 +89,8 @@ fn run<B: TrainBackend, M: Models<B>>(
             None
         }
     };
-    pins::data(&mut plan, tracker)?;
-    let tokenizer = pins::tokenizer(&mut plan, tracker)?;
+    pins::pin_data_sets(&mut plan, tracker)?;
+    let tokenizer = pins::load_tokenizer(&mut plan, tracker)?;
     let start = Start {
         plan: &plan,
         tokenizer: &tokenizer,
@@ -117,7 +121,7 @@ fn run<B: TrainBackend, M: Models<B>>(
     run.finish_all_steps()
 }
 
-/// A run while it goes.
+/// A run in progress.
 struct Run<'a, B: TrainBackend, P: TrainablePolicy<B>> {
     plan: &'a Plan,
     folder: Folder,
@@ -125,7 +129,7 @@ struct Run<'a, B: TrainBackend, P: TrainablePolicy<B>> {
     trainer: Trainer<B, P>,
     /// The objective on the backend without gradients.
     eval_objective: RunObjective<B::InnerBackend>,
-    /// The evaluations in the metrics, by number of steps.
+    /// The evaluations in the metrics, by the number of steps before them.
     evaluations: BTreeMap<usize, PairMeans>,
     timer: SaveTimer,
     tracker: &'a mut dyn Tracker,
@@ -165,7 +169,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
 
     fn finish_all_steps(mut self) -> Result<Outcome, TrainError> {
         let total = self.trainer.total_steps();
-        let mut is_told = false;
+        let mut has_reported_start = false;
         loop {
             let step = self.trainer.position.step;
             if self.stop.load(Ordering::SeqCst) {
@@ -174,8 +178,8 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
             if self.is_evaluation_due(step, total) && self.evaluate()?.is_break() {
                 return self.interrupted();
             }
-            // After the first evaluation, which has a progress bar of its own.
-            if !std::mem::replace(&mut is_told, true) {
+            // This comes after the first evaluation, which has a progress bar of its own.
+            if !std::mem::replace(&mut has_reported_start, true) {
                 self.tracker.training(step, total);
             }
             if step >= total {
@@ -189,6 +193,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         }
     }
 
+    /// Saves a checkpoint of a run that was asked to stop.
     fn interrupted(&mut self) -> Result<Outcome, TrainError> {
         Ok(Outcome::Interrupted {
             step: self.trainer.position.step,
@@ -211,7 +216,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
     fn step(&mut self) -> Result<(), TrainError> {
         let record = match self.trainer.step() {
             Ok(record) => record,
-            Err(failure) => return Err(self.refused(failure, None)?),
+            Err(failure) => return Err(self.save_after_failure(failure, None)?),
         };
         let Some(record) = record else {
             return Ok(());
@@ -259,7 +264,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         let (pairs, empty) = match evaluated {
             Ok(ControlFlow::Continue(evaluation)) => evaluation,
             Ok(ControlFlow::Break(())) => return Ok(ControlFlow::Break(())),
-            Err(failure) => return Err(self.refused(failure, Some(step))?),
+            Err(failure) => return Err(self.save_after_failure(failure, Some(step))?),
         };
         let record = EvalRecord {
             step,
@@ -273,8 +278,8 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Warns if the first step has rewards. Before the first update the policy equals its reference, so
-    /// every reward is 0 and the logistic loss is ln 2. Other values mean that the reference is wrong.
+    /// Warns if a reward of the first step is not 0. Before the first update the policy equals its reference,
+    /// so every reward is 0 and the logistic loss is ln 2. Other values mean that the reference is wrong.
     fn check_first_step(&mut self, record: &StepRecord) {
         let plan = &self.plan.model;
         let is_own = plan.reference != ReferenceKind::None && plan.reference_path.is_none();
@@ -306,8 +311,9 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
             .time(|| checkpoint::save(self.folder.path(), keep, &snapshot))
     }
 
-    /// Saves a checkpoint after a failed step or evaluation. The result is the error to report.
-    fn refused(
+    /// Saves a checkpoint after a failed step, or after a failed evaluation. `evaluation` is the number of
+    /// steps before the evaluation. The result is the error to report.
+    fn save_after_failure(
         &mut self,
         failure: StepFailure,
         evaluation: Option<usize>,
@@ -339,8 +345,8 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         })
     }
 
-    /// Writes the final weights, then the last checkpoint, which takes three times their space. The
-    /// weights come first, because they are the result of the run.
+    /// Writes the final weights, then the last checkpoint. The weights come first, because they are the
+    /// result of the run, and the checkpoint takes three times their space.
     fn finish(&mut self) -> Result<Outcome, TrainError> {
         let model = self.folder.model();
         let dtype = match self.plan.output.dtype {

@@ -1,5 +1,5 @@
-//! Rows on their way into storage. In: token ids as they are read. Out: an entry for each row, and the
-//! stored rows of all data sets.
+//! Stores the rows of all data sets as they are read. In: rows of token ids. Out: an entry for each row, and
+//! the stored rows.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub(super) struct RowCollector<'a> {
 }
 
 impl<'a> RowCollector<'a> {
-    /// A collector without rows. If there are many, they go to a file on the disk of the run's folder.
+    /// A collector without rows. If many rows are added, they go to a file on the disk of `folder`.
     pub(super) fn new(folder: &Path, needs: Needs, diff: &'a DiffOptions) -> Self {
         Self {
             rows: RowWriter::new(folder),
@@ -33,7 +33,7 @@ impl<'a> RowCollector<'a> {
         }
     }
 
-    /// Stores pairs with what the objective needs.
+    /// Stores pairs. The result has an entry for each pair.
     ///
     /// # Errors
     /// [`TrainError::Lacks`] names the first pair that lacks something, and how to produce it.
@@ -55,7 +55,7 @@ impl<'a> RowCollector<'a> {
         pairs.into_iter().map(store).collect()
     }
 
-    /// Stores single answers.
+    /// Stores single answers. The result has an entry for each answer.
     pub(super) fn answers(&mut self, answers: Vec<TokenExample>) -> Result<Vec<Entry>, TrainError> {
         let store = |answer: TokenExample| {
             // The length of the mismatched answer is known once all rows are read.

@@ -1,4 +1,5 @@
-//! The data sets of a run: training and evaluation rows, and the same with emptied traces.
+//! The data sets of a run: training and evaluation rows, and both with emptied traces. In: a data set. Out: its
+//! name in files and in messages, and one value for each data set.
 
 /// A data set of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,12 +22,12 @@ impl DataSet {
         DataSet::EmptyEval,
     ];
 
-    /// The name in files.
+    /// The name of the data set in files.
     pub(crate) fn name(self) -> &'static str {
         ["train", "eval", "empty", "empty-eval"][self as usize]
     }
 
-    /// The words for its rows in messages.
+    /// The words for the rows of the data set in messages.
     pub(crate) fn title(self) -> &'static str {
         [
             "the training rows",

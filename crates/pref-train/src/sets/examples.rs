@@ -14,10 +14,10 @@ use super::row::{AnswerRow, RowBatch};
 use super::store::StoredRows;
 use crate::error::TrainError;
 
-/// What is in memory of a stored row.
+/// The part of a stored row that stays in memory.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    /// Position of the row in the storage.
+    /// Position of the row's bytes in the storage.
     bytes: Range<usize>,
     place: Place,
     lengths: [u32; 3],
@@ -76,7 +76,7 @@ impl StoredExamples {
 pub(crate) struct Examples {
     stored: StoredExamples,
     entries: Vec<Entry>,
-    /// For single answers: the row that each row's mismatched answer comes from.
+    /// For single answers: the index of the row that each row's mismatched answer comes from.
     mismatched: Option<Vec<usize>>,
 }
 
@@ -91,7 +91,8 @@ impl Examples {
     }
 
     /// A set of single answers. Each row also gets the answer to another prompt, which
-    /// [`mismatched_rows`] chooses, cut so that prompt and answer have at most `max_length` tokens.
+    /// [`mismatched_rows`] chooses. This answer is cut so that prompt and answer have at most `max_length`
+    /// tokens, but it keeps at least one token.
     ///
     /// # Errors
     /// [`TrainError::OnePrompt`] if all rows have the same prompt.
@@ -100,7 +101,8 @@ impl Examples {
         mut entries: Vec<Entry>,
         max_length: usize,
     ) -> Result<Self, TrainError> {
-        // Two different prompts with one hash are treated as one prompt, which changes only the choice.
+        // Two different prompts with the same hash are treated as one prompt. This only changes which
+        // answers are chosen.
         let hasher = BuildHasherDefault::<DefaultHasher>::new();
         let prompt = |entry: &Entry| {
             let answer: TokenExample = stored.rows.get(entry.bytes.clone());
@@ -110,8 +112,8 @@ impl Examples {
             mismatched_rows(entries.iter().map(prompt)).ok_or(TrainError::OnePrompt)?;
         let lengths: Vec<u32> = entries.iter().map(|entry| entry.lengths[1]).collect();
         for (entry, &other) in entries.iter_mut().zip(&mismatched) {
-            let left = max_length.saturating_sub(entry.lengths()[0]).max(1);
-            entry.lengths[2] = lengths[other].min(left as u32);
+            let room = max_length.saturating_sub(entry.lengths()[0]).max(1);
+            entry.lengths[2] = lengths[other].min(room as u32);
         }
         Ok(Self {
             stored: stored.clone(),
@@ -120,7 +122,7 @@ impl Examples {
         })
     }
 
-    /// What is in memory of each row.
+    /// The entry of each row.
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
     }
@@ -148,7 +150,8 @@ impl Examples {
         }
     }
 
-    /// Number of tokens in a step on these rows, prompts included and padding not.
+    /// Number of tokens in a step on these rows, prompts included and padding excluded. The prompt of a pair
+    /// counts once for each answer, as in TRL.
     pub(crate) fn n_tokens(&self, indices: &[usize]) -> u64 {
         let tokens = indices.iter().map(|&i| {
             let [prompt, first, second] = self.entries[i].lengths();

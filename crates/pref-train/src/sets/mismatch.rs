@@ -1,5 +1,6 @@
 //! Mismatched answers, from which kto estimates the KL to the reference. In: the prompt of each row.
-//! Out: for each row, a row with another prompt, whose answer is combined with this row's prompt.
+//! Out: for each row, the index of a row with another prompt. The answer of that row is combined with the
+//! prompt of this row.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -16,7 +17,7 @@ use std::hash::Hash;
 pub(crate) fn mismatched_rows<P: Eq + Hash>(
     prompts: impl IntoIterator<Item = P>,
 ) -> Option<Vec<usize>> {
-    // rows by prompt; prompts are in the order of their first row
+    // The rows of each prompt. The prompts are in the order of their first row.
     let mut group_of = HashMap::new();
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (row, prompt) in prompts.into_iter().enumerate() {

@@ -1,5 +1,5 @@
-//! The rows of a run. In: the files of a plan and a tokenizer. Out: every data set as tokens, with what
-//! the objective looks at. A few numbers of each row are in memory, and the tokens are read on demand.
+//! The rows of a run. In: the files of a plan and a tokenizer. Out: every data set as token ids, with the
+//! features that the objective needs. Memory holds a few numbers of each row; the ids are read on demand.
 
 mod collect;
 mod data_set;

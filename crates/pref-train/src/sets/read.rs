@@ -1,5 +1,5 @@
 //! From the files of a plan to data sets. In: paths, shapes and a tokenizer. Out: every data set as
-//! tokens, with what the objective looks at. Rows that are left out are listed in a file.
+//! token ids, with the features that the objective needs. Rows that are left out are listed in a file.
 
 use std::collections::HashSet;
 use std::fs;
@@ -22,7 +22,11 @@ use crate::tracker::Tracker;
 /// A function that takes rows as they are read.
 type Sink<'a, R> = dyn FnMut(Vec<R>) -> Result<(), TrainError> + 'a;
 
-/// Reads every data set of a plan as tokens.
+/// Reads every data set of a plan as token ids. `embedding_rows` is the number of ids of the model.
+///
+/// # Errors
+/// [`TrainError`] if a file cannot be read, a row cannot be used and the plan does not skip it, or a data set
+/// does not fit the plan.
 pub(crate) fn read_sets(
     plan: &Plan,
     tokenizer: &Tokenizer,
@@ -108,7 +112,8 @@ pub(crate) fn read_sets(
     ))
 }
 
-/// The training rows, and the evaluation rows: held out, or from a file of their own.
+/// The training rows and the evaluation rows. The evaluation rows come from the file `eval`; without it,
+/// they are held out of the training rows.
 fn split(
     plan: &Plan,
     train: &Path,
@@ -184,7 +189,8 @@ struct Files<'a> {
 }
 
 impl Files<'_> {
-    /// Stores the rows of a file, or a range of them, as they are read.
+    /// Stores the rows of a file, or a range of them, as they are read: `each` reads the file in chunks, and
+    /// `store` tokenizes and stores a chunk.
     fn entries<R: Placed>(
         &mut self,
         path: &Path,
@@ -201,13 +207,13 @@ impl Files<'_> {
             skip_bad_rows: data.on_error == OnError::Skip,
         };
         let [start, end] = range.unwrap_or([0, usize::MAX]);
-        // rows of the file; a pair that is read as two answers is one row
+        // Number of rows of the file so far. A pair that is read as two answers is one row.
         let mut n = 0;
         let mut entries = Vec::new();
         let mut report = TokenizeReport::default();
         let n_rejects = rejects.len();
         let summary = each(path, &options, &mut |rows: Vec<R>| {
-            // everything that is read of one row arrives together
+            // All answers of one row of the file are in the same chunk.
             let starts = starts_of_rows(&rows);
             let within = |row: usize| starts[row.saturating_sub(n).min(starts.len() - 1)];
             let wanted = &rows[within(start)..within(end)];
@@ -244,7 +250,7 @@ impl Files<'_> {
     }
 }
 
-/// The indices at which a new row of the file begins, and the total number.
+/// The indices at which a new row of the file begins, and then the number of all items.
 fn starts_of_rows<R: Placed>(read: &[R]) -> Vec<usize> {
     let is_start = |&i: &usize| i == 0 || read[i].place() != read[i - 1].place();
     let starts = (0..read.len()).filter(is_start);

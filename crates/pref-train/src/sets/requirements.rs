@@ -1,12 +1,12 @@
-//! What an objective needs of a pair. In: a pair as tokens. Out: an error that names a missing field and
-//! how to produce it.
+//! Checks that a pair has what the objective needs. In: a pair as token ids. Out: nothing, or an error that
+//! names a missing field and how to produce it.
 
 use pref_core::{Needs, Segments};
 use pref_data::{TokenFeatures, TokenPair};
 
 use crate::error::TrainError;
 
-/// The answers of a pair, as the fields of a row name them.
+/// The names of the answers of a pair in the fields of a row.
 const SIDES: [&str; 2] = ["chosen", "rejected"];
 
 /// Refuses a pair that lacks a field that the objective needs, or whose segments are impossible.
@@ -51,10 +51,16 @@ pub(super) fn check_pair(pair: &TokenPair, needs: Needs) -> Result<(), TrainErro
     Ok(())
 }
 
-/// The scored segments of the chosen (0) or rejected (1) answer of a checked pair.
+/// The scored segments of the chosen (0) or rejected (1) answer of a pair.
+///
+/// # Errors
+/// [`TrainError::Segments`] if the segments do not fit the answer.
+///
+/// # Panics
+/// If the answer has no features.
 pub(crate) fn scored_segments(pair: &TokenPair, index: usize) -> Result<Segments, TrainError> {
     let features = pair.features[index].as_deref();
-    let features = features.expect("a checked pair has segments");
+    let features = features.expect("a pair with segments has features");
     let n_tokens = [&pair.chosen, &pair.rejected][index].len();
     let (ranges, scores) = (features.segments.clone(), features.scores.clone());
     Segments::new(n_tokens, ranges, scores).map_err(|source| TrainError::Segments {

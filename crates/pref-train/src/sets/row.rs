@@ -1,10 +1,9 @@
-//! Rows in memory: pairs, or single answers. In: stored rows. Out: their ids and what the objective
-//! looks at.
+//! Rows in memory: pairs, or single answers. In: stored rows. Out: their token ids and features.
 
 use pref_data::{TokenDiff, TokenExample, TokenPair};
 use serde::{Deserialize, Serialize};
 
-/// A pair as tokens, and its varied tokens if the objective needs them.
+/// A pair as token ids, and its varied tokens if the objective needs them.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PairRow {
     pub(crate) pair: TokenPair,

@@ -1,5 +1,5 @@
-//! Rows stored as bytes. In: values, one after the other. Out: the same values, read back by their
-//! position. Up to 64 MiB stay in memory. More rows go to a file without a name that is mapped into
+//! Rows stored as bytes. In: values, one after the other. Out: the same values, read by the position of their
+//! bytes. Up to 64 MiB stay in memory. Above this size, the rows go to a temporary file that is mapped into
 //! memory, so a data set can be larger than memory.
 
 use std::fs::File;
@@ -39,7 +39,7 @@ impl RowWriter {
         }
     }
 
-    /// The folder of the file.
+    /// The folder that the file is in, if there is one.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -90,6 +90,9 @@ enum Bytes {
 
 impl StoredRows {
     /// The row at this position.
+    ///
+    /// # Panics
+    /// If the bytes are not those of a row of this type.
     pub(crate) fn get<T: DeserializeOwned>(&self, bytes: Range<usize>) -> T {
         postcard::from_bytes(self.bytes(bytes)).expect("stored bytes are those of a row")
     }
@@ -103,8 +106,8 @@ impl StoredRows {
     }
 }
 
-/// Maps a file into memory. Nobody may shorten the file meanwhile: it has no name, or it is only ever
-/// replaced by a new file.
+/// Maps a file into memory. No process may shorten the file meanwhile. This holds, because the files of this
+/// crate have no name or are only replaced by new files.
 pub(crate) fn map(file: &File) -> io::Result<Mmap> {
     // SAFETY: the map is only read, and none of the files that are mapped here is written in place.
     #[expect(unsafe_code, reason = "mapping a file is always unsafe")]

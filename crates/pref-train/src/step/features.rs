@@ -1,5 +1,5 @@
-//! What objectives look at besides log-probs: varied tokens, importance, weights, parts and scored
-//! segments. In: rows. Out: the objective's batch with all of these.
+//! What objectives use besides log-probs: varied tokens, importance, weights, parts and scored segments.
+//! In: rows. Out: the objective's batch with the features that it needs.
 
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use pref_core::{PairBatch, Side};
@@ -16,7 +16,7 @@ pub(crate) fn desirable<B: Backend>(rows: &[AnswerRow], device: &B::Device) -> T
     Tensor::from_data(TensorData::new(values, [rows.len()]), device)
 }
 
-/// Adds to a batch of these rows what the objective needs.
+/// Adds the features that the objective needs to the batch of these rows.
 pub(crate) fn attach<B: Backend>(examples: &Examples, rows: &[PairRow], batch: &mut PairBatch<B>) {
     if examples.needs().segments {
         let both = |row: &PairRow| {

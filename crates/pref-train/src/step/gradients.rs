@@ -1,7 +1,8 @@
 //! Gradients by parameter name. In: a Burn module and the gradients of a backward pass. Out: one flat
-//! tensor per parameter, by its path in the module, such as `model.layers.0.mlp.up_proj.weight`.
+//! tensor per parameter. Its name is the path of the parameter in the module, such as
+//! `model.layers.0.mlp.up_proj.weight`.
 //!
-//! Accumulation, clipping, the optimiser and checkpoints work on these, in the same order in every run.
+//! The names give all runs the same order of parameters in accumulation, clipping and the optimiser.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +24,7 @@ impl<B: Backend> Default for NamedGradients<B> {
 }
 
 impl<B: Backend> NamedGradients<B> {
-    /// Adds the gradients of a backward pass.
+    /// Adds the gradients of a backward pass to the gradients so far.
     pub fn accumulate<AB, M>(&mut self, module: &M, gradients: &AB::Gradients)
     where
         AB: AutodiffBackend<InnerBackend = B>,
@@ -43,6 +44,7 @@ impl<B: Backend> NamedGradients<B> {
         (!squares.is_empty()).then(|| Tensor::cat(squares, 0).sum().sqrt())
     }
 
+    /// Takes the gradient of a parameter out, `[elements]`.
     pub(crate) fn remove(&mut self, name: &str) -> Option<Tensor<B, 1>> {
         self.by_name.remove(name)
     }
@@ -57,7 +59,7 @@ impl<B: Backend> NamedGradients<B> {
     }
 }
 
-/// Number of elements of every float parameter that is trained.
+/// Number of elements of every float parameter that is trained, by name.
 pub(crate) fn parameter_sizes<B: Backend, M: Module<B>>(module: &M) -> BTreeMap<String, usize> {
     let mut sizes = Sizes::default();
     module.visit(&mut sizes);

@@ -1,6 +1,6 @@
-//! Everything that a loss is computed from besides the policy. In: a policy without gradients, and the
-//! indices of rows. Out: log-probs and divergences of reference and policy, in the form that an objective
-//! takes. Training steps and evaluations share it.
+//! The inputs of a loss besides the log-probs of the policy. In: a policy without gradients, and the indices
+//! of rows. Out: log-probs of the reference, divergences and the reference point, in the form that an
+//! objective takes. Training steps and evaluations both use it.
 
 use std::collections::BTreeSet;
 
@@ -30,9 +30,10 @@ pub(crate) struct LossInputs<B: Backend, P> {
     pub(crate) vocab_chunk: usize,
     /// Whether the objective compares whole next-token distributions.
     pub(crate) needs_kl: bool,
-    /// Weight of the training rows in the loss; the rows with emptied traces have the rest.
+    /// Weight of the training rows in the loss, from 0 to 1. The rows with emptied traces have the weight
+    /// `1 − alpha`.
     pub(crate) alpha: f64,
-    /// Where the tensors are.
+    /// The device of the tensors.
     pub(crate) device: B::Device,
 }
 
@@ -84,7 +85,7 @@ impl<B: Backend, P: Policy<B>> LossInputs<B, P> {
         }
     }
 
-    /// The divergence of the policy from the reference at every response token, nats,
+    /// `KL(reference ‖ policy)` of the next-token distributions at every response token, nats,
     /// `[answers, response tokens]`.
     pub(crate) fn divergence(
         &self,
@@ -102,9 +103,9 @@ impl<B: Backend, P: Policy<B>> LossInputs<B, P> {
         tokens.to_rows(Tensor::cat(chunks.collect(), 0))
     }
 
-    /// The value that single answers are compared with, `[1]`: the KL to the reference, estimated from
-    /// the mismatched answers of all these rows. It does not depend on how the rows are divided into
-    /// batches. `None` for an objective over pairs.
+    /// The reference point of kto, nats, `[1]`: the KL to the reference, estimated from the mismatched
+    /// answers of all these rows. It does not depend on how the rows are divided into batches. `None` for
+    /// an objective over pairs.
     pub(crate) fn reference_point<A: Backend>(
         &self,
         policy: &P,
@@ -136,8 +137,9 @@ impl<B: Backend, P: Policy<B>> LossInputs<B, P> {
     }
 }
 
-/// Means of the training rows, and of the rows with emptied traces if there are any. The loss of the first
-/// is that of the mixture, in which the training rows have the weight `alpha`.
+/// Means of the training rows, and of the rows with emptied traces if there are any. If there are, the loss in
+/// the first means is `alpha` times the loss of the training rows plus `1 − alpha` times the loss of the
+/// rows with emptied traces.
 pub(crate) fn mixed_means(
     [train, empty]: &[PairSums; 2],
     alpha: f64,

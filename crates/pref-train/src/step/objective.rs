@@ -13,7 +13,7 @@ use crate::sets::{Examples, RowBatch};
 /// An objective over pairs, or over single answers.
 #[derive(Debug)]
 pub(crate) enum RunObjective<B: Backend> {
-    /// An objective over pairs. For a mixture of two sets, it is the objective of each of them.
+    /// An objective over pairs. For a mixture of two sets, it is the objective of each set.
     Pairs(Box<dyn Objective<B>>),
     /// An objective over single answers.
     Answers(Kto),

@@ -9,9 +9,9 @@ use pref_model::{AdamWStep, Kernels};
 use super::gradients::{NamedGradients, map_parameters};
 use crate::plan::TrainPlan;
 
-/// AdamW (Loshchilov & Hutter 2019, algorithm 2), in the arithmetic of PyTorch. Matrices decay, embeddings
-/// included. Parameters of one axis, which are the weights of norms and the biases, do not decay, as in
-/// the trainer of `transformers`.
+/// AdamW (Loshchilov & Hutter 2019, algorithm 2), in the arithmetic of PyTorch. Weight decay applies to
+/// matrices, embeddings included. It does not apply to parameters with one axis, which are the weights of
+/// norms and the biases. This is also what the trainer of `transformers` does.
 #[derive(Clone, Debug)]
 pub struct AdamW<B: Backend> {
     beta1: f64,
@@ -42,7 +42,7 @@ impl<B: Kernels> AdamW<B> {
         }
     }
 
-    /// Takes one step with this learning rate. Parameters without a gradient do not change.
+    /// Takes one step with the learning rate `rate`. Parameters without a gradient do not change.
     pub fn step<AB, M>(&mut self, module: M, gradients: NamedGradients<B>, rate: f64) -> M
     where
         AB: AutodiffBackend<InnerBackend = B>,
@@ -95,7 +95,7 @@ impl<B: Kernels> AdamW<B> {
         &self.moments
     }
 
-    /// Continues after this number of steps with these moments.
+    /// Sets the number of steps so far and the moments.
     pub(crate) fn restore(&mut self, steps: u64, moments: BTreeMap<String, Moments<B>>) {
         self.steps = steps;
         self.moments = moments;

@@ -1,22 +1,22 @@
-//! The position of a run, which every checkpoint holds.
+//! The position of a run. In: the steps so far. Out: the part of a checkpoint that says where to continue.
 
 use pref_data::Sampler;
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{PairSums, Record};
 
-/// How far a run has come.
+/// How far a run is, and where its data continues.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Position {
     /// Number of optimiser steps.
     pub(crate) step: usize,
     /// Number of steps that the optimiser counts, for its bias correction.
     pub(crate) optimizer_steps: u64,
-    /// Number of tokens so far.
+    /// Number of tokens so far, prompts included and padding excluded.
     pub(crate) tokens: u64,
-    /// The order of the training rows, and the next of them.
+    /// The order of the training rows, and the position of the next row in it.
     pub(crate) sampler: Sampler,
-    /// The order of the rows with emptied traces, and the next of them.
+    /// The order of the rows with emptied traces, and the position of the next row in it.
     pub(crate) empty_sampler: Sampler,
     /// Sums since the last line of the metrics: of the training rows, and of the rows with emptied traces.
     pub(crate) unlogged: [PairSums; 2],

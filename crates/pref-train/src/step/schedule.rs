@@ -22,8 +22,8 @@ impl Schedule {
         }
     }
 
-    /// The learning rate of a step, counted from 0, as in `transformers`. The first step of a warm-up has
-    /// a rate of 0, and the first step after the warm-up has the peak rate.
+    /// The learning rate of a step, as in `transformers`. Steps are counted from 0. The first step of a
+    /// warm-up has a rate of 0, and the first step after the warm-up has the peak rate.
     ///
     /// ```
     /// use pref_train::{Schedule, ScheduleKind};
@@ -45,7 +45,7 @@ impl Schedule {
         self.peak * factor
     }
 
-    /// A schedule from its parts.
+    /// A schedule from its peak rate, its kind, the number of warm-up steps and the number of all steps.
     pub fn from_parts(peak: f64, kind: ScheduleKind, warmup: usize, total: usize) -> Self {
         Self {
             peak,

@@ -22,7 +22,7 @@ use crate::plan::{Plan, TrainPlan};
 use crate::reference::Reference;
 use crate::sets::{DataSet, Examples, PerSet, skipped_rows};
 
-/// A run in memory.
+/// The state of a run in memory: policy, optimiser, position, rows and reference.
 #[derive(Debug)]
 pub(crate) struct Trainer<B: TrainBackend, P: TrainablePolicy<B>> {
     pub(crate) policy: P,
@@ -109,7 +109,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
             .total_steps(self.inputs.sets.of(DataSet::Train).len())
     }
 
-    /// The places of some rows in their files.
+    /// The places of the rows `indices` in their files.
     pub(crate) fn places(&self, set: DataSet, indices: &[usize]) -> Vec<Place> {
         let entries = self.inputs.sets.of(set).entries();
         let place = |&i: &usize| entries[i].place().clone();
@@ -118,7 +118,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
 
     /// Takes one optimiser step: forward and backward on each micro-batch, then the update. The loss is
     /// the mean over all rows of the step, independent of their division into micro-batches. The result
-    /// is the line of the metrics, if one is due.
+    /// is a line of the metrics, if one is due.
     ///
     /// # Errors
     /// [`StepFailure`]; the policy and the position then stay as they were.
@@ -158,10 +158,10 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         let mut sums = self.position.unlogged;
         for (set, micro, values) in measured {
             let values = PairValues::read(values);
-            let broken = values.not_finite();
-            if !broken.is_empty() {
-                let broken = broken.iter().map(|&k| micro[k]).collect();
-                return Err(StepFailure::Loss(set, broken));
+            let not_finite = values.not_finite();
+            if !not_finite.is_empty() {
+                let rows = not_finite.iter().map(|&k| micro[k]).collect();
+                return Err(StepFailure::Loss(set, rows));
             }
             sums[usize::from(set == DataSet::Empty)].add(&values);
         }
@@ -210,8 +210,8 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         }))
     }
 
-    /// The next rows of a data set, without those to leave out, sorted by length. Rows of similar length
-    /// then share a micro-batch, which saves padding and does not change the mean.
+    /// The next rows of a data set, sorted by length, without the rows that the plan leaves out. After the
+    /// sort, rows of similar length share a micro-batch, which saves padding and does not change the mean.
     fn next_rows(&self, set: DataSet, sampler: &mut Sampler, n: usize) -> Vec<usize> {
         let entries = self.inputs.sets.of(set).entries();
         let mut indices = Vec::new();
@@ -224,8 +224,9 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         indices
     }
 
-    /// Adds the gradients of `share` times the mean loss of some rows. The result is what is measured of
-    /// each row.
+    /// Adds the gradients of `share` times the mean loss of the rows `indices`. `point` is the reference
+    /// point for single answers. The result has the values of each row that
+    /// [`PairValues`](crate::metrics::PairValues) reads.
     fn gradients(
         &self,
         set: DataSet,
@@ -237,7 +238,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         let device = &self.inputs.device;
         let examples = self.inputs.sets.of(set);
         let rows = examples.rows(indices);
-        let answers = rows.learned(self.inputs.layout);
+        let answers = rows.answers_of_loss(self.inputs.layout);
         let distributions = self.inputs.distributions(&answers.batch);
         let reference =
             self.inputs
