@@ -1,12 +1,12 @@
 //! Decoders in Hugging Face's formats, on Burn: Llama 2 and 3, Mistral, Qwen2, Qwen3, Gemma 3.
 //!
-//! A [`Decoder`] is loaded from a folder with `config.json` and safetensors. It gives hidden states,
+//! A [`Decoder`] is loaded from a folder with `config.json` and safetensors. It computes hidden states,
 //! logits and the log-probs of tokens, continues texts with a key-value cache, and is saved in files
-//! that `transformers` reads. It is a Burn module whose parameters have the names of the tensors in
-//! the files.
+//! that `transformers` reads. It is a Burn module; its parameters have the names of the tensors in the
+//! files.
 //!
-//! Code that needs a model, but not this one, takes a [`Policy`]. The operations that take the time of
-//! a training step go through [`Kernels`], which backends can override.
+//! Code that works with any model takes a [`Policy`]. The operations that take most of the time of a
+//! training step are methods of [`Kernels`], which backends can override.
 //!
 //! ```
 //! use burn::{backend::Flex, tensor::{Int, Tensor}};

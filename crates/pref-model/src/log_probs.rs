@@ -27,12 +27,12 @@ pub struct Response {
     pub row: usize,
     /// The tokens of the response in the row.
     pub tokens: Range<usize>,
-    /// The token that predicts the first response token: the last token of the prompt.
+    /// Position of the token that predicts the first response token: the last token of the prompt.
     pub after: usize,
 }
 
 impl<B: Backend> ResponseTokens<B> {
-    /// The tokens `tokens[row][responses[row]]`.
+    /// One response per row: the tokens `tokens[row][responses[row]]`.
     ///
     /// # Shapes
     /// `tokens` is `[rows, tokens]`, padded on the right with any id.
@@ -57,8 +57,8 @@ impl<B: Backend> ResponseTokens<B> {
         Self::branched(tokens, &responses.collect::<Vec<_>>(), Vec::new())
     }
 
-    /// Responses at any place in the rows. With `branches`, each row holds two answers to one prompt:
-    /// see [`Policy::hidden`]. Without, each row is one text.
+    /// Responses at any place in the rows. If `branches` is not empty, each row holds two answers to one
+    /// prompt, as [`Policy::hidden`] explains. Otherwise each row is one text.
     ///
     /// # Shapes
     /// `tokens` is `[rows, tokens]`, padded on the right with any id; `branches` has one entry per

@@ -1,5 +1,5 @@
-//! The seam between models and training. In: token ids. Out: hidden states, logits and log-probs, and
-//! what a run needs to know of the model that gives them.
+//! The interface between models and training. In: token ids. Out: hidden states, logits and log-probs, and
+//! the sizes of the model that a run needs to know.
 
 use std::ops::Range;
 use std::path::Path;
@@ -20,25 +20,25 @@ use crate::weights::{LoadError, SaveError, load_parameters, save_parameters};
 pub trait Policy<B: Backend>: Module<B> {
     /// Hidden states before the output head, `[rows, tokens, hidden]`, of `[rows, tokens]` ids.
     ///
-    /// Rows are padded on the right with any id, so a token must see only itself and tokens before it.
+    /// Rows are padded on the right with any id, so a token must attend only to itself and to earlier tokens.
     ///
     /// A row can hold two answers to one prompt (prompt, first answer, second answer), so that the
-    /// prompt is computed once. `branches[row]` are then the tokens of the first answer: the tokens of
-    /// the second must not attend to them, and their positions continue those of the prompt. `branches`
-    /// is empty if every row is one text, and always if [`shares_prompts`](Self::shares_prompts) is
-    /// false.
+    /// prompt is computed once. In this case `branches[row]` is the range of the first answer. The tokens of
+    /// the second answer must not attend to it, and their positions continue the positions of the prompt.
+    /// If every row is one text, `branches` is empty. It is always empty if
+    /// [`shares_prompts`](Self::shares_prompts) is false.
     ///
     /// # Panics
     /// If there are no tokens, or the number of branches is neither 0 nor the number of rows.
     fn hidden(&self, tokens: Tensor<B, 2, Int>, branches: &[Range<usize>]) -> Tensor<B, 3>;
 
-    /// Logits of hidden states, `[n, vocab]` of `[n, hidden]`.
+    /// Logits of hidden states: `[n, hidden]` to `[n, vocab]`.
     fn logits(&self, hidden: Tensor<B, 2>) -> Tensor<B, 2>;
 
     /// Number of token ids that the model knows. Data with a larger id is refused.
     fn vocab_size(&self) -> usize;
 
-    /// Length of the longest sequence, tokens.
+    /// Number of tokens of the longest sequence.
     fn max_positions(&self) -> usize;
 
     /// Whether [`hidden`](Self::hidden) accepts branches.
@@ -46,14 +46,14 @@ pub trait Policy<B: Backend>: Module<B> {
         false
     }
 
-    /// `log softmax(logits)[target]` of each row of hidden states, nats, `[n]` of `[n, hidden]` and
-    /// `[n]`.
+    /// `log softmax(logits)[target]` of each row of hidden states, nats. `hidden` is `[n, hidden]`, `targets`
+    /// and the result are `[n]`.
     fn log_probs(&self, hidden: Tensor<B, 2>, targets: Tensor<B, 1, Int>) -> Tensor<B, 1> {
         token_log_probs(self.logits(hidden), targets)
     }
 
-    /// The model that this one is compared with before its first step: a copy, which costs no memory
-    /// until the policy changes. A model with adapters gives itself without them.
+    /// The reference of a run that starts from this model. The default is a copy, which costs no memory until
+    /// the policy changes. A model with adapters should return itself without the adapters.
     #[must_use]
     fn reference(&self) -> Self {
         self.clone()
@@ -68,7 +68,8 @@ pub trait Policy<B: Backend>: Module<B> {
         save_parameters(self, folder, dtype)
     }
 
-    /// This model with the weights that [`save`](Self::save) wrote into a folder.
+    /// This model with the weights that [`save`](Self::save) wrote into a folder. The default reads the
+    /// parameters alone, as [`load_parameters`] does.
     ///
     /// # Errors
     /// [`LoadError`] names the file and the tensor.

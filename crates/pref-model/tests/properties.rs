@@ -112,11 +112,13 @@ fn the_cache_changes_nothing() {
     }
 }
 
-/// Moves one parameter along a direction.
+/// Adds `by` times a direction to one parameter.
 struct Nudge<'a> {
+    /// Index of the parameter to change.
     turn: usize,
     by: f32,
     direction: &'a [f32],
+    /// Number of parameters visited so far.
     seen: usize,
 }
 
@@ -188,7 +190,7 @@ fn gradients_are_those_of_finite_differences() {
 }
 
 #[test]
-fn sampling_is_what_its_settings_say() {
+fn sampling_follows_its_settings() {
     let model = load::<Flex>("llama");
     let sample = |temperature: f64, top_p: f64, top_k: usize, seed: u64| {
         let options = GenerateOptions {
@@ -210,7 +212,7 @@ fn sampling_is_what_its_settings_say() {
 }
 
 #[test]
-fn generation_stops_where_it_must() {
+fn generation_stops_at_a_stop_id_and_at_the_last_position() {
     let model = load::<Flex>("llama");
     let greedy = generate(&model, &[5, 6, 7], &GenerateOptions::default()).unwrap();
     let stop = GenerateOptions {

@@ -1,4 +1,5 @@
-//! What a decoder computes with: its family, its sizes, and what each layer attends to.
+//! The architecture and the sizes of a decoder. In: a `config.json` that was read and checked. Out: a
+//! [`Config`], and the JSON to save again.
 
 use serde_json::{Map, Value, json};
 
@@ -10,7 +11,7 @@ use crate::number_format::Format;
 pub struct Config {
     /// The JSON that the configuration was read from.
     pub(crate) raw: Map<String, Value>,
-    /// Keys of it that the caller asked to ignore.
+    /// Keys of the JSON that the caller asked to ignore.
     pub(crate) ignored: Vec<String>,
     /// Number format of the stored model that this one was loaded or trained from.
     pub(crate) stored: Option<Format>,
@@ -30,9 +31,11 @@ pub struct Config {
     pub(crate) has_output_bias: bool,
     pub(crate) has_mlp_bias: bool,
     pub(crate) activation: Activation,
-    /// Scale of the attention scores.
+    /// Factor of the attention scores.
     pub(crate) attention_scale: f64,
+    /// Limit `c` of the attention scores, which become `c · tanh(score / c)`.
     pub(crate) attention_softcap: Option<f64>,
+    /// Limit `c` of the logits, which become `c · tanh(logit / c)`.
     pub(crate) logit_softcap: Option<f64>,
     /// One entry per layer.
     pub(crate) layers: Vec<LayerKind>,
@@ -96,12 +99,12 @@ impl Config {
         self.vocab_size
     }
 
-    /// Length of the longest sequence that the model was trained for, tokens.
+    /// Number of tokens of the longest sequence that the model was trained for.
     pub fn max_position_embeddings(&self) -> usize {
         self.max_positions
     }
 
-    /// Ids of the tokens that end a generation, as `eos_token_id` lists them.
+    /// Ids of the tokens that end a generation: `eos_token_id` of the file. Empty if the file has none.
     pub fn eos_token_ids(&self) -> &[u32] {
         &self.eos_token_ids
     }
@@ -128,16 +131,16 @@ impl Config {
         self.stored.map(Format::name)
     }
 
-    /// The JSON that the configuration was read from, with this number format. Both keys, `dtype`
-    /// and `torch_dtype`, are set if the file has both.
+    /// The JSON that the configuration was read from, with the number format `dtype`. It is written under
+    /// each of the keys `dtype` and `torch_dtype` that the JSON has, or under `dtype` if it has neither.
     pub(crate) fn to_json(&self, dtype: &str) -> String {
         let mut raw = self.raw.clone();
-        let known = ["dtype", "torch_dtype"].map(|key| raw.contains_key(key).then_some(key));
-        let known: Vec<&str> = known.into_iter().flatten().collect();
-        let keys = if known.is_empty() {
+        let present = ["dtype", "torch_dtype"].map(|key| raw.contains_key(key).then_some(key));
+        let present: Vec<&str> = present.into_iter().flatten().collect();
+        let keys = if present.is_empty() {
             vec!["dtype"]
         } else {
-            known
+            present
         };
         for key in keys {
             raw.insert(key.to_owned(), json!(dtype));

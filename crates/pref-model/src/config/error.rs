@@ -1,4 +1,5 @@
-//! What can be wrong with a `config.json`.
+//! Errors of a `config.json`. In: a key and its value. Out: a message that names the file, the key, what was
+//! found and what is supported.
 
 use std::io;
 use std::path::PathBuf;

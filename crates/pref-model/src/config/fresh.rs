@@ -1,4 +1,4 @@
-//! The configuration of a model that starts from random weights.
+//! The configuration of a model that starts from random weights. In: sizes. Out: a [`Config`].
 
 use serde_json::json;
 
@@ -20,7 +20,7 @@ pub struct LlamaSizes {
     pub heads: usize,
     /// Number of key and value heads.
     pub kv_heads: usize,
-    /// Length of the longest sequence, tokens.
+    /// Number of tokens of the longest sequence.
     pub positions: usize,
     /// Id of the end-of-sequence token.
     pub eos: u32,
@@ -33,7 +33,8 @@ impl Config {
     /// that is not tied to the embedding.
     ///
     /// # Errors
-    /// [`ConfigError`] for sizes that do not fit together.
+    /// [`ConfigError`] for a size of 0, for `kv_heads` that do not divide `heads`, and for an odd number of
+    /// channels per head (`hidden / heads`).
     ///
     /// ```
     /// use pref_model::{Config, LlamaSizes};

@@ -8,7 +8,7 @@ use super::error::ConfigError;
 /// `max_position_embeddings` of a file that does not have the key.
 pub(super) const DEFAULT_POSITIONS: usize = 2048;
 
-/// An object of the file, and its place in the file.
+/// An object of the file, with the name of the file and the key of the object for errors.
 pub(super) struct Json<'a> {
     pub(super) map: &'a Map<String, Value>,
     origin: &'a str,
@@ -37,6 +37,7 @@ impl<'a> Json<'a> {
         self.map.get(key).filter(|value| !value.is_null())
     }
 
+    /// The object that `value`, the value of `key`, must be.
     pub(super) fn inner(&self, key: &'a str, value: &'a Value) -> Result<Json<'a>, ConfigError> {
         let map = value
             .as_object()
@@ -49,11 +50,13 @@ impl<'a> Json<'a> {
         })
     }
 
+    /// A whole number above 0, which the file must have.
     pub(super) fn size(&self, key: &str) -> Result<usize, ConfigError> {
         self.optional_size(key)?
             .ok_or_else(|| self.missing(key, "a whole number above 0"))
     }
 
+    /// A whole number above 0.
     pub(super) fn optional_size(&self, key: &str) -> Result<Option<usize>, ConfigError> {
         let size = |value: &Value| {
             value
@@ -100,6 +103,7 @@ impl<'a> Json<'a> {
         self.get(key).map(text).transpose()
     }
 
+    /// The key with the key of the inner object before it, such as `rope_scaling.factor`.
     pub(super) fn path(&self, key: &str) -> String {
         match self.prefix {
             "" => key.to_owned(),
@@ -107,6 +111,7 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// The value of a key as text, for errors.
     pub(super) fn found(&self, key: &str) -> String {
         self.map
             .get(key)

@@ -1,5 +1,5 @@
-//! Keys of `config.json`: those that the decoder reads, those that do not change what it computes, and
-//! a refusal for all others.
+//! Which keys of `config.json` are accepted. In: the object of the file. Out: nothing, or an error that names
+//! a key. Accepted are the keys that the decoder reads, and the keys that do not change what it computes.
 
 use serde_json::Value;
 
@@ -146,7 +146,7 @@ const HARMLESS: [&str; 93] = [
 pub(super) fn refuse_unknown(json: &Json<'_>) -> Result<(), ConfigError> {
     for (key, value) in json.map {
         let name = key.as_str();
-        // By convention, a name with a leading underscore is a program's private note.
+        // By convention, a name with a leading underscore is private to the program that wrote it.
         let is_private = name.starts_with('_');
         let is_known = is_private || READ.contains(&name) || HARMLESS.contains(&name);
         if !is_known && !is_off(name, value) && !json.is_ignored(name) {
@@ -177,7 +177,7 @@ pub(super) fn is_off(key: &str, value: &Value) -> bool {
     }
 }
 
-/// Why an unknown setting is refused, and how to go on.
+/// Why an unknown setting is refused, and how the user can accept it.
 pub(super) fn unknown(json: &Json<'_>, key: &str) -> String {
     format!(
         "; it may change what the model computes. If it does not, ignore it: \

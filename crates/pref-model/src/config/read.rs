@@ -1,4 +1,5 @@
-//! From the JSON of a `config.json` to a [`Config`], with the defaults of each family.
+//! Reads a `config.json`. In: its text. Out: a [`Config`] with the defaults of its family, or an error that
+//! names a key.
 
 use std::fs;
 use std::path::Path;
@@ -12,10 +13,11 @@ use super::keys::{refuse_ignored_settings, refuse_unknown};
 use super::read_rope::ropes;
 use crate::number_format::Format;
 
+/// Values of `model_type` that are implemented, for errors.
 const SUPPORTED: &str = "llama, mistral, qwen2, qwen3, gemma3_text";
 
-/// The largest number of layers that is accepted. No model has more, so a larger number is a damaged
-/// file, and it is refused before memory is allocated for it.
+/// The largest number of layers that is accepted. No model has more. A larger number means that the file is
+/// damaged, and it is refused before memory is allocated for it.
 const MOST_LAYERS: usize = 10_000;
 
 impl Config {
@@ -31,8 +33,8 @@ impl Config {
     /// keys of the file; a key of an object inside it is written `rope_scaling.key`.
     ///
     /// # Errors
-    /// The errors of [`from_folder`](Self::from_folder), and an error for an ignored key that
-    /// decides what the decoder computes.
+    /// The errors of [`from_folder`](Self::from_folder), and [`ConfigError::NotIgnorable`] if `ignored` has
+    /// a key that the decoder reads.
     pub fn from_folder_ignoring(folder: &Path, ignored: &[String]) -> Result<Self, ConfigError> {
         let path = folder.join("config.json");
         let text = fs::read_to_string(&path).map_err(|source| ConfigError::Read {

@@ -1,5 +1,5 @@
 //! Rotary embeddings of a `config.json`, in the spelling of `transformers` 5 or 4.
-//! In: the file's object. Out: the rope of the layers with a sliding window, and that of the others.
+//! In: the file's object. Out: the rope of the layers with a sliding window, and the rope of the other layers.
 
 use serde_json::Value;
 
@@ -33,7 +33,7 @@ pub(super) fn ropes(
     architecture: Architecture,
 ) -> Result<(Rope, Rope), ConfigError> {
     let is_gemma = architecture.is_gemma();
-    // `read` checks the value
+    // The key was checked when the file was read.
     let max_positions = json.optional_size("max_position_embeddings")?;
     let max_positions = max_positions.unwrap_or(DEFAULT_POSITIONS) as f64;
     let rope = |json: &Json<'_>, theta: f64| rope(json, theta, max_positions);

@@ -22,8 +22,8 @@ pub enum RopeScaling {
         /// Divisor, `≥ 1`.
         factor: f64,
     },
-    /// Llama 3.1: low frequencies are divided by `factor`, high frequencies are kept, and those
-    /// between are a mixture of both.
+    /// Llama 3.1: low frequencies are divided by `factor`, high frequencies are kept, and the frequencies
+    /// between low and high are a mixture of both.
     Llama3 {
         /// Divisor of the low frequencies.
         factor: f64,
@@ -34,8 +34,9 @@ pub enum RopeScaling {
         /// Number of positions of pre-training.
         original: f64,
     },
-    /// YaRN (Peng et al. 2023, section 3.2): channels that turn often within the original positions
-    /// are kept, channels that turn rarely are divided by `factor`, and the attention scores grow.
+    /// YaRN (Peng et al. 2023, section 3.2): the frequencies of channels that turn often within the
+    /// original positions are kept, the frequencies of channels that turn rarely are divided by `factor`,
+    /// and queries and keys are multiplied by `attention_factor`.
     Yarn {
         /// Divisor of the low frequencies, `≥ 1`.
         factor: f64,
@@ -47,7 +48,8 @@ pub enum RopeScaling {
         beta_slow: f64,
         /// Factor of the rotated queries and keys.
         attention_factor: f64,
-        /// Whether the limits of the range between both are rounded outwards to whole channels.
+        /// Whether the first and the last channel between `beta_fast` and `beta_slow` are rounded outwards
+        /// to whole numbers.
         truncates: bool,
     },
 }

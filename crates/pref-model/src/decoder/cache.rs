@@ -1,4 +1,5 @@
-//! Keys and values of the tokens so far. In: those of new tokens. Out: those of all tokens.
+//! Keys and values of the tokens so far. In: the keys and values of new tokens. Out: the keys and values of
+//! all tokens.
 
 use burn::tensor::{Tensor, backend::Backend};
 
@@ -9,7 +10,7 @@ pub(super) struct KeysValues<B: Backend> {
     values: Tensor<B, 4>,
 }
 
-/// Keys and values of every layer, and the number of tokens that they belong to.
+/// Keys and values of every layer, and the number of their tokens.
 #[derive(Clone, Debug)]
 pub(crate) struct Cache<B: Backend> {
     pub(super) layers: Vec<Option<KeysValues<B>>>,
@@ -26,7 +27,8 @@ impl<B: Backend> Cache<B> {
     }
 }
 
-/// The keys and values of all tokens, those of the cache first. The cache keeps them.
+/// The keys and values of all tokens: first of the tokens in the cache, then of the new tokens. The cache, if
+/// there is one, gets them all.
 pub(super) fn extend<B: Backend>(
     cache: Option<&mut Option<KeysValues<B>>>,
     keys: Tensor<B, 4>,

@@ -1,5 +1,5 @@
-//! A decoder from a model folder, and to one. In: `config.json` and safetensors. Out: a [`Decoder`], and
-//! the same files again.
+//! Loads a decoder from a model folder, and saves it into one. In: `config.json` and safetensors. Out: a
+//! [`Decoder`], and files of the same kinds.
 
 use std::path::Path;
 
@@ -50,13 +50,14 @@ impl<B: Backend> Decoder<B> {
     /// one are removed. No other file is touched.
     ///
     /// # Errors
-    /// [`SaveError`] names the file, or the weight that the format cannot hold. For such a weight
+    /// [`SaveError`] names the file, or the weight that the format cannot hold. If there is such a weight,
     /// nothing is written.
     pub fn save(&self, folder: &Path, dtype: SaveDtype) -> Result<(), SaveError> {
         self.save_sharded(folder, dtype, SHARD_BYTES)
     }
 
-    /// Writes the model into a folder, in files of at most `shard_bytes` bytes of weights.
+    /// Writes the model into a folder as [`save`](Self::save) does, in files of at most `shard_bytes` bytes
+    /// of weights. A single larger tensor still gets one file.
     ///
     /// # Errors
     /// The errors of [`save`](Self::save).

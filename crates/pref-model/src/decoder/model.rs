@@ -22,7 +22,7 @@ pub struct Decoder<B: Backend> {
     pub(super) config: Config,
 }
 
-/// Everything but the head, under the name that Hugging Face gives it.
+/// All parts of the decoder except the head. Hugging Face's name for it is `model`.
 #[derive(Module, Debug)]
 pub(super) struct Stack<B: Backend> {
     pub(super) embed_tokens: Embedding<B>,
@@ -60,9 +60,9 @@ impl<B: Backend> Decoder<B> {
 }
 
 impl<B: Kernels> Decoder<B> {
-    /// Hidden states after the last norm, `[rows, tokens, hidden]`, of `[rows, tokens]` ids. The ids
-    /// follow the tokens of the cache, if there is one, and the cache gets their keys and values.
-    /// `branches` are those of [`Policy::hidden`](crate::Policy::hidden).
+    /// Hidden states after the last norm, `[rows, tokens, hidden]`, of `[rows, tokens]` ids. If there is a
+    /// cache, the ids follow its tokens, and it gets their keys and values.
+    /// `branches` is explained in [`Policy::hidden`](crate::Policy::hidden).
     pub(crate) fn forward(
         &self,
         tokens: Tensor<B, 2, Int>,
@@ -101,7 +101,7 @@ impl<B: Kernels> Decoder<B> {
         x.reshape([rows, n_tokens, config.hidden_size])
     }
 
-    /// Logits of hidden states, `[n, vocab]` of `[n, hidden]`.
+    /// Logits of hidden states: `[n, hidden]` to `[n, vocab]`.
     pub fn logits(&self, hidden: Tensor<B, 2>) -> Tensor<B, 2> {
         head_logits(hidden, self.head(), self.config.logit_softcap)
     }

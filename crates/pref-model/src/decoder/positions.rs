@@ -1,5 +1,5 @@
-//! What the layers of one forward pass share. In: the positions of the tokens. Out: rotary tables and
-//! the tokens that each token sees, one of both per kind of layer.
+//! Tables that the layers of one forward pass share. In: the positions of the tokens. Out: for each kind of
+//! layer, the rotary tables and the tokens that each token attends to.
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
@@ -15,7 +15,7 @@ pub(super) struct Positions<B: Backend> {
 }
 
 impl<B: Backend> Positions<B> {
-    /// Tables for a batch, whose visibility `visible` gives for a layer with this window.
+    /// Tables for a batch. `visible` gives the visibility for layers with a window, or without one.
     pub(super) fn new(
         config: &Config,
         device: &B::Device,
@@ -24,7 +24,7 @@ impl<B: Backend> Positions<B> {
         let mut kinds: Vec<(LayerKind, Rotary<B>, Visibility<B>)> = Vec::new();
         let mut size = (0, 0);
         for kind in &config.layers {
-            if kinds.iter().all(|(known, ..)| known != kind) {
+            if kinds.iter().all(|(other, ..)| other != kind) {
                 let visibility = visible(kind.window);
                 size = (visibility.rows, visibility.tokens);
                 let positions = visibility.positions();
@@ -41,13 +41,13 @@ impl<B: Backend> Positions<B> {
 
     /// The tables for a layer.
     pub(super) fn of(&self, kind: &LayerKind) -> (&Rotary<B>, &Visibility<B>) {
-        let found = self.kinds.iter().find(|(known, ..)| known == kind);
+        let found = self.kinds.iter().find(|(other, ..)| other == kind);
         let (_, rotary, visibility) = found.expect("every kind of layer was added");
         (rotary, visibility)
     }
 }
 
-/// Cosines and sines for the positions of each row, or of all rows if there is one list.
+/// Cosines and sines for the positions of each row. If there is one list of positions, it is that of all rows.
 fn rotary<B: Backend>(
     rope: &Rope,
     head_dim: usize,
@@ -63,10 +63,10 @@ fn rotary<B: Backend>(
             let value = move |frequency: &f64| (f(position as f64 * frequency) * amplitude) as f32;
             frequencies.iter().map(value).collect::<Vec<f32>>()
         };
-        let known: Vec<Vec<f32>> = (first..=last).map(of_position).collect();
+        let by_position: Vec<Vec<f32>> = (first..=last).map(of_position).collect();
         let all = positions.iter().flatten();
         let values: Vec<f32> = all
-            .flat_map(|&p| known[p - first].iter().copied())
+            .flat_map(|&p| by_position[p - first].iter().copied())
             .collect();
         let shape = [positions.len(), 1, tokens, head_dim / 2];
         Tensor::from_data(TensorData::new(values, shape), device)

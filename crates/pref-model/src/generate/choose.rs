@@ -8,7 +8,7 @@ use super::options::GenerateOptions;
 /// Chooses the next token from its logits, `[vocab]`.
 pub(super) fn choose(logits: Vec<f32>, options: &GenerateOptions, rng: &mut ChaCha8Rng) -> u32 {
     let mut order: Vec<usize> = (0..logits.len()).collect();
-    // among equal logits the smallest id comes first, as argmax has it
+    // Among equal logits the smallest id comes first, as with argmax.
     let descending = |a: &usize, b: &usize| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b));
     if options.temperature == 0.0 {
         return order.into_iter().min_by(descending).unwrap_or(0) as u32;
@@ -48,7 +48,7 @@ mod tests {
     #[track_caller]
     fn check(options: GenerateOptions, expected: [f64; 4]) {
         const N: usize = 40_000;
-        // not sorted by size
+        // The probabilities of the ids 0 to 3, not sorted.
         let of_token = [0.2, 0.4, 0.1, 0.3_f64];
         let expected = [expected[2], expected[0], expected[3], expected[1]];
         let logits = of_token.map(|p| (p.ln() + 3.0) as f32).to_vec();

@@ -1,22 +1,22 @@
-//! How a text is continued, and what makes that impossible. In: options and a prompt. Out: an error, or
-//! nothing.
+//! Options for continuing a text, and their checks. In: options and a prompt. Out: nothing, or an error.
 
 use thiserror::Error;
 
 /// How the tokens of a continuation are chosen.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GenerateOptions {
-    /// Largest number of tokens to add.
+    /// Largest number of tokens to add. Default: 128.
     pub max_new_tokens: usize,
-    /// Divisor of the logits before sampling. 0 takes the most likely token.
+    /// Divisor of the logits before sampling. 0 takes the most likely token. Default: 0.
     pub temperature: f64,
-    /// Sample among the most likely tokens whose probabilities sum to at least this value, `0 < p ≤ 1`.
+    /// Sample among the fewest most likely tokens whose probabilities sum to at least this value, `0 < p ≤ 1`.
+    /// Default: 1.
     pub top_p: f64,
-    /// Sample among this number of most likely tokens. 0 means all tokens.
+    /// Sample among this number of most likely tokens. 0 means all tokens. Default: 0.
     pub top_k: usize,
-    /// Seed of the sampling.
+    /// Seed of the sampling. Default: 0.
     pub seed: u64,
-    /// Ids that end the continuation. The id that ends it is part of the output.
+    /// Ids that end the continuation. The id that ends it is part of the output. Default: none.
     pub stop_ids: Vec<u32>,
 }
 

@@ -2,8 +2,8 @@
 
 use burn::tensor::{Int, Tensor, backend::Backend};
 
-/// `hidden · headᵀ`, with `cap · tanh(logits / cap)` if there is a `softcap`: `[n, vocab]` of
-/// `[n, hidden]` and `[vocab, hidden]`.
+/// Logits `hidden · headᵀ`, `[n, vocab]`, of `[n, hidden]` and `[vocab, hidden]`. With a `softcap`, a logit
+/// `x` becomes `softcap · tanh(x / softcap)`.
 pub(crate) fn head_logits<B: Backend>(
     hidden: Tensor<B, 2>,
     head: Tensor<B, 2>,
@@ -16,24 +16,27 @@ pub(crate) fn head_logits<B: Backend>(
     }
 }
 
-/// `log softmax(logits)[target]` of each row, nats, `[n]`, of `[n, vocab]` and `[n]`.
+/// `log softmax(logits)[target]` of each row, nats.
 ///
-/// The gradient `onehot − softmax` is written down. Automatic differentiation would need more passes
-/// over `[n, vocab]`, and it would use ndarray's approximate reciprocal.
+/// # Shapes
+/// `logits` is `[n, vocab]`, `targets` and the result are `[n]`.
+///
+/// The gradient `onehot − softmax` is computed by its formula. Automatic differentiation would need more
+/// passes over `[n, vocab]`, and it would use ndarray's approximate reciprocal.
 pub fn token_log_probs<B: Backend>(
     logits: Tensor<B, 2>,
     targets: Tensor<B, 1, Int>,
 ) -> Tensor<B, 1> {
     let [n, _] = logits.dims();
-    let at = logits.clone().detach();
-    let shifted = at.clone() - at.clone().max_dim(1);
+    let detached = logits.clone().detach();
+    let shifted = detached.clone() - detached.clone().max_dim(1);
     let exps = shifted.exp();
     let sums = exps.clone().sum_dim(1);
-    let log_sums = sums.clone().log() + at.clone().max_dim(1);
+    let log_sums = sums.clone().log() + detached.clone().max_dim(1);
     let softmax = exps / sums;
 
     let picked = logits.clone().gather(1, targets.reshape([n, 1]));
-    // Its value is `log Σ exp`, since `logits − at` is 0; its gradient is the softmax.
-    let log_normaliser = (softmax * (logits - at)).sum_dim(1) + log_sums;
+    // The value is `log Σ exp`, because `logits − detached` is 0. The gradient is the softmax.
+    let log_normaliser = (softmax * (logits - detached)).sum_dim(1) + log_sums;
     (picked - log_normaliser).reshape([n])
 }

@@ -1,7 +1,7 @@
-//! The operations that a training step spends its time in, each of which a backend can replace.
+//! The operations that take most of the time of a training step. A backend can replace each of them.
 //!
 //! In: tensors of one operation, such as queries, keys and values. Out: its result. [`Kernels`] gives
-//! every operation a body in plain Burn operations; a backend overrides those that it computes faster.
+//! every operation a body in plain Burn operations. A backend overrides the operations that it computes faster.
 
 mod adamw;
 mod attention;

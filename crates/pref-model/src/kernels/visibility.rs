@@ -6,14 +6,15 @@ use std::ops::Range;
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
-/// Added to the score of a token that is not visible. Every token sees itself, so no row consists of
-/// such scores alone. `e^−∞` is 0 at once, while `e^−1e9` takes the slow path of libm for underflow.
+/// Added to the attention score of a token that is not visible. Every token attends to itself, so no row has
+/// only such scores. `−∞` is faster than a large negative number, because libm computes `e^−1e9` on its slow
+/// path for underflow.
 const INVISIBLE: f32 = f32::NEG_INFINITY;
 
-/// The tokens that each token of a batch attends to: itself and those before it, within the window.
+/// The tokens that each token of a batch attends to: itself and earlier tokens within the window.
 ///
 /// A row can hold two answers to one prompt: prompt, first answer, second answer. Tokens of the second
-/// answer do not attend to the first, and their positions continue those of the prompt.
+/// answer do not attend to the first answer, and their positions continue the positions of the prompt.
 #[derive(Debug)]
 pub struct Visibility<B: Backend> {
     /// Number of rows.
@@ -22,7 +23,7 @@ pub struct Visibility<B: Backend> {
     pub tokens: usize,
     /// Number of cached tokens before the new ones.
     pub before: usize,
-    /// A token sees the tokens whose position is less than this many positions before its own.
+    /// A token attends to tokens that are less than this number of positions before it. `None` for no limit.
     pub window: Option<usize>,
     /// The tokens of the first answer of each row. Empty if every row is one text.
     pub branches: Vec<Range<usize>>,
@@ -33,7 +34,8 @@ pub struct Visibility<B: Backend> {
 }
 
 impl<B: Backend> Visibility<B> {
-    /// Rows that each are one text. `tokens` new tokens follow `before` cached ones.
+    /// Rows that each hold one text. `tokens` new tokens follow `before` cached tokens. `heads` are the numbers
+    /// of query heads and of key and value heads.
     pub fn causal(
         rows: usize,
         tokens: usize,
@@ -54,7 +56,7 @@ impl<B: Backend> Visibility<B> {
         }
     }
 
-    /// Rows that each hold two answers to one prompt. `branches[row]` are the tokens of the first.
+    /// Rows that each hold two answers to one prompt. `branches[row]` are the tokens of the first answer.
     pub fn branched(
         branches: &[Range<usize>],
         tokens: usize,
@@ -68,7 +70,7 @@ impl<B: Backend> Visibility<B> {
         }
     }
 
-    /// Position of the new tokens of each row. One list stands for all rows if they are the same.
+    /// Positions of the new tokens of each row. If all rows have the same positions, there is one list.
     pub fn positions(&self) -> Vec<Vec<usize>> {
         if self.branches.is_empty() {
             return vec![(self.before..self.before + self.tokens).collect()];
@@ -83,9 +85,12 @@ impl<B: Backend> Visibility<B> {
         self.branches.iter().map(of_row).collect()
     }
 
-    /// Values to add to the scores, made once and kept: `[1, 1, group · tokens · total]` for rows of one
-    /// text, `[rows · kv_heads, 1, group · tokens · total]` for rows of two answers, where `group` is
-    /// `heads / kv_heads`. `None` if every new token sees all tokens.
+    /// Values to add to the attention scores. They are computed once and stored.
+    ///
+    /// # Shapes
+    /// `[1, 1, group · tokens · total]` for rows of one text, `[rows · kv_heads, 1, group · tokens · total]`
+    /// for rows of two answers. `group` is `heads / kv_heads`, and `total` is `before + tokens`. `None` if
+    /// every new token attends to all tokens.
     pub(super) fn mask(&self) -> Option<&Tensor<B, 3>> {
         let make = || match self.branches.is_empty() {
             true => self.causal_mask(),
@@ -114,7 +119,8 @@ impl<B: Backend> Visibility<B> {
         ))
     }
 
-    /// Computed on the device from one value per token, so that only those values are copied to it.
+    /// The mask of rows of two answers. It is computed on the device, so only a few values per token are
+    /// copied to the device.
     fn branched_mask(&self) -> Tensor<B, 3> {
         let Self { rows, tokens, .. } = *self;
         let positions = self.positions();

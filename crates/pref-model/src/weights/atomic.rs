@@ -40,14 +40,14 @@ pub fn replace_file<E: From<io::Error>>(
     let prefix = format!(".{name}.");
     let mut builder = Builder::new();
     builder.prefix(&prefix).suffix(SUFFIX);
-    // a temporary file is private by default; this one is to be as any other file
+    // By default only its owner can read a temporary file. This file gets the usual permissions.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder)?;
     fill(&mut file)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
-    // the new name is on disk once the folder is
+    // The new name survives a power failure after the folder is synced.
     #[cfg(unix)]
     File::open(folder)?.sync_all()?;
     Ok(())

@@ -2,7 +2,7 @@
 //! same folder, and an error that names a file whose bytes changed.
 //!
 //! The hash is XXH3 with 128 bits. It finds damage, not tampering, and it is as fast as reading from
-//! memory: 10 GB take about one second, where SHA-256 takes five to thirty. `XXH128SUMS` has one line
+//! memory: it needs about one second for 10 GB, and SHA-256 needs five to thirty. `XXH128SUMS` has one line
 //! per file, `<32 hexadecimal digits>  <name>`, so `xxh128sum -c XXH128SUMS` checks the folder too.
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use super::atomic::write_file;
 /// Number of bytes that are read at once.
 const CHUNK: usize = 1 << 20;
 
-/// A file cannot be checked, or its bytes changed.
+/// A file cannot be checked, or its bytes differ from the saved bytes.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ChecksumError {
@@ -107,7 +107,7 @@ impl Checksums {
         Ok(Self { sums })
     }
 
-    /// Adds or replaces the checksum of a file with this content.
+    /// Adds or replaces the checksum of a file; `bytes` is the content of the file.
     pub fn insert(&mut self, name: &str, bytes: &[u8]) {
         self.sums
             .insert(name.to_owned(), XxHash3_128::oneshot(bytes));

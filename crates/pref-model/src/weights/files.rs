@@ -144,7 +144,7 @@ impl WeightFiles {
 pub(crate) struct StoredTensors<'a> {
     folder: &'a Path,
     by_name: BTreeMap<String, (&'a Path, TensorView<'a>)>,
-    /// Names of the tensors that nobody asked for yet.
+    /// Names of the tensors that were neither read nor ignored so far.
     unread: BTreeSet<String>,
 }
 
@@ -200,7 +200,7 @@ impl StoredTensors<'_> {
         }
     }
 
-    /// Marks tensors that the model does not need.
+    /// Ignores the tensors that the model does not need: they may stay unread.
     pub(crate) fn ignore(&mut self, is_ignored: impl Fn(&str) -> bool) {
         self.unread.retain(|name| !is_ignored(name));
     }

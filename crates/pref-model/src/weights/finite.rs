@@ -1,5 +1,5 @@
-//! NaN and infinity among weights. In: values and their shape. Out: how many there are, and the index
-//! of the first.
+//! NaN and infinity among weights. In: values and their shape. Out: the number of values that are not finite,
+//! and the index of the first.
 
 /// Number of values that are counted without a branch, so that the compiler uses SIMD.
 const CHUNK: usize = 4096;
@@ -7,7 +7,7 @@ const CHUNK: usize = 4096;
 /// The values of a tensor that are NaN or infinite.
 #[derive(Debug, PartialEq)]
 pub(crate) struct NotFinite {
-    /// How many.
+    /// Number of these values.
     pub(crate) n: usize,
     /// Index of the first, one number per axis.
     pub(crate) index: Vec<usize>,

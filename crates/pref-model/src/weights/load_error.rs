@@ -1,4 +1,5 @@
-//! Why the weights of a folder cannot be loaded.
+//! Errors of loading weights. In: a file, a tensor and what was found. Out: a message that names them and the
+//! way out.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use crate::config::ConfigError;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The configuration.
+    /// The configuration cannot be read.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The folder has neither a single weight file nor an index.

@@ -1,5 +1,5 @@
-//! The weights of a model folder: named tensors in safetensors files, without any knowledge of the
-//! model that they belong to.
+//! The weights of a model folder. In: named tensors, or safetensors files. Out: safetensors files, or named
+//! tensors. This module does not know which model the tensors belong to.
 
 mod atomic;
 mod checksums;

@@ -1,6 +1,6 @@
-//! The parameters of any Burn module to a folder and back. In: a module. Out: `model.safetensors` with
-//! one tensor per parameter, named by the parameter's path in the module; or the module with the
-//! values of such a folder.
+//! Saves the parameters of any Burn module into a folder, and loads them. In: a module. Out: safetensors with
+//! one tensor per parameter, named by the parameter's path in the module; or the module with the values
+//! of such a folder.
 
 use std::path::Path;
 

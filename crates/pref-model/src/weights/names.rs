@@ -1,4 +1,4 @@
-//! Names of weight files, as `transformers` writes and reads them.
+//! Names of weight files, as `transformers` writes and reads them. In: the number of files. Out: their names.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Why the weights of a model cannot be saved.
+//! Errors of saving weights. In: a file or a tensor. Out: a message that names it and the way out.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ pub enum SaveError {
         /// Index of the first.
         index: Vec<usize>,
     },
-    /// The folder has weights of another program, which a loader would prefer to the saved ones.
+    /// The folder has weights of another program, and a loader would read them instead of the saved weights.
     #[error(
         "{}: not saved, because this file was written by another program, and a loader would prefer it to the shards; save into another folder, or remove the file",
         path.display()

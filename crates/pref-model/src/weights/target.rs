@@ -49,7 +49,7 @@ impl<'a> Target<'a> {
         })
     }
 
-    /// Writes a weight file, or the index: `write` fills it under a temporary path.
+    /// Writes a weight file or the index: `write` fills a file at a temporary path, which then gets its name.
     pub(super) fn write(
         &mut self,
         name: &str,

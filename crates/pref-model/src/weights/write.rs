@@ -79,8 +79,8 @@ impl TensorsToSave {
         }
     }
 
-    /// Writes the tensors in files of at most `shard_bytes` bytes of weights, then calls `finish`,
-    /// and removes the weights of an earlier save.
+    /// Writes the tensors in files of at most `shard_bytes` bytes of weights, then calls `finish` to write
+    /// other files, and at last removes the weights of an earlier save.
     pub(crate) fn write(
         self,
         shard_bytes: usize,

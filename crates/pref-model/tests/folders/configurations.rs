@@ -69,7 +69,7 @@ fn configurations_that_are_not_implemented_are_refused_by_name() {
 }
 
 #[test]
-fn settings_without_effect_are_passed_over() {
+fn settings_without_effect_are_ignored() {
     let folder = copy("llama");
     let settings = json!({
         "_attn_implementation_autoset": true,
@@ -128,7 +128,7 @@ fn a_setting_of_unknown_effect_can_be_ignored_and_one_that_decides_cannot() {
 }
 
 #[test]
-fn a_base_beside_rope_parameters_without_one_counts() {
+fn a_rope_base_beside_rope_parameters_without_one_is_used() {
     let config = |change: fn(&mut Value)| {
         let folder = copy("llama");
         edit_json(&folder.path().join("config.json"), change);

@@ -84,7 +84,7 @@ fn a_weight_that_became_nan_is_named_and_nothing_is_saved() {
     struct Spoil;
     impl<B: Backend> ModuleMapper<B> for Spoil {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
-            param.map(|tensor| tensor.log()) // of negative numbers too
+            param.map(|tensor| tensor.log()) // NaN for negative numbers
         }
     }
     let model = load(&fixture("llama")).unwrap().map(&mut Spoil);
@@ -125,7 +125,7 @@ fn saving_removes_nothing_that_it_did_not_write() {
     for name in others {
         fs::write(folder.path().join(name), "mine").unwrap();
     }
-    // What a killed save left.
+    // A temporary file that a killed save left.
     fs::write(
         folder
             .path()
