@@ -1,5 +1,5 @@
-//! The backend that computes. In: `--device`. Out: one call of a [`Task`] with that backend. No
-//! other place tells backends apart.
+//! The backend that computes. In: `--device`. Out: one call of a [`Task`] with that backend. Only this file
+//! distinguishes backends.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,15 +12,17 @@ use pref_train::TrainBackend;
 pub(crate) enum Device {
     Flex,
     NdArray,
-    /// The GPU of this number, as the driver counts, from 0.
+    /// The NVIDIA GPU with this number. The driver counts GPUs from 0.
     Cuda(usize),
     Wgpu,
 }
 
 /// Work that runs on any backend.
 pub(crate) trait Task {
+    /// The result of the work.
     type Output;
 
+    /// Does the work on a device of the backend.
     fn run<B: TrainBackend>(self, device: &B::Device) -> Result<Self::Output>;
 }
 
@@ -87,7 +89,8 @@ impl Device {
     ///
     /// # Errors
     ///
-    /// Those of the task; a backend that is not compiled in; a GPU that is missing or does not work.
+    /// The error of the task, or an error for a backend that is not compiled in, or for a GPU that is missing
+    /// or does not work.
     pub(crate) fn run<T: Task>(self, task: T) -> Result<T::Output> {
         match self {
             #[cfg(feature = "flex")]
@@ -134,7 +137,7 @@ impl Device {
         anyhow::anyhow!(
             "this `pref` was built without the {feature} backend; build it with \
              `cargo build --release -p pref-cli --features {feature}`, or run it through \
-             `cargo xtask`, which does"
+             `cargo xtask`, which adds the backend"
         )
     }
 }

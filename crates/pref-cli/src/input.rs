@@ -29,7 +29,7 @@ struct Line {
     chat_template_kwargs: TemplateKwargs,
 }
 
-/// What a row gives to the chat template besides its messages.
+/// What the chat template gets from a row besides its messages.
 struct Extras {
     tools: Vec<Value>,
     kwargs: TemplateKwargs,
@@ -71,9 +71,9 @@ pub(crate) struct TextIds {
 /// What the rows are used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Log-probs are computed; a conversation is complete.
+    /// Log-probs are computed. A conversation is complete.
     Score,
-    /// Prompts are continued; a conversation ends at the point where the assistant answers.
+    /// Prompts are continued. A conversation ends at the point where the assistant answers.
     Continue,
 }
 
@@ -91,7 +91,7 @@ pub(crate) struct InputArgs {
     pub(crate) input: PathBuf,
 }
 
-/// A file's name for messages.
+/// The name of a file in messages.
 pub(crate) fn shown(path: &Path) -> String {
     match path == Path::new("-") {
         true => "stdin".to_owned(),
@@ -118,7 +118,8 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
 ///
 /// # Errors
 ///
-/// A line that is not such a row; a token id that is not below `vocab_size`; no row at all.
+/// An error for a line that is not such a row, for a token id that is not below `vocab_size`, and for an input
+/// without rows.
 pub(crate) fn read_rows(
     input: &Path,
     model: &Path,
@@ -223,7 +224,7 @@ fn texts(line: Line, tokenizer: &mut LazyTokenizer<'_>, purpose: Purpose) -> Res
             if let (Text::Plain(prompt), Text::Plain(response)) = (&prompt, &response) {
                 let alone = tokenizer.encode(prompt)?;
                 let ids = tokenizer.encode(&format!("{prompt}{response}"))?;
-                // A token with letters of both belongs to the response, as in training.
+                // A token with characters of prompt and response belongs to the response, as in training.
                 let n_prompt = alone.iter().zip(&ids).take_while(|(a, b)| a == b).count();
                 return Ok(one(ids, n_prompt));
             }
@@ -312,7 +313,7 @@ fn turns(field: &str, value: Value) -> Result<Vec<Message>> {
     list.into_iter().enumerate().map(turn).collect()
 }
 
-/// Loads the tokenizer when the first text comes, since rows of token ids do not need one.
+/// Loads the tokenizer when it is first needed, because rows of token ids do not need one.
 struct LazyTokenizer<'a> {
     folder: &'a Path,
     loaded: Option<Tokenizer>,

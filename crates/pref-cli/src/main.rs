@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 /// Every step allocates and frees tensors of megabytes. The system's allocator returns such memory to
-/// the kernel each time, and to map it again costs a CPU run a third of its speed.
+/// the kernel each time. To map it again costs a run on a CPU a third of its speed.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -89,7 +89,7 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(code) => code,
-        // The reader of the output has closed it, as `head` does: that is not an error.
+        // It is not an error if the reader of the output closes it, as `head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             progress::error(&error);

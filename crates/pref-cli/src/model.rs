@@ -1,5 +1,5 @@
-//! The model that `--model` names. In: a folder, or `hub:OWNER/NAME[@REVISION]`. Out: a folder, to
-//! which a model of the hub was downloaded.
+//! The model that `--model` names. In: a folder, or `hub:OWNER/NAME[@REVISION]`. Out: a folder. A model of
+//! the hub is downloaded into it.
 
 use std::path::{Path, PathBuf};
 

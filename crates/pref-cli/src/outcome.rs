@@ -39,7 +39,7 @@ pub(crate) fn report(outcome: &Outcome, json: bool) -> Result<ExitCode> {
             } else {
                 writeln!(
                     out,
-                    "stopped after step {step}, kept in {}; continue with --resume",
+                    "stopped after step {step}; the checkpoint is {}; continue with --resume",
                     checkpoint.display()
                 )?;
             }
@@ -52,7 +52,7 @@ pub(crate) fn report(outcome: &Outcome, json: bool) -> Result<ExitCode> {
             } else {
                 writeln!(
                     out,
-                    "stopped before the first step, {scored} of {of} pairs scored by the reference; the same command goes on"
+                    "stopped before the first step; the reference scored {scored} of {of} rows; run the same command again to continue"
                 )?;
             }
             Ok(ExitCode::from(INTERRUPTED))

@@ -23,7 +23,7 @@ pub(crate) fn error(error: &anyhow::Error) {
     note(&format!("error: {text}"));
 }
 
-/// Prints a line on stderr. If stderr is closed or full, the line is lost and the run goes on: a long
+/// Prints a line on stderr. If stderr is closed or full, the line is lost and the run continues: a long
 /// run must not end because its terminal was closed.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
@@ -75,7 +75,7 @@ impl Counter {
             true => Duration::ZERO,
             false => QUIET_INTERVAL,
         };
-        let is_quiet = elapsed < PATIENCE
+        let is_quiet = elapsed < FIRST_COUNT_AFTER
             || self
                 .last_line
                 .is_some_and(|last| now.duration_since(last) < pause);
@@ -95,16 +95,19 @@ impl Drop for Counter {
 }
 
 /// Time before the first count is shown.
-const PATIENCE: Duration = Duration::from_secs(1);
+const FIRST_COUNT_AFTER: Duration = Duration::from_secs(1);
 
 /// Shows the progress of a run on stderr.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
     is_terminal: bool,
+    /// Number of steps of the run; 0 outside of training.
     total: usize,
     started: Instant,
+    /// The step, and the number of tokens so far, when the measurement of the speed started.
     first: (usize, u64),
+    /// Number of tokens so far.
     tokens: u64,
     last_line: Option<Instant>,
 }
@@ -154,7 +157,7 @@ impl Tracker for Progress {
 
     fn begin(&mut self, what: &str, n_pairs: usize) {
         if self.total > 0 {
-            // An evaluation within training is short, so the bar of the training stays.
+            // An evaluation during training is short, so the bar of the training stays.
             return;
         }
         self.bar(n_pairs, WORK);
@@ -184,7 +187,7 @@ impl Tracker for Progress {
 
     fn step(&mut self, record: &StepRecord) {
         if self.tokens == 0 && self.first.0 > 0 {
-            // The run was resumed: tokens of the earlier process do not count for the speed.
+            // The run was resumed. Tokens of the earlier process must not count for the speed.
             self.first.1 = record.num_tokens;
             self.started = Instant::now();
         }

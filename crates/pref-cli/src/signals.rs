@@ -12,8 +12,8 @@ use crate::progress;
 /// Exit code of a run that was interrupted and can be resumed.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// The flag. The first signal sets it, and the run stops after its step; the second signal ends the
-/// process at once.
+/// The flag that asks a run to stop. The first signal sets it, and the run stops after its current step. The
+/// second signal ends the process at once.
 pub(crate) fn stop_flag() -> Result<Arc<AtomicBool>> {
     let ignored = ignored::signals();
     let stop = Arc::new(AtomicBool::new(false));
@@ -36,7 +36,7 @@ mod ignored {
     /// The signals that `ctrlc` installs a handler for.
     const SIGNALS: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
-    /// Those of them that this process ignores.
+    /// The signals in [`SIGNALS`] that this process ignores.
     pub(super) fn signals() -> Vec<libc::c_int> {
         let is_ignored = |&signal: &libc::c_int| {
             let mut action = MaybeUninit::<libc::sigaction>::zeroed();
@@ -52,7 +52,7 @@ mod ignored {
         SIGNALS.into_iter().filter(is_ignored).collect()
     }
 
-    /// Ignores signals again whose action a handler has replaced.
+    /// Makes the process ignore these signals again, after `ctrlc` has installed a handler for them.
     pub(super) fn ignore_again(signals: &[libc::c_int]) {
         for &signal in signals {
             // SAFETY: SIG_IGN is a valid action, and it calls no code of this program.

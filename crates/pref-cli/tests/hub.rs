@@ -94,7 +94,7 @@ fn a_model_and_pairs_of_the_hub_are_trained_on_and_scored() {
     assert!(Path::new(&output).join("model/model.safetensors").is_file());
     assert!(Path::new(&output).join("model/tokenizer.json").is_file());
 
-    // a run that continues reads the rows of the same commit, even if `main` has moved
+    // A resumed run reads the rows of the same commit, even if `main` has moved.
     let plan = fs::read_to_string(Path::new(&output).join("plan.toml")).unwrap();
     let pin = format!("hub:me/pairs@{COMMIT}");
     assert!(plan.contains(&format!("train = \"{pin}\"")), "{plan}");

@@ -174,7 +174,7 @@ fn stop_words_do_not_vary_when_asked() {
 }
 
 #[test]
-fn where_prompt_and_answer_part_can_be_chosen() {
+fn the_boundary_of_prompt_and_answer_can_be_chosen() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("merge.jsonl");
     // The space at the end of the prompt and the answer's first word become one token.

@@ -89,8 +89,8 @@ fn a_run_killed_at_any_moment_and_resumed_ends_with_the_same_bytes() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupt_keeps_a_checkpoint_and_the_run_goes_on() {
-    // So many steps that the run is not over when the signal arrives, even on a busy machine.
+fn an_interrupted_run_writes_a_checkpoint_and_can_be_resumed() {
+    // There are so many steps that the run is not finished when the signal arrives, even on a busy machine.
     let long = ["--set", "train.save-every=0", "--set", "train.steps=150"];
     let (folder, data, whole) = undisturbed(&long);
     let output = folder.path().join("interrupted");

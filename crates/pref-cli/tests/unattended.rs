@@ -1,5 +1,5 @@
-//! `pref train` when nobody watches it: stderr is full or closed, signals are ignored, or a second
-//! run starts in the same folder.
+//! `pref train` without a user at a terminal: stderr is full or closed, signals are ignored, or a second run
+//! starts in the same folder.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]

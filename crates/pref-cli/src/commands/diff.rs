@@ -191,7 +191,7 @@ fn marked(tokenizer: &Tokenizer, ids: &[u32], mask: &[bool], marks: [&str; 2]) -
     Ok(text)
 }
 
-/// The edit distance divided by the length of the longer answer, from 0 to 1.
+/// The edit distance divided by the number of tokens of the longer answer, from 0 to 1.
 fn share(pair: &TokenPair, diff: &TokenDiff) -> f64 {
     diff.distance() as f64 / pair.chosen.len().max(pair.rejected.len()) as f64
 }

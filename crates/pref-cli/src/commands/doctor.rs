@@ -1,5 +1,5 @@
-//! `pref doctor`: shows what this machine offers. In: nothing. Out: devices that work, memory,
-//! versions and settings, as text or as JSON.
+//! `pref doctor`: reports on this machine. In: nothing. Out: devices that work, memory, versions and settings,
+//! as text or as JSON.
 
 mod devices;
 mod environment;
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Everything that `pref doctor` finds out.
+/// Everything that `pref doctor` reports.
 #[derive(Serialize)]
 struct Report {
     /// Version of `pref`.
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         pref: env!("CARGO_PKG_VERSION"),
         burn: BURN_VERSION,
         backends: devices::backends(),
-        machine: machine::look(),
+        machine: machine::report(),
         nvidia,
         adapters: gpus::adapters(),
         hub: environment::hub(),

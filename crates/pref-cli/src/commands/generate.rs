@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// Seed of the sampling; the n-th prompt, counted from 0, uses SEED + n
     #[arg(long, default_value_t = 0, value_name = "SEED")]
     seed: u64,
-    /// Go on after the end-of-sequence token
+    /// Continue after the end-of-sequence token
     #[arg(long)]
     ignore_eos: bool,
     #[command(flatten)]

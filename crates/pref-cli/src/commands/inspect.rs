@@ -1,5 +1,5 @@
 //! `pref inspect`: shows one row as the model will see it. In: a file, a tokenizer and the number of
-//! a row. Out: the row's content hash, and every token with what objectives read besides its id.
+//! a row. Out: the row's content hash, and every token with the features that objectives use.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let tokenizer = Tokenizer::from_folder(&model_folder(&args.model)?)?;
     let options = TokenizeOptions {
         max_length: args.max_length,
-        // Training may drop a long row, but then there is nothing to show: an error says so.
+        // Training may drop a long row. Here a dropped row would leave nothing to show, so it is an error.
         long_prompts: LongPrompts::Refuse,
         parts: Some(PartRules::new("reasoning", &PartRules::default_markers())?),
         ..args.tokens.options()
@@ -88,17 +88,17 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         )?,
         false => writeln!(stdout, "content hash {content_hash}")?,
     }
-    let mut show = |side: &str, t: usize, id: u32, known: Value| -> Result<()> {
+    let mut show = |side: &str, t: usize, id: u32, facts: Value| -> Result<()> {
         let piece = tokenizer.decode(&[id], false)?;
         if args.json {
             let mut line = json!({"side": side, "position": t, "id": id, "text": piece});
-            if let (Value::Object(line), Value::Object(known)) = (&mut line, known) {
-                line.extend(known);
+            if let (Value::Object(line), Value::Object(facts)) = (&mut line, facts) {
+                line.extend(facts);
             }
             writeln!(stdout, "{line}")?;
             return Ok(());
         }
-        let remarks: Vec<String> = known
+        let remarks: Vec<String> = facts
             .as_object()
             .into_iter()
             .flatten()
@@ -121,8 +121,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     for (side, ids, mask, features) in &answers {
         for (t, &id) in ids.iter().enumerate() {
-            let known = known(t, mask[t], features.as_deref());
-            show(side, prompt.len() + t, id, known)?;
+            let facts = token_features(t, mask[t], features.as_deref());
+            show(side, prompt.len() + t, id, facts)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -176,31 +176,31 @@ fn at_line(reader: &mut Reader, line: usize) -> Result<Record> {
     }
 }
 
-/// What objectives read of the token `t` of an answer, besides its id.
-fn known(t: usize, is_varied: bool, features: Option<&TokenFeatures>) -> Value {
-    let mut known = json!({});
+/// What objectives use of the token `t` of an answer, besides its id.
+fn token_features(t: usize, is_varied: bool, features: Option<&TokenFeatures>) -> Value {
+    let mut facts = json!({});
     if is_varied {
-        known["varied"] = json!(true);
+        facts["varied"] = json!(true);
     }
     let Some(features) = features else {
-        return known;
+        return facts;
     };
     if let Some(parts) = &features.parts {
-        known["part"] = json!(parts[t]);
+        facts["part"] = json!(parts[t]);
     }
     let segment = features
         .segments
         .iter()
         .position(|range| range.contains(&t));
     if let Some(k) = segment {
-        known["segment"] = json!(k);
-        known["scores"] = json!(features.scores[k]);
+        facts["segment"] = json!(k);
+        facts["scores"] = json!(features.scores[k]);
     }
     if let Some(weights) = &features.weights {
-        known["weight"] = json!(weights[t]);
+        facts["weight"] = json!(weights[t]);
     }
     if let Some(importance) = &features.importance {
-        known["importance"] = json!(importance[t]);
+        facts["importance"] = json!(importance[t]);
     }
-    known
+    facts
 }

@@ -136,7 +136,7 @@ struct Tokens {
     tokenizer: Tokenizer,
     options: TokenizeOptions,
     lint: TokenLint,
-    /// About all rows so far.
+    /// The report on all rows so far.
     report: TokenizeReport,
 }
 
@@ -168,8 +168,8 @@ impl Tokens {
     }
 }
 
-/// A problem for a row that cannot be used. The error's text begins with the row's place, which is
-/// removed, since every line of the output begins with a place.
+/// The finding for a row that cannot be used. The error's text begins with the row's place. It is removed,
+/// because every line of the output begins with a place.
 fn bad_row(place: Option<Place>, error: &dyn std::error::Error) -> Finding {
     let text = error.to_string();
     let behind = place

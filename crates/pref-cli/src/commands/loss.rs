@@ -66,7 +66,7 @@ impl Task for Cases<'_> {
                 }
                 if largest
                     .as_ref()
-                    .is_none_or(|(_, kept)| deviation.error_ratio > kept.error_ratio)
+                    .is_none_or(|(_, largest)| deviation.error_ratio > largest.error_ratio)
                 {
                     largest = Some((name(&case, path), deviation));
                 }
@@ -104,14 +104,14 @@ fn name(case: &Case, path: &Path) -> String {
     }
 }
 
-/// Adds the entries of one JSON object to another.
+/// Adds the entries of the JSON object `values` to the object `line`.
 fn merge(line: &mut Value, values: Value) {
     if let (Value::Object(line), Value::Object(values)) = (line, values) {
         line.extend(values);
     }
 }
 
-/// The files, and in the place of each folder all `.json` files in it and in its folders, sorted.
+/// The files. Each folder is replaced by all `.json` files in it and in its subfolders, sorted.
 fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {

@@ -1,5 +1,5 @@
-//! `pref objectives`: the methods that there are. In: nothing, or a method's name. Out: equations,
-//! sources, what the data must hold, and defaults.
+//! `pref objectives`: lists the methods. In: nothing, or a method's name. Out: equations, sources, what the
+//! data must contain, and defaults.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         None => Method::ALL.to_vec(),
         Some(name) => match Method::from_name(name) {
             Some(method) => vec![method],
-            // the error lists the known names
+            // This returns an error that lists the known names.
             None => {
                 ObjectiveConfig::preset(name)?;
                 Vec::new()

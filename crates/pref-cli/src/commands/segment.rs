@@ -107,14 +107,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What divides an answer.
+/// How an answer is divided.
 enum By<'a> {
     Segmenter(Box<dyn Segmenter + 'a>),
     /// Each segment gets a label.
     Parts(PartRules),
 }
 
-/// The annotation of an answer with its new segments, and with labelled parts if `by` makes them.
+/// The annotation of an answer with its new segments, and with labelled parts if it is divided into parts.
 fn divided(answer: &str, by: &By<'_>, old: Annotation) -> Annotation {
     let (segments, parts) = match by {
         By::Segmenter(segmenter) => (segmenter.segment(answer), old.parts),

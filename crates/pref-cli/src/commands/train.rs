@@ -1,5 +1,5 @@
-//! `pref train`: runs a plan, or the embedded recipe. In: a plan file, flags and `--set`; without any
-//! of these the recipe. Out: the run's folder, and the result on stdout.
+//! `pref train`: runs a plan, or the embedded recipe. In: a plan file, flags and `--set`. Without any of these,
+//! it runs the recipe. Out: the run's folder, and the result on stdout.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -72,8 +72,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         write!(std::io::stdout(), "{}", plan.to_toml())?;
         return Ok(ExitCode::SUCCESS);
     }
-    // The plan in the run's folder names the downloaded folder, so a resumed run reads the same
-    // commit of the model.
+    // The plan in the run's folder records the folder that the model was downloaded to, so a resumed run
+    // reads the same commit of the model.
     plan.model.path = model_folder(&plan.model.path)?;
     if let Some(path) = &mut plan.model.reference_path {
         *path = model_folder(path)?;

@@ -1,5 +1,4 @@
-//! The plans of the recipe's two stages. In: the recipe's folder. Out: checked plans whose paths are in
-//! this folder.
+//! The plans of the recipe's two stages. In: the recipe's folder. Out: checked plans with paths in this folder.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! Runs the embedded recipe: a decoder with random weights learns to solve word problems, and then to
-//! prefer right solutions. In: an output folder. Out: in this folder the data, the decoder before and
-//! after, and the metrics of both stages. All files are ordinary input to `pref`.
+//! prefer right solutions. In: an output folder. Out: the data, the decoder after each stage, and the metrics
+//! of both stages, in this folder. `pref` can read all these files like any other files.
 
 use std::fs;
 use std::io::Write;
@@ -25,7 +25,7 @@ use crate::progress::{self, Progress};
 const N_LESSONS: usize = 4000;
 /// Number of pairs of the second stage, preference training.
 const N_PAIRS: usize = 600;
-/// Number of pairs that neither stage trains on.
+/// Number of pairs for evaluation, which neither stage trains on.
 const N_HELD_OUT: usize = 200;
 /// Number of problems that each decoder tries to solve at the end.
 const N_SOLVED: usize = 50;
@@ -95,7 +95,7 @@ fn write_data(folder: &Path) -> Result<()> {
     for (name, pairs) in [
         ("pairs.jsonl", arithmetic_pairs(N_PAIRS, 2)),
         ("held-out.jsonl", held_out()),
-        // written last: if this file exists, the other two do as well
+        // This file is written last. If it exists, the other two files exist as well.
         ("lessons.jsonl", arithmetic_pairs(N_LESSONS, 1)),
     ] {
         let mut text = String::new();
@@ -135,7 +135,7 @@ fn write_fresh_model<B: TrainBackend>(folder: &Path, device: &B::Device) -> Resu
     Ok(())
 }
 
-/// How many of the first problems a decoder answers with the right number.
+/// Number of the first [`N_SOLVED`] problems that a decoder answers with the right number.
 fn solved<B: TrainBackend>(model: &Path, pairs: &[Pair], device: &B::Device) -> Result<usize> {
     let tokenizer = Tokenizer::from_folder(model)?;
     let decoder = Decoder::<B::InnerBackend>::load(model, device)?;

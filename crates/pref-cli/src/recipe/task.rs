@@ -1,5 +1,5 @@
-//! Arithmetic word problems with worked steps, a task that a decoder of a million weights learns in a
-//! minute. In: a number and a seed. Out: pairs of a right and a wrong solution.
+//! Arithmetic word problems with solutions in steps. A decoder with a million weights learns this task in a
+//! minute. In: a number of pairs and a seed. Out: pairs of a right and a wrong solution.
 //!
 //! The wrong solution has one mistake that people make (a slip, a wrong operation, a missing step), and
 //! continues with the wrong number to a wrong answer.
@@ -53,7 +53,7 @@ struct Problem {
     steps: Vec<Step>,
 }
 
-/// Makes `n` pairs. A seed always gives the same pairs. Questions may repeat.
+/// Makes `n` pairs. The same seed always gives the same pairs. Questions may repeat.
 pub(super) fn arithmetic_pairs(n: usize, seed: u64) -> Vec<Pair> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let pair = |index| {
@@ -240,7 +240,7 @@ impl Problem {
                 (self.start, steps, None)
             }
             _ => {
-                // every problem has at least two steps, so one is left
+                // Every problem has at least two steps, so at least one is left.
                 steps.remove(at);
                 (self.start, steps, None)
             }

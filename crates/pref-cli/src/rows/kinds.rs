@@ -1,4 +1,5 @@
-//! The two kinds of rows, pairs and single answers, as text and as token ids.
+//! The two kinds of rows, pairs and single answers. In: rows as text. Out: rows as token ids or as JSON, and
+//! their hashes and prompts.
 
 use anyhow::Result;
 use pref_data::{
@@ -7,14 +8,14 @@ use pref_data::{
 };
 use serde_json::{Value, json};
 
-/// What a file holds.
+/// Rows of a file as text.
 pub(crate) enum Rows {
     Pairs(Vec<Pair>),
     /// Single answers, each desirable or not.
     Examples(Vec<Example>),
 }
 
-/// The same as token ids.
+/// Rows of a file as token ids.
 pub(crate) enum TokenRows {
     Pairs(Tokenized<TokenPair>),
     Examples(Tokenized<TokenExample>),

@@ -1,4 +1,4 @@
-//! Where a command's rows and lines go. In: rows or lines. Out: a file, or JSON Lines on stdout.
+//! The output of a command. In: rows or lines. Out: a file, or JSON Lines on stdout.
 
 use std::io::{BufWriter, StdoutLock, Write};
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ pub(crate) fn write_lines(
     Ok(n)
 }
 
-/// A file in the format that its name says, or JSON Lines on stdout.
+/// A file in the format of its name's ending, or JSON Lines on stdout.
 pub(crate) enum Output {
     File(PathBuf, Box<RowWriter>),
     Stdout(BufWriter<StdoutLock<'static>>),
@@ -39,7 +39,7 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// `output` is one of the files that `inputs` name, or cannot be written.
+    /// An error if `output` is one of the files that `inputs` name, or cannot be written.
     pub(crate) fn new(output: Option<&Path>, inputs: &[PathBuf]) -> Result<Self> {
         let Some(path) = output else {
             let stdout = std::io::stdout().lock();

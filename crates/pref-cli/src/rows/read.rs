@@ -1,4 +1,4 @@
-//! Flags that say how files are read. In: flags and files. Out: rows, some hundreds at a time.
+//! Flags for reading files. In: flags and files. Out: rows, in chunks of some hundreds.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -108,8 +108,8 @@ impl ReadArgs {
         Ok(reader)
     }
 
-    /// Gives the rows of files to `sink`, some hundreds at a time, with progress on stderr. Returns
-    /// the errors of skipped rows, which the caller reports.
+    /// Gives the rows of files to `sink` in chunks of some hundreds, with progress on stderr. Returns the
+    /// errors of skipped rows, which the caller must report.
     pub(crate) fn each(
         &self,
         files: &[PathBuf],
@@ -118,7 +118,7 @@ impl ReadArgs {
         each_of(self.open(files)?, sink)
     }
 
-    /// As [`each`](Self::each), but skips rows that cannot be used whatever `--on-error` says.
+    /// As [`each`](Self::each), but always skips rows that cannot be used, whatever `--on-error` is.
     pub(crate) fn each_usable(
         &self,
         files: &[PathBuf],

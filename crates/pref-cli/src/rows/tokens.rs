@@ -1,4 +1,4 @@
-//! Flags that say how text becomes tokens. In: flags, pairs and a tokenizer. Out: token pairs.
+//! Flags for tokenization. In: flags, pairs and a tokenizer. Out: token pairs.
 
 use std::path::Path;
 
@@ -37,7 +37,8 @@ fn parse_template_kwargs(text: &str) -> Result<TemplateKwargs, String> {
     serde_json::from_str(text).map_err(|e| e.to_string())
 }
 
-/// Tokenizes pairs of the file `path` without a limit on their length.
+/// Tokenizes the pairs of the file `path` without a limit on their length. A note on stderr says if the
+/// boundary of prompt and answer changed tokens.
 pub(crate) fn pair_tokens(
     path: &Path,
     pairs: &[Pair],

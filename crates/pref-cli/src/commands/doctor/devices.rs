@@ -21,12 +21,12 @@ pub(super) struct Backend {
     is_compiled_in: bool,
 }
 
-/// What became of the product on one device.
+/// The result of the product on one device.
 #[derive(Serialize)]
 pub(super) struct Probe {
     /// The device's name for `--device`.
     device: String,
-    /// Time of the second product; the first one compiles and chooses kernels.
+    /// Time of the second product. The first one compiles and chooses kernels. `null` if there is an error.
     milliseconds: Option<f64>,
     pub(super) error: Option<String>,
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-/// Variables that change what `pref` does. Burn reads the last one.
+/// Variables that change what `pref` does. The CUDA driver reads `CUDA_VISIBLE_DEVICES`, and Burn reads the last
+/// one.
 const VARIABLES: [&str; 6] = [
     "RAYON_NUM_THREADS",
     "HF_HOME",
@@ -15,7 +16,8 @@ const VARIABLES: [&str; 6] = [
     "CUBECL_WGPU_DEFAULT_DEVICE",
 ];
 
-/// A variable whose value is never shown. `pref` does not read it, which users do not expect.
+/// A variable whose value is never shown. `pref` does not read it. The report says so, because users may expect
+/// it.
 const TOKEN: &str = "HF_TOKEN";
 
 /// One environment variable.
@@ -25,7 +27,7 @@ pub(super) struct Variable {
     is_set: bool,
     /// `null` if the variable is not set, or is a secret.
     value: Option<String>,
-    /// What to know of it besides its value.
+    /// A remark for the user.
     note: Option<&'static str>,
 }
 
@@ -96,7 +98,7 @@ impl Cache {
         let line = |label: &str, path: &Option<PathBuf>, exists: bool| {
             let text = match (path, exists) {
                 (Some(path), true) => path.display().to_string(),
-                (Some(path), false) => format!("{}, not there yet", path.display()),
+                (Some(path), false) => format!("{} (does not exist yet)", path.display()),
                 (None, _) => "unknown, since there is no home folder".to_owned(),
             };
             (label.to_owned(), text)

@@ -1,4 +1,4 @@
-//! The GPUs of this machine. In: nothing. Out: what NVIDIA's driver and what wgpu say of them.
+//! The GPUs of this machine. In: nothing. Out: what NVIDIA's driver and wgpu report about them.
 
 use std::process::Command;
 
@@ -11,7 +11,7 @@ use super::page::gib;
 pub(super) struct Nvidia {
     /// Version of the driver; `null` if it does not answer.
     driver: Option<String>,
-    /// Why the driver does not answer.
+    /// Why the driver does not answer; `null` if it does.
     error: Option<String>,
     pub(super) gpus: Vec<Gpu>,
 }
@@ -21,9 +21,9 @@ pub(super) struct Gpu {
     /// The device's name for `--device`.
     device: String,
     name: String,
-    /// Bytes.
+    /// Memory of the GPU, bytes.
     memory: u64,
-    /// Bytes.
+    /// Memory that is not in use, bytes.
     free: u64,
 }
 
@@ -125,7 +125,7 @@ fn listed_adapters() -> Vec<Adapter> {
         backends: wgpu::Backends::all(),
         ..wgpu::InstanceDescriptor::new_without_display_handle()
     });
-    // Outside of a browser wgpu asks the drivers at once, so the future is ready when it is polled.
+    // Outside of a browser, wgpu asks the drivers immediately, so the future is ready at the first poll.
     let mut all = std::pin::pin!(instance.enumerate_adapters(wgpu::Backends::all()));
     let all = match all.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(all) => all,

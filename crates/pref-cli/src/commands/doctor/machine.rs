@@ -7,7 +7,7 @@ use sysinfo::{CpuRefreshKind, Disks, MemoryRefreshKind, RefreshKind, System};
 
 use super::page::gib;
 
-/// What the operating system says of this machine. Sizes are in bytes.
+/// What the operating system reports about this machine. Sizes are in bytes.
 #[derive(Serialize)]
 pub(super) struct Machine {
     /// Name and version of the operating system, and the architecture.
@@ -20,14 +20,14 @@ pub(super) struct Machine {
     /// Threads that read and tokenize data.
     threads: usize,
     memory: Memory,
-    /// `null` if the current folder is on no disk that the system lists.
+    /// The disk of the current folder; `null` if the system does not list it.
     disk: Option<Disk>,
 }
 
 #[derive(Serialize)]
 struct Memory {
     total: u64,
-    /// What can be used without swapping.
+    /// Memory that can be used without swapping.
     available: u64,
     /// The container's or control group's limit; `null` if there is none below `total`.
     limit: Option<u64>,
@@ -41,7 +41,7 @@ struct Disk {
 }
 
 /// Asks the operating system.
-pub(super) fn look() -> Machine {
+pub(super) fn report() -> Machine {
     let what = RefreshKind::nothing()
         .with_cpu(CpuRefreshKind::nothing())
         .with_memory(MemoryRefreshKind::nothing().with_ram());

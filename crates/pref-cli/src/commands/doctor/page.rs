@@ -1,4 +1,4 @@
-//! The page that a person reads. In: labelled lines. Out: an aligned text, with sizes in GiB.
+//! The text form of the report. In: labelled lines. Out: an aligned text, with sizes in GiB.
 
 /// Width of the labels, in characters.
 const LABEL: usize = 28;
