@@ -1,5 +1,5 @@
-//! Checks the dependencies. In: `deny.toml` and the lock file. Out: a verdict on licences, sources,
-//! banned crates and known vulnerabilities.
+//! Checks the dependencies with cargo-deny. In: `deny.toml` and the lock file. Out: whether licences, sources,
+//! crates and known vulnerabilities are accepted.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::workspace;
 
-/// What the step found.
+/// The result of the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Passed,
@@ -16,8 +16,11 @@ pub(crate) enum Verdict {
     Failed,
 }
 
-/// Runs cargo-deny. The database of vulnerabilities lies on the network; without it, the other
-/// checks still count.
+/// Runs cargo-deny. The database of vulnerabilities is on the network. If it cannot be fetched, only the other
+/// checks decide.
+///
+/// # Errors
+/// If cargo-deny is not installed.
 pub(crate) fn check(root: &Path) -> Result<Verdict> {
     if !succeeds(root, &["--version"])? {
         bail!("cargo-deny is not installed; install it with `cargo install cargo-deny --locked`");

@@ -1,7 +1,7 @@
-//! Commands that call another program once. In: arguments. Out: the running program.
+//! Commands that run another program once. In: arguments. Out: the program in the place of this process.
 //!
 //! On Unix the program replaces this process, and `cargo run` replaces itself with `pref` in the
-//! same way. So Ctrl-C reaches `pref` directly, and its exit code is the one that the caller sees.
+//! same way. So Ctrl-C reaches `pref` directly, and the caller sees the exit code of `pref`.
 
 use std::ffi::{OsStr, OsString};
 use std::process::{Command, ExitCode};
@@ -49,8 +49,8 @@ pub(crate) fn bench(arguments: &[OsString]) -> Result<ExitCode> {
     become_child(command)
 }
 
-/// The first word is the name of a benchmark: `data -- --pairs 100` becomes
-/// `--bench data -- --pairs 100`. Without a name all benchmarks run.
+/// The arguments of `cargo bench`. If the first word is the name of a benchmark, only it runs:
+/// `data -- --pairs 100` becomes `--bench data -- --pairs 100`. Without a name all benchmarks run.
 fn bench_arguments(arguments: &[OsString]) -> Vec<OsString> {
     let words = words_before_separator(arguments);
     let is_named = words.first().is_some_and(|word| !word.starts_with('-'));
@@ -58,7 +58,7 @@ fn bench_arguments(arguments: &[OsString]) -> Vec<OsString> {
         let flag = is_named.then(|| OsString::from("--bench"));
         return flag.into_iter().chain(arguments.iter().cloned()).collect();
     }
-    // Without `--bench`, cargo would hand criterion's flags to a test harness that refuses them.
+    // Without `--bench`, cargo would pass criterion's flags to a test harness that refuses them.
     let all = ["--bench", "*"].map(OsString::from);
     all.into_iter().chain(arguments.iter().cloned()).collect()
 }
@@ -71,7 +71,7 @@ pub(crate) fn test_arguments(arguments: &[OsString]) -> Vec<OsString> {
     if packages.is_empty() {
         all.push("--workspace".into());
     }
-    // Cargo refuses a feature of a package that is not among those it builds.
+    // Cargo refuses a feature of a package that it does not build.
     if packages.is_empty() || packages.iter().any(|package| package == "pref-cli") {
         all.extend(["--features".into(), BOTH_CPU_BACKENDS.into()]);
     }
@@ -132,7 +132,7 @@ pub(crate) fn become_child(mut command: Command) -> Result<ExitCode> {
     Err(error).with_context(|| format!("{}", command.get_program().display()))
 }
 
-/// Runs `command` and gives its exit code; only Unix can replace a process.
+/// Runs `command` and returns its exit code, because only Unix can replace a process.
 #[cfg(not(unix))]
 pub(crate) fn become_child(mut command: Command) -> Result<ExitCode> {
     let status = command

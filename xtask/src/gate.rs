@@ -2,7 +2,7 @@
 //!
 //! The steps run in order, and the first failure ends the gate. Steps that are quick and fail often
 //! come first. Clippy and the documentation get the same packages and features, so that the
-//! documentation reuses what clippy has compiled of the dependencies.
+//! documentation reuses the dependencies that clippy has compiled.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::{forward, tidy, workspace};
 /// All backends but CUDA, which has a step of its own.
 const ALL_BUT_CUDA: &str = "pref-cli/ndarray,pref-cli/wgpu";
 
-/// One step of the gate: what it checks, and how.
+/// One step of the gate: its name and its action.
 struct Step {
     name: &'static str,
     action: Action,
@@ -39,7 +39,7 @@ impl From<bool> for Outcome {
     }
 }
 
-/// Remark on a step that could not look for known vulnerabilities.
+/// Remark on a step that could not check for known vulnerabilities.
 const NO_ADVISORIES: &str =
     "; ADVISORIES NOT CHECKED: the database of vulnerabilities could not be fetched";
 
@@ -162,8 +162,8 @@ fn steps(crates: &[String]) -> Vec<Step> {
     ]
 }
 
-/// Packs all crates in one call, since each needs the others and none is published yet. They are
-/// not compiled again: earlier steps did that.
+/// The arguments that pack all crates in one call, because they depend on each other and none is published
+/// yet. They are not compiled again, because earlier steps compiled them.
 fn pack(crates: &[String]) -> Vec<OsString> {
     let options = ["package", "--no-verify", "--allow-dirty", "--quiet"];
     let mut call = words(&options, &[]);

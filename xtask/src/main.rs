@@ -1,14 +1,14 @@
 //! The project's own commands. In: `cargo xtask <command>`. Out: other programs that run, or checks
 //! and files of the project.
 //!
-//! A newcomer needs two of them, `train` and `test`. `ci` is the gate that every change passes.
-//! Exit codes: the child's own if a command runs one, 1 if a check fails, 2 for a command or an
-//! argument that does not exist.
+//! A newcomer needs the commands `train` and `test`. `ci` is the gate that every change has to pass.
+//! Exit codes: the exit code of the other program if a command runs one; 1 if a check fails; 2 for a
+//! command or an argument that does not exist.
 
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a command line tool: results on stdout, complaints on stderr"
+    reason = "a command line tool: results on stdout, errors on stderr"
 )]
 
 mod deny;
@@ -73,13 +73,13 @@ enum Command {
     Wheel(Forwarded),
 }
 
-/// Names of the commands that hand their arguments on.
+/// Names of the commands that pass their arguments on.
 const FORWARDING: [&str; 5] = ["train", "pref", "test", "bench", "wheel"];
 
 /// Arguments that another program reads.
 #[derive(Debug, PartialEq, Eq, clap::Args)]
 struct Forwarded {
-    /// Handed on as they are
+    /// Passed on unchanged
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<OsString>,
 }
@@ -95,8 +95,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Puts `--` before arguments that are to be handed on, so that clap reads none of them itself:
-/// neither `--help` nor a `--` of their own.
+/// Puts `--` before arguments that are passed on, so that clap does not read them itself: neither `--help`
+/// nor another `--`.
 fn guarded(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let name = arguments.get(1).and_then(|name| name.to_str());
     if name.is_some_and(|name| FORWARDING.contains(&name)) {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_are_handed_on_unchanged() {
+    fn arguments_are_passed_on_unchanged() {
         check("train", Command::Train(forwarded("")));
         check("train --help", Command::Train(forwarded("--help")));
         let line = "--data pairs.jsonl -- --resume";

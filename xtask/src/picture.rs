@@ -1,5 +1,5 @@
-//! `cargo xtask picture`: draws a run. In: its `metrics.jsonl`. Out: reward accuracy and reward margin
-//! by training step, as SVG.
+//! `cargo xtask picture`: draws a chart of a run. In: its `metrics.jsonl`. Out: reward accuracy and reward
+//! margin by training step, as SVG.
 
 use std::fmt::Write;
 use std::fs;
@@ -17,8 +17,8 @@ const PLOT: (f64, f64) = (270.0, 160.0);
 const LEFT: [f64; 2] = [60.0, 420.0];
 const TOP: f64 = 50.0;
 
-/// One plot: a metric of `metrics.jsonl`, the text above it, and the range of the axis if it is
-/// known beforehand.
+/// One plot: a metric of `metrics.jsonl`, the text above it, and the range of the vertical axis. Without a
+/// range, the values decide it.
 struct Plot {
     metric: &'static str,
     title: &'static str,
@@ -68,7 +68,8 @@ fn draw(metrics: &str) -> Result<String> {
     Ok(svg)
 }
 
-/// The steps that have a metric, and its value. Lines about evaluations name theirs `eval_…`.
+/// The steps that have a metric, and its value. Lines of evaluations do not have it: their names begin with
+/// `eval_`.
 fn points(lines: &[Value], metric: &str) -> Vec<(f64, f64)> {
     let point = |line: &Value| Some((line["step"].as_f64()?, line[metric].as_f64()?));
     lines.iter().filter_map(point).collect()
@@ -92,7 +93,7 @@ fn draw_plot(svg: &mut String, plot: &Plot, left: f64, points: &[(f64, f64)]) ->
     )?;
     for value in [low, f64::midpoint(low, high), high] {
         let y = y(value);
-        // Rewards that are equal differ by rounding errors, which would read as -0.00.
+        // A margin of 0 can be slightly negative by rounding errors, and would be written as -0.00.
         let label = format!("{value:.2}").replace("-0.00", "0.00");
         writeln!(
             svg,

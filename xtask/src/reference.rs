@@ -2,8 +2,8 @@
 //! copied.
 //!
 //! Only files that differ are written. Files that only `fixtures/` has, such as its README and the
-//! project's own cases, are left alone and listed. The pairs of GSM8K lie beside the reference; of
-//! these, the rows that a trajectory was made with are copied.
+//! project's own cases, are not changed but listed. The folder beside the reference has pairs of GSM8K; the
+//! rows that a trajectory was made with are copied.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -87,7 +87,7 @@ fn refresh(source: &Path, target: &Path, label: &Path) -> Result<Vec<Change>> {
     Ok(changes)
 }
 
-/// Writes `bytes` to a file, unless it holds them already.
+/// Writes `bytes` to a file, unless the file already has this content.
 fn update(to: &Path, bytes: &[u8], label: PathBuf) -> Result<Option<Change>> {
     let change = match fs::read(to) {
         Ok(present) if present == bytes => return Ok(None),
@@ -101,8 +101,8 @@ fn update(to: &Path, bytes: &[u8], label: PathBuf) -> Result<Option<Change>> {
     Ok(Some(change))
 }
 
-/// Copies the licence of GSM8K, and for each trajectory the rows that it was made with, into a file
-/// of the trajectory's name. The trajectory says which rows: `pairs` is `[start, end)`.
+/// Copies the licence of GSM8K, and for each trajectory the rows that it was made with. The rows go into a file
+/// with the name of the trajectory. `pairs` in the trajectory is their range, `[start, end)`.
 fn cut_pairs(reference: &Path, fixtures: &Path) -> Result<Vec<Change>> {
     let source = reference.join("..").join(GSM8K);
     let read = |name: &str| {
@@ -173,8 +173,8 @@ mod tests {
         fs::write(path, text).unwrap();
     }
 
-    /// Refreshes a folder holding `present` from one holding `source`; gives the changes, and
-    /// what a second refresh would change.
+    /// Refreshes a folder with the files `present` from a folder with the files `source`. The result is the
+    /// changes, and the changes of a second refresh.
     fn refreshed(source: &[(&str, &str)], present: &[(&str, &str)]) -> [Vec<Change>; 2] {
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("from"), folder.path().join("to"));

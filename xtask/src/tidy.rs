@@ -1,8 +1,11 @@
 //! `cargo xtask tidy`: checks the workspace's files. In: all text files. Out: a list of complaints.
 //!
-//! It checks what the compiler and clippy cannot: that every path in the pages exists, that every
-//! source file says at its beginning what it is for, that no two files of a crate import each
-//! other, that the invariants of `ARCHITECTURE.md` hold, and that its list of files is current.
+//! It checks what the compiler and clippy cannot check:
+//! - every path in the pages exists,
+//! - every source file begins with `//!`,
+//! - no two files of a crate import each other,
+//! - the invariants of `ARCHITECTURE.md` hold,
+//! - the list of files in `ARCHITECTURE.md` is current.
 
 mod circles;
 mod complaint;

@@ -1,5 +1,5 @@
-//! `cargo xtask wheel`: builds a Python wheel. In: the workspace. Out: a file in `dist/`, with which
-//! `pip install` puts `pref` on the path.
+//! `cargo xtask wheel`: builds a Python wheel. In: the workspace. Out: a file in `dist/`, from which
+//! `pip install` installs the program `pref`.
 
 use std::ffi::{OsStr, OsString};
 use std::process::{Command, ExitCode};
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{forward, workspace};
 
-/// Calls `maturin build` in release; a `--profile` among `arguments` takes the place of release.
+/// Calls `maturin build` in release, or with the `--profile` that `arguments` give.
 pub(crate) fn build(arguments: &[OsString]) -> Result<ExitCode> {
     let root = workspace::root()?;
     let found = Command::new("maturin").arg("--version").output();

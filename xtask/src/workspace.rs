@@ -1,4 +1,4 @@
-//! Knows the workspace. In: the place where xtask was built. Out: the root, its crates and files, and
+//! The workspace. In: the folder of xtask. Out: the root, the crates and the files of the workspace, and
 //! commands that call cargo.
 
 use std::ffi::OsStr;
@@ -27,8 +27,7 @@ pub(crate) fn crates() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// What cargo knows of the workspace in which this program was built. The current folder may lie
-/// elsewhere.
+/// Cargo's metadata of the workspace in which this program was built. The current folder may be outside of it.
 fn metadata() -> Result<Metadata> {
     let own_manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let manifest = match std::env::var_os("CARGO_MANIFEST_DIR") {
@@ -47,8 +46,8 @@ pub(crate) fn cargo() -> Command {
     program(&std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// A command without cargo's variables about the package `xtask`: build scripts of the next build
-/// would take them for their own.
+/// A command without the variables that cargo sets for the package `xtask`. Build scripts of the next build would
+/// read them as variables of their own package.
 pub(crate) fn program(name: &OsStr) -> Command {
     let mut command = Command::new(name);
     for (name, _) in std::env::vars_os() {

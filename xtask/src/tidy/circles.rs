@@ -1,8 +1,8 @@
 //! Finds files that import each other in a circle. In: the workspace's sources. Out: complaints.
 //!
-//! A file imports another one if it names something that the other file defines: in a `use`, or
+//! A file imports another file if it names something that the other file defines: in a `use`, or
 //! in a path such as `crate::a::f()`. A re-export is followed to the file with the definition.
-//! `mod x;` alone is no import, and code for tests alone is not looked at.
+//! `mod x;` alone is not an import. Code that is compiled only for tests is ignored.
 
 mod graph;
 mod modules;
@@ -13,8 +13,8 @@ use modules::Modules;
 
 use super::complaint::{Complaint, Text};
 
-/// One complaint for each group of files in which every file imports every other one, directly or
-/// through others; and one for a crate with a file that does not parse.
+/// One complaint for each group of files in which every file imports every other file, directly or
+/// through other files; and one complaint for a crate with a file that does not parse.
 pub(super) fn check(texts: &[Text]) -> Vec<Complaint> {
     let mut found = Vec::new();
     for root in texts.iter().map(|text| text.path.as_str()) {
@@ -32,7 +32,7 @@ pub(super) fn check(texts: &[Text]) -> Vec<Complaint> {
     found
 }
 
-/// The folder of a file that is the first one of a library or a program, with its `/`.
+/// The folder of the root file of a library or a program, with a `/` at its end. `None` for other files.
 fn folder_of_root(path: &str) -> Option<&str> {
     let names = ["/src/lib.rs", "/src/main.rs"];
     let is_root = names.iter().any(|name| path.ends_with(name));

@@ -1,4 +1,4 @@
-//! The input and the output of every check. In: a text file of the workspace. Out: a complaint.
+//! Types of the input and the output of every check. In: a text file of the workspace. Out: a complaint.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! Checks the invariants of `ARCHITECTURE.md`. In: a manifest or a source file. Out: complaints.
 //!
-//! The list below says for each crate which dependencies and which code it must not have, and the
-//! reason, which a complaint quotes.
+//! The list below says for each crate which dependencies and which code it must not have. A complaint quotes
+//! the reason.
 
 use super::complaint::{Complaint, Text};
 
@@ -56,14 +56,14 @@ const ABSENCES: [Absence; 6] = [
     },
     Absence {
         folder: "crates/",
-        // hf-hub is the one crate that may, behind pref-data's feature `hub`.
+        // Only the crate hf-hub may open connections, with pref-data's feature `hub`.
         dependencies: &["reqwest", "ureq", "hyper"],
         code: &["std::net::"],
         reason: "nothing here touches the network",
     },
 ];
 
-/// Programs. A person reads their errors, and no code matches on them.
+/// Programs. They may use `anyhow`, because people read their errors and no code matches on them.
 const PROGRAMS: [&str; 2] = ["crates/pref-cli/", "xtask/"];
 
 /// Complaints about one file: a crate's manifest, or a source file under `src/`.

@@ -44,8 +44,8 @@ pub(super) fn check(page: &Text, exists: impl Fn(&str) -> bool) -> Vec<Complaint
     found
 }
 
-/// `word` as a path from the root, if it begins with a folder of the workspace. Of a pattern
-/// (`docs/*.md`, `crates/<name>`) the folder before the pattern is checked.
+/// `word` as a path from the root, if it begins with a folder of the workspace. If it is a pattern
+/// (`docs/*.md`, `crates/<name>`), the result is the folder before the pattern.
 fn workspace_path(word: &str) -> Option<String> {
     let word = word.trim_matches(|c: char| ",;:()\"'".contains(c));
     let word = word.strip_prefix("./").unwrap_or(word);
@@ -79,7 +79,7 @@ fn resolve(folder: &str, target: &str) -> Option<String> {
     for part in path.split('/') {
         match part {
             "" | "." => {}
-            // Nothing lies above the root. The dots are kept, so that the path is reported.
+            // There is nothing above the root. The dots stay, so that the path is reported.
             ".." if parts.is_empty() => return Some(path.to_owned()),
             ".." => {
                 parts.pop();

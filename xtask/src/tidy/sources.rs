@@ -1,5 +1,5 @@
-//! Checks each file by itself. In: a text file. Out: complaints about its first line, its length and
-//! leftovers in it.
+//! Checks each file by itself. In: a text file. Out: complaints about its first line, its length, unfinished
+//! work and paths of one machine.
 
 use super::complaint::{Complaint, Text};
 
@@ -22,7 +22,7 @@ const MACHINE_FOLDERS: [&str; 5] = [
     concat!("/", "Users/"),
 ];
 
-/// Complaints about one file. Paths of a machine are looked for in any text, the rest in Rust.
+/// Complaints about one file. Paths of one machine are complaints in any text, the other ones only in Rust.
 pub(super) fn check(file: &Text) -> Vec<Complaint> {
     let complaint = |line, message: String| Complaint {
         path: file.path.clone(),
@@ -61,7 +61,7 @@ pub(super) fn check(file: &Text) -> Vec<Complaint> {
     found
 }
 
-/// Whether a path in `line` begins with `folder`, rather than having it in its middle.
+/// Whether a path in `line` begins with `folder`. A path with `folder` in its middle does not count.
 fn names_folder(line: &str, folder: &str) -> bool {
     line.match_indices(folder).any(|(at, _)| {
         let before = line[..at].chars().next_back();

@@ -1,8 +1,8 @@
 //! The list of files in `ARCHITECTURE.md`. In: the first sentence of every source file. Out: the list,
-//! and a complaint if the page has another one.
+//! and a complaint if the page has another list.
 //!
-//! The list stands between two marks in the page. The check compares it with the files, and
-//! `cargo xtask tidy --fix` rewrites it. It is never written by hand.
+//! The list is between two marks in the page. The check compares it with the files, and
+//! `cargo xtask tidy --fix` rewrites it. Do not edit it by hand.
 
 use super::complaint::{Complaint, Text};
 

@@ -1,5 +1,5 @@
-//! What a resumed run keeps of the model that it began with: the number format of its weights, and the
-//! settings that are ignored.
+//! A resumed run keeps the number format of the model that it began with, and the settings of `config.json` that
+//! it ignores.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -30,7 +30,7 @@ fn weights(run: &Path) -> Vec<u8> {
 }
 
 #[test]
-fn a_model_of_bfloat16_stays_one_when_its_run_is_resumed() {
+fn the_final_model_of_a_resumed_run_is_bfloat16_if_the_first_model_was() {
     let folder = tempfile::tempdir().unwrap();
     let data = common::write_pairs(folder.path(), 10);
     let model = format!("model.path={}", common::model("qwen3"));

@@ -41,7 +41,7 @@ fn weights(run: &Path) -> Vec<u8> {
 }
 
 #[test]
-fn a_model_of_ones_own_learns_resumes_to_the_same_bytes_and_is_saved() {
+fn another_model_learns_resumes_to_the_same_bytes_and_is_saved() {
     let folder = tempfile::tempdir().unwrap();
     let data = common::write_pairs(folder.path(), 20);
     let whole = folder.path().join("whole");
@@ -93,7 +93,7 @@ fn shared_prompts_are_refused_for_a_model_that_cannot_compute_them() {
 }
 
 #[test]
-fn other_weights_at_the_start_are_not_taken_for_those_of_the_run() {
+fn a_run_does_not_resume_with_another_initial_policy() {
     let folder = tempfile::tempdir().unwrap();
     let data = common::write_pairs(folder.path(), 12);
     let run = folder.path().join("run");

@@ -95,7 +95,7 @@ fn settings_that_fit_the_method_are_kept_in_any_order() {
 }
 
 #[test]
-fn settings_of_a_file_outlast_another_method() {
+fn settings_of_a_file_stay_when_the_method_changes() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "[objective]\nbeta = 0.3\n").unwrap();
     let mut settings = Settings::from_file(file.path()).unwrap();
@@ -116,7 +116,7 @@ fn settings_of_a_file_outlast_another_method() {
 }
 
 #[test]
-fn a_later_table_replaces_what_was_given_of_it() {
+fn a_later_table_replaces_the_settings_within_it() {
     let set = ["objective.granularity.adaptive=4"];
     let again = [set[0], "objective.granularity={static = 2}"];
     assert_eq!(objective_of(&again)["granularity"]["static"], 2);
@@ -160,8 +160,8 @@ fn every_loss_type_of_trl_is_a_method_or_refused_with_a_reason() {
         objective_of(&["objective.method=ipo"])["length_average"],
         false
     );
-    let said = ["loss_type=ipo", "objective.length_average=false"];
-    assert_eq!(objective_of(&said)["length_average"], false);
+    let explicit = ["loss_type=ipo", "objective.length_average=false"];
+    assert_eq!(objective_of(&explicit)["length_average"], false);
     let ours = ["loss_type=ipo", "objective.method=ipo"];
     assert_eq!(objective_of(&ours)["length_average"], false);
 
@@ -182,9 +182,9 @@ fn every_loss_type_of_trl_is_a_method_or_refused_with_a_reason() {
     insta::assert_snapshot!(messages.join("\n"));
 }
 
-/// JSON has no NaN and no infinity, and writes null instead.
+/// JSON has no NaN and no infinity, and writes null instead. Such a null must not mean "not set".
 #[test]
-fn nan_and_infinity_are_no_absent_values() {
+fn nan_and_infinity_are_refused() {
     for pair in [
         "objective.beta=nan",
         "train.learning-rate=-inf",
@@ -282,13 +282,13 @@ fn a_file_is_named_in_its_errors() {
 }
 
 #[test]
-fn what_has_no_default_is_asked_for() {
+fn a_missing_required_setting_is_named() {
     let error = Plan::from_settings(Settings::default()).unwrap_err();
     insta::assert_snapshot!(error, @"`model.path` is not set: a model folder in Hugging Face's layout; give --model FOLDER or set it in the plan");
 }
 
 #[test]
-fn what_is_cut_goes_by_trl_s_name_too() {
+fn trls_name_of_the_truncation_is_accepted() {
     let plan = |settings: &[&str]| {
         let mut all = minimal();
         for setting in settings {

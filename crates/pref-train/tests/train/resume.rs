@@ -192,7 +192,7 @@ fn a_template_that_writes_the_time_is_pinned_to_the_start_of_the_run() {
         format!("{row}\n")
     });
     fs::write(bench.path("pairs.jsonl"), rows.collect::<String>()).unwrap();
-    // It changes with every nanosecond, as a date changes with every day.
+    // The text changes at every moment, so the test need not wait for a new day.
     let template = "{{ strftime_now('%H:%M:%S.%f') }}{% for m in messages %}\n{{ m.role }}: \
                     {{ m.content }}{% endfor %}{% if add_generation_prompt %}\nassistant: {% endif %}";
     fs::write(bench.path("base/chat_template.jinja"), template).unwrap();

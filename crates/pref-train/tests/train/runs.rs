@@ -78,7 +78,7 @@ fn a_run_that_lost_its_last_steps_redoes_them() {
     common::run::<Cpu>(&plan, false).unwrap();
     let (bytes, lines) = (weights(&run), common::metrics(&run));
 
-    // As if killed in step 6: the last checkpoint is half written, and the final weights are missing.
+    // The state after a kill in step 6: the last checkpoint is half written, and the final weights are missing.
     std::fs::remove_dir_all(run.join("model")).unwrap();
     let last = run.join("checkpoints/step-000006");
     std::fs::write(last.join("state.json"), "{\"step\": 6, ").unwrap();

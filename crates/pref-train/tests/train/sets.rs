@@ -113,7 +113,7 @@ fn single_answers_train() {
 }
 
 #[test]
-fn how_a_step_is_divided_changes_nothing_for_single_answers() {
+fn the_division_of_a_step_changes_nothing_for_single_answers() {
     let folder = tempfile::tempdir().unwrap();
     let data = write_answers(folder.path(), 9);
     let path = |name: &str| folder.path().join(name);
@@ -146,7 +146,7 @@ fn pairs_are_two_single_answers_that_stay_together() {
 /// Every answer, desirable or not, is the mismatched answer of another prompt once, so both columns hold the
 /// same number of tokens.
 #[test]
-fn every_answer_is_a_mismatched_one_once() {
+fn every_answer_is_mismatched_once() {
     let folder = tempfile::tempdir().unwrap();
     let data = common::write_pairs(folder.path(), 10);
     let path = folder.path().join("run");
@@ -159,7 +159,7 @@ fn every_answer_is_a_mismatched_one_once() {
 }
 
 #[test]
-fn a_range_counts_rows_of_the_file() {
+fn a_range_counts_rows_of_the_file_and_not_answers() {
     let folder = tempfile::tempdir().unwrap();
     let data = common::write_pairs(folder.path(), 10);
     let path = |name: &str| folder.path().join(name);
@@ -187,7 +187,7 @@ fn pairs_of_one_prompt_are_held_out_together() {
     std::fs::write(&data, rows.join("\n")).unwrap();
     let settings = ["data.eval-fraction=0.25", "train.steps=1"];
     let memory = run(&data, &folder.path().join("run"), &settings);
-    // Four answers are desirable, and each prompt has three answers.
+    // A quarter of 15 pairs is about four, but each prompt has three pairs, which stay together.
     assert_eq!(memory.evals[0].eval_pairs, 3);
     std::fs::write(&data, [row(0), row(5)].join("\n")).unwrap();
     let error = try_run(&data, &folder.path().join("one"), &settings).unwrap_err();
@@ -236,7 +236,7 @@ fn runs_on_other_sets_resume_to_the_same_bytes() {
 }
 
 #[test]
-fn how_batches_are_laid_out_changes_nothing() {
+fn the_layout_of_batches_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let data = common::write_pairs(folder.path(), 9);
     for method in ["adpo", "tdpo2"] {

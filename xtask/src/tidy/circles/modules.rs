@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::super::complaint::{Complaint, Text};
 use super::syntax::{self, Content, Use};
 
-/// Longest chain of re-exports that is followed, so that re-exports of each other end as well.
+/// Length of the longest chain of re-exports that is followed. Without a limit, a circle of re-exports would not
+/// end.
 const MAX_DEPTH: usize = 8;
 
 /// The modules of a crate by their path from the crate's root.
@@ -19,7 +20,7 @@ struct Module {
     content: Content,
 }
 
-/// What a path leads to.
+/// What a path refers to.
 enum Target {
     Module(Vec<String>),
     /// Something that this file defines.
@@ -93,8 +94,8 @@ impl Modules {
         Some(&self.by_path.get(&path)?.file)
     }
 
-    /// What `path` names where it stands in the module `from`; `None` if its first word is unknown
-    /// there, as the name of another crate or of a type parameter is.
+    /// What `path` refers to in the module `from`. `None` if its first word is unknown there: it can be the
+    /// name of another crate or of a type parameter.
     fn resolve(&self, from: &[String], path: &[String], depth: usize) -> Option<Target> {
         let mut module = from.to_vec();
         let mut rest = path;
@@ -113,7 +114,7 @@ impl Modules {
                 Some(Target::Module(path)) => module = path,
                 Some(found) => return Some(found),
                 None if is_relative && i == 0 => return None,
-                // A macro made it, or it is generated: the module's own file is the best guess.
+                // The name comes from a macro or from generated code. The file of the module is the best guess.
                 None => break,
             }
         }
@@ -147,7 +148,8 @@ impl Modules {
             })
     }
 
-    /// What an import of `name` leads to. `use burn::tensor` does not import itself.
+    /// What an import of `name` refers to. `None` if the path begins with `name`, as in `use burn;`: it
+    /// is another crate.
     fn resolve_use(
         &self,
         module: &[String],
@@ -163,7 +165,7 @@ impl Modules {
     }
 }
 
-/// The folder in which a file's child modules lie.
+/// The folder of a file's child modules.
 fn folder_of_children(file: &str) -> String {
     let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
     match name {

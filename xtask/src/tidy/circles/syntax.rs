@@ -10,22 +10,22 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, Meta, UseTree};
 
-/// What stands in one module, its tests apart.
+/// The content of one module, without its tests.
 #[derive(Default)]
 pub(super) struct Content {
     /// Names of the module's own definitions.
     pub(super) items: BTreeSet<String>,
-    /// Child modules that lie in files of their own.
+    /// Child modules that have files of their own.
     pub(super) declared: Vec<String>,
     pub(super) uses: Vec<Use>,
     /// Paths of at least two words outside of `use`, each with its line.
     pub(super) mentions: Vec<(Vec<String>, usize)>,
 }
 
-/// One name that a `use` brings in.
+/// One name that a `use` imports.
 pub(super) struct Use {
     pub(super) path: Vec<String>,
-    /// The name under which it is known here; `None` for `*`.
+    /// The name in this module; `None` for `*`.
     pub(super) name: Option<String>,
     pub(super) line: usize,
 }
@@ -105,7 +105,7 @@ impl Reader {
         self.mention(path, line);
     }
 
-    /// Paths in the quoted values of an attribute, as serde's `default = "crate::a::f"`.
+    /// Finds paths in the quoted values of an attribute, such as serde's `default = "crate::a::f"`.
     fn quoted(&mut self, tokens: TokenStream) {
         for token in tokens {
             if let TokenTree::Literal(literal) = token {
@@ -119,7 +119,7 @@ impl Reader {
         }
     }
 
-    /// The names of a `use` below `prefix`.
+    /// Adds the names that a `use` imports from `prefix`.
     fn uses(&mut self, tree: &UseTree, prefix: &[String], line: usize) {
         let below = |word: String| [prefix, &[word]].concat();
         let (path, name) = match tree {
@@ -198,7 +198,7 @@ impl Visit<'_> for Reader {
         }
     }
 
-    /// `pub(in crate::a)` says who may look in; it takes nothing from there.
+    /// `pub(in crate::a)` limits visibility. It is not an import.
     fn visit_vis_restricted(&mut self, _: &syn::VisRestricted) {}
 }
 

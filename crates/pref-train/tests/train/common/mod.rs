@@ -91,7 +91,7 @@ pub(crate) fn write_pairs(folder: &Path, n: usize) -> PathBuf {
     path
 }
 
-/// Sets `stop` after a number of steps; with 0, when the first rows are scored.
+/// Sets `stop` after a number of steps. With 0 steps, sets it when the reference has scored the first rows.
 pub(crate) struct StopAfter<'a> {
     pub(crate) step: usize,
     pub(crate) stop: &'a AtomicBool,

@@ -12,7 +12,7 @@ fn damage(path: &Path) {
 
 /// Damages the newest checkpoint of a run of two steps. The run must resume from the previous checkpoint.
 #[track_caller]
-fn check_passed_over(what: &str, harm: impl FnOnce(&Path)) {
+fn check_skipped(what: &str, harm: impl FnOnce(&Path)) {
     let bench = Bench::new();
     let (whole, metrics) = bench.undisturbed(&[]);
     let plan = bench.plan("run", &[]);
@@ -28,31 +28,31 @@ fn check_passed_over(what: &str, harm: impl FnOnce(&Path)) {
 }
 
 #[test]
-fn a_checkpoint_with_a_changed_byte_is_passed_over() {
+fn a_checkpoint_with_a_changed_byte_is_skipped() {
     for name in ["model.safetensors", "optimizer.safetensors", "state.json"] {
-        check_passed_over(name, |folder| damage(&folder.join(name)));
+        check_skipped(name, |folder| damage(&folder.join(name)));
     }
 }
 
 #[test]
-fn a_checkpoint_without_one_of_its_files_is_passed_over() {
+fn a_checkpoint_without_one_of_its_files_is_skipped() {
     for name in ["model.safetensors", "optimizer.safetensors"] {
-        check_passed_over(name, |folder| fs::remove_file(folder.join(name)).unwrap());
+        check_skipped(name, |folder| fs::remove_file(folder.join(name)).unwrap());
     }
 }
 
 #[test]
-fn a_checkpoint_of_another_step_is_passed_over() {
-    check_passed_over("the run ends after 4 steps", |folder| {
+fn a_checkpoint_of_another_step_is_skipped() {
+    check_skipped("the run ends after 4 steps", |folder| {
         fs::rename(folder, folder.with_file_name("step-000099")).unwrap();
     });
-    check_passed_over("its state is that of step 2", |folder| {
+    check_skipped("its state is that of step 2", |folder| {
         fs::rename(folder, folder.with_file_name("step-000003")).unwrap();
     });
 }
 
 #[test]
-fn other_folders_are_no_checkpoints_and_leftovers_go() {
+fn other_folders_are_kept_and_leftovers_are_removed() {
     let bench = Bench::new();
     let (whole, _) = bench.undisturbed(&[]);
     let plan = bench.plan("run", &["output.keep-checkpoints=2"]);
@@ -71,7 +71,7 @@ fn other_folders_are_no_checkpoints_and_leftovers_go() {
         fs::write(folder.join("model.safetensors"), "half").unwrap();
     }
     fs::write(bench.path("run/.plan.toml.tmp"), "half").unwrap();
-    // As if killed between renaming the old checkpoint and renaming the new one.
+    // The state after a kill between renaming the old checkpoint and renaming the new one.
     let (newest, aside) = (
         checkpoints.join("step-000002"),
         checkpoints.join(".step-000002.old"),

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn more_steps_after_the_end_are_those_of_a_longer_run() {
+fn a_finished_run_with_more_steps_equals_a_longer_run() {
     let bench = Bench::new();
     let (whole, _) = bench.undisturbed(&["train.steps=7"]);
     common::run::<Cpu>(&bench.plan("run", &[]), false).unwrap();

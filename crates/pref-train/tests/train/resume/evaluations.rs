@@ -27,7 +27,7 @@ impl Tracker for StopInEvaluation<'_> {
 }
 
 #[test]
-fn a_stop_is_heard_during_an_evaluation_which_is_then_made_again() {
+fn a_run_stops_during_an_evaluation_and_repeats_it_after_resuming() {
     let bench = Bench::new();
     let more = ["train.eval-every=2", "train.save-every=0"];
     let (whole, metrics) = bench.undisturbed(&more);
@@ -92,7 +92,7 @@ fn with_an_overflowing_row(bench: &Bench) -> String {
 }
 
 #[test]
-fn a_run_goes_on_without_the_rows_that_stopped_it() {
+fn a_run_continues_without_the_rows_that_stopped_it() {
     let bench = Bench::new();
     let row = with_an_overflowing_row(&bench);
     let more = [

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_the_reference_scored_before_a_stop_is_not_scored_again() {
+fn pairs_that_were_scored_before_a_stop_are_not_scored_again() {
     let folder = tempfile::tempdir().unwrap();
     let data = common::write_pairs(folder.path(), 10);
     let whole = folder.path().join("whole");
@@ -38,7 +38,7 @@ fn what_the_reference_scored_before_a_stop_is_not_scored_again() {
 }
 
 #[test]
-fn log_probs_of_the_reference_are_kept_and_read_again_while_they_hold() {
+fn reference_log_probs_are_read_again_if_they_are_undamaged_and_the_pairs_are_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let data = common::write_pairs(folder.path(), 10);
     let run = folder.path().join("run");
@@ -66,7 +66,7 @@ fn log_probs_of_the_reference_are_kept_and_read_again_while_they_hold() {
 
     assert!(notes(&[]).contains(note));
     std::fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
-    assert!(!notes(&[]).contains(note), "half a file holds nothing");
+    assert!(!notes(&[]).contains(note), "an incomplete file is not read");
     assert_eq!(std::fs::read(&file).unwrap(), bytes);
     assert!(!notes(&["data.rows=[0, 9]"]).contains(note), "other pairs");
 }
@@ -90,7 +90,7 @@ fn precomputed_and_frozen_references_train_alike() {
 }
 
 #[test]
-fn chunks_of_positions_train_as_the_whole() {
+fn chunks_of_positions_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let data = common::write_pairs(folder.path(), 10);
     for (method, more) in [

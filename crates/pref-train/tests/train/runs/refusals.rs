@@ -8,7 +8,8 @@ fn rows_that_are_no_pairs_are_passed_over_when_asked() {
     let data = common::write_pairs(folder.path(), 10);
     let mut text = std::fs::read_to_string(&data).unwrap();
     text.push_str("{\"prompt\": \"only\"}\nnot json\n");
-    // One answer is ended by the tokenizer, the other by its text. The ids are the same.
+    // Tokenization ends the first answer with the token that the second answer already has, so the ids are the
+    // same.
     text.push_str("{\"prompt\": \"Who?\", \"chosen\": \"me\", \"rejected\": \"me<|im_end|>\"}\n");
     std::fs::write(&data, text).unwrap();
     let run = folder.path().join("run");
@@ -63,7 +64,7 @@ fn resuming_nothing_says_so() {
 }
 
 #[test]
-fn a_loss_that_is_no_number_stops_with_lines_and_a_checkpoint() {
+fn a_loss_that_is_not_finite_stops_the_run_and_names_rows_and_a_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let data = common::write_pairs(folder.path(), 10);
     let run = folder.path().join("run");
