@@ -162,7 +162,7 @@ pub enum TrainError {
         /// The folder.
         folder: PathBuf,
     },
-    /// The plan differs from that of the run.
+    /// The plan differs from the plan of the run.
     #[error(
         "the run in {} began with another plan: {differences}; resume with the same settings, or choose another --output",
         folder.display()
@@ -173,7 +173,7 @@ pub enum TrainError {
         /// A list of `key: old value → new value`.
         differences: String,
     },
-    /// Weights, tokenizer, template or rows differ from those of the run.
+    /// Weights, tokenizer, template or rows differ from the inputs of the run.
     #[error(
         "the run in {} began with other inputs: {differences}; resume with the same inputs, or start a new run in another --output",
         folder.display()

@@ -29,7 +29,7 @@
 //! # A model of your own
 //!
 //! [`train_policy`] trains any Burn module that is a [`Policy`](pref_model::Policy). Data, objectives,
-//! reference, checkpoints, metrics and evaluation are those of [`train`].
+//! reference, checkpoints, metrics and evaluation are the same as with [`train`].
 //!
 //! ```no_run
 #![doc = include_str!("../examples/own_policy.rs")]

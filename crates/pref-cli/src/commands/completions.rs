@@ -20,7 +20,7 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-/// Prints the script for `definition`, which is that of `pref` with all its commands.
+/// Prints the script. `definition` is the command line of `pref` with all its commands.
 pub(crate) fn run(args: &Args, mut definition: clap::Command) -> Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut definition, "pref", &mut script);

@@ -19,7 +19,7 @@ pub(crate) struct Args {
     output: PathBuf,
 }
 
-/// Writes the pages for `definition`, which is that of `pref` with all its commands.
+/// Writes the pages. `definition` is the command line of `pref` with all its commands.
 pub(crate) fn run(args: &Args, definition: clap::Command) -> Result<ExitCode> {
     let folder = &args.output;
     let named = || folder.display().to_string();

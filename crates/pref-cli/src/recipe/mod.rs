@@ -1,5 +1,5 @@
 //! The embedded recipe: what `pref train` does without arguments. In: an output folder. Out: a trained
-//! decoder, made from nothing but this program.
+//! decoder. It needs no model and no data.
 
 mod plans;
 mod run;

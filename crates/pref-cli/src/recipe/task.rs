@@ -256,7 +256,7 @@ fn thing(rng: &mut ChaCha8Rng) -> &'static str {
     THINGS.choose(rng).expect("there are things")
 }
 
-/// The text of a prompt or an answer of this task. None of them is a conversation.
+/// The text of a prompt or an answer. This task has no conversations.
 pub(super) fn plain(text: &Text) -> &str {
     match text {
         Text::Plain(text) => text,

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::progress;
 
-/// Writes lines to a file and gives their number. The file is complete or absent at any moment.
+/// Writes lines to a file and returns their number. The file is complete or absent at any moment.
 pub(crate) fn write_lines(
     path: &Path,
     lines: impl Iterator<Item = Result<String>>,

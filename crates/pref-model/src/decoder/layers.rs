@@ -1,6 +1,6 @@
 //! The parts of a decoder layer. In: hidden states. Out: hidden states.
 //!
-//! Field names are those of Hugging Face's tensors, so the path of a parameter in the module is its
+//! Fields have the names of Hugging Face's tensors, so the path of a parameter in the module is its
 //! name in the file. Weights are `[out, in]`, as they are stored.
 
 use burn::module::{Module, Param};
@@ -17,7 +17,7 @@ pub(super) struct Linear<B: Backend> {
 }
 
 impl<B: Backend> Linear<B> {
-    /// `[n, in]` to `[n, out]`. Two-dimensional, so that it is one large matrix product.
+    /// `[n, in]` to `[n, out]`. All rows and tokens are one axis, so that this is one large matrix product.
     pub(super) fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
         let y = x.matmul(self.weight.val().transpose());
         match &self.bias {

@@ -47,7 +47,7 @@ impl<B: Backend> Positions<B> {
     }
 }
 
-/// Cosines and sines for the positions of each row. If there is one list of positions, it is that of all rows.
+/// Cosines and sines for the positions of each row. If there is one list, all rows have these positions.
 fn rotary<B: Backend>(
     rope: &Rope,
     head_dim: usize,

@@ -44,7 +44,7 @@ pub enum ChecksumError {
         /// The content of the line.
         found: String,
     },
-    /// The bytes of a file are not those that were saved.
+    /// The bytes of a file differ from the saved bytes.
     #[error(
         "{}: the file is not as it was saved: its checksum is {found}, but {} says {expected}; copy or download it again, or remove its line there if you changed it on purpose",
         path.display(), Checksums::FILE

@@ -29,7 +29,7 @@ pub fn save_parameters<B: Backend, M: Module<B>>(
     TensorsToSave::of_module(module, format, folder)?.write(SHARD_BYTES, || Ok(()))
 }
 
-/// Replaces the values of every float parameter of a module by those of a folder. Checksums are
+/// Replaces the values of every float parameter of a module by the values in a folder. Checksums are
 /// verified.
 ///
 /// # Errors

@@ -1,8 +1,8 @@
 //! The folder that weights are saved into. In: weight files, one after the other. Out: the folder with
 //! these files and their checksums, and without the weight files of the previous save.
 //!
-//! Two kinds of files are removed: those that an earlier save wrote, which its checksums name, and the
-//! shards that a replaced index names. All other files stay.
+//! Two kinds of files are removed: weight files that the checksums of an earlier save name, and shards that
+//! a replaced index names. All other files stay.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -149,7 +149,7 @@ impl CacheWriter {
     }
 
     /// The number of finished pairs in the file, and the state of their digest. `None` if the file has
-    /// another header, or its values are not those that were written.
+    /// another header, or its values differ from the written values.
     fn finished_before(
         &self,
         order: &[(DataSet, Vec<usize>)],

@@ -105,7 +105,7 @@ fn flaw<B: Backend>(
     moments: &BTreeMap<String, Moments<B>>,
 ) -> Option<String> {
     if position.step != step {
-        return Some(format!("its state is that of step {}", position.step));
+        return Some(format!("its state belongs to step {}", position.step));
     }
     if position.sampler.n_pairs() == 0 {
         return Some("its state has no rows to train on".to_owned());

@@ -53,8 +53,8 @@ pub fn train<B: TrainBackend>(
 /// Trains a policy of your own, as [`train`] trains the model in `model.path`.
 ///
 /// In this case `model.path` of the plan is the folder of the tokenizer. To resume, give the same `policy` as
-/// at the start of the run: its parameters are compared with those at the start, and then get the values of
-/// the checkpoint.
+/// at the start of the run: its parameters are compared with the parameters at the start, and then get the
+/// values of the checkpoint.
 ///
 /// # Errors
 /// The errors of [`train`], and [`TrainError::NoSharedPrompts`] if the plan asks for shared prompts and the

@@ -92,9 +92,10 @@ impl StoredRows {
     /// The row at this position.
     ///
     /// # Panics
-    /// If the bytes are not those of a row of this type.
+    /// If the bytes are not a row of this type.
     pub(crate) fn get<T: DeserializeOwned>(&self, bytes: Range<usize>) -> T {
-        postcard::from_bytes(self.bytes(bytes)).expect("stored bytes are those of a row")
+        postcard::from_bytes(self.bytes(bytes))
+            .expect("the bytes were stored as a row of this type")
     }
 
     /// The bytes of the row at this position.

@@ -119,7 +119,7 @@ fn the_division_of_a_step_changes_nothing_for_single_answers() {
     let path = |name: &str| folder.path().join(name);
     let whole = run(&data, &path("whole"), &["objective.method=kto"]);
     for (name, more) in [
-        // With micro-batches of one row, the reference point is still that of the whole step.
+        // With micro-batches of one row, the reference point is still computed from the whole step.
         (
             "parts",
             &["train.batch-size=1", "train.gradient-accumulation=4"][..],

@@ -46,7 +46,7 @@ fn a_checkpoint_of_another_step_is_skipped() {
     check_skipped("the run ends after 4 steps", |folder| {
         fs::rename(folder, folder.with_file_name("step-000099")).unwrap();
     });
-    check_skipped("its state is that of step 2", |folder| {
+    check_skipped("its state belongs to step 2", |folder| {
         fs::rename(folder, folder.with_file_name("step-000003")).unwrap();
     });
 }

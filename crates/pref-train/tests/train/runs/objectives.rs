@@ -1,4 +1,4 @@
-//! Objectives in training: what each needs of its rows, and what it logs.
+//! Objectives in training: the fields that each objective needs, and the metrics that it logs.
 
 use super::*;
 
