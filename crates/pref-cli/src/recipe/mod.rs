@@ -1,5 +1,5 @@
 //! The embedded recipe: what `pref train` does without arguments. In: an output folder. Out: a trained
-//! decoder. It needs no model and no data.
+//! decoder. The recipe needs no other files.
 
 mod plans;
 mod run;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-/// Variables that change what `pref` does. The CUDA driver reads `CUDA_VISIBLE_DEVICES`, and Burn reads the last
-/// one.
+/// Variables that change what `pref` does. The CUDA driver reads `CUDA_VISIBLE_DEVICES`. Burn reads
+/// `CUBECL_WGPU_DEFAULT_DEVICE`.
 const VARIABLES: [&str; 6] = [
     "RAYON_NUM_THREADS",
     "HF_HOME",
