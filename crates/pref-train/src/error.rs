@@ -57,6 +57,17 @@ pub enum TrainError {
         /// The cause.
         message: String,
     },
+    /// The final weights could not be written.
+    #[error(
+        "could not write the final weights to {}: {message}; the checkpoints are untouched, free some space and continue with --resume",
+        path.display()
+    )]
+    FinalWeights {
+        /// The folder of the weights.
+        path: PathBuf,
+        /// The cause.
+        message: String,
+    },
     /// The range of rows exceeds the file.
     #[error("data.rows = [{start}, {end}] exceeds the {n} rows of {}", path.display())]
     Rows {

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use pref_data::{Pair, Tokenizer};
-use pref_model::{Config, Decoder, GenerateOptions, LlamaSizes, SaveDtype, generate};
+use pref_model::{Config, Decoder, GenerateOptions, LlamaSizes, SaveDtype, generate, write_file};
 use pref_train::TrainBackend;
 use pref_train::{Outcome, has_checkpoint};
 
@@ -104,7 +104,7 @@ fn write_data(folder: &Path) -> Result<()> {
             text.push('\n');
         }
         let path = data.join(name);
-        fs::write(&path, text).with_context(|| path.display().to_string())?;
+        write_file(&path, text.as_bytes()).with_context(|| path.display().to_string())?;
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ impl Plan {
     }
 
     /// Checks every value, and the values that depend on each other.
-    fn check(&self) -> Result<(), PlanError> {
+    pub(crate) fn check(&self) -> Result<(), PlanError> {
         let train = &self.train;
         let require = |key: &'static str, holds: bool, value: f64, expected: &'static str| {
             if holds && value.is_finite() {

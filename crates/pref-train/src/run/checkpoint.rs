@@ -183,7 +183,7 @@ pub(super) fn save_model<B: TrainBackend, P: TrainablePolicy<B>>(
         copy_tokenizer(tokenizer_from, folder)?;
         Ok(())
     };
-    write_folder(path, fill).map_err(|error| TrainError::Checkpoint {
+    write_folder(path, fill).map_err(|error| TrainError::FinalWeights {
         path: path.to_owned(),
         message: error_chain(&error),
     })

@@ -78,6 +78,8 @@ fn run<B: TrainBackend, M: Models<B>>(
     tracker: &mut dyn Tracker,
     stop: &AtomicBool,
 ) -> Result<Outcome, TrainError> {
+    // A plan that was deserialized or changed in code is not checked yet.
+    plan.check()?;
     let folder = Folder::new(&plan.output.folder);
     let _lock = Lock::take(folder.path())?;
     folder.remove_leftovers()?;
@@ -204,7 +206,9 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
     fn is_evaluation_due(&self, step: usize, total: usize) -> bool {
         let every = self.plan.train.eval_every;
         let is_due = step == 0 || step == total || (every > 0 && step.is_multiple_of(every));
-        is_due && self.trainer.inputs.n_eval() > 0 && !self.evaluations.contains_key(&step)
+        is_due
+            && self.trainer.inputs.n_used(DataSet::Eval) > 0
+            && !self.evaluations.contains_key(&step)
     }
 
     fn is_checkpoint_due(&self, step: usize, total: usize) -> bool {
@@ -246,8 +250,9 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
 
     /// Evaluates the policy. Breaks if the run is asked to stop meanwhile.
     fn evaluate(&mut self) -> Result<ControlFlow<()>, TrainError> {
-        self.tracker
-            .begin("evaluation", self.trainer.inputs.n_eval());
+        let sets = [DataSet::Eval, DataSet::EmptyEval];
+        let n_rows = sets.map(|set| self.trainer.inputs.n_used(set)).iter().sum();
+        self.tracker.begin("evaluation", n_rows);
         let (tracker, stop) = (&mut *self.tracker, self.stop);
         let trainer = &self.trainer;
         let evaluated = evaluate(
@@ -268,7 +273,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         };
         let record = EvalRecord {
             step,
-            eval_pairs: self.trainer.inputs.n_eval(),
+            eval_pairs: self.trainer.inputs.n_used(DataSet::Eval),
             pairs,
             empty,
         };

@@ -55,9 +55,9 @@ impl From<BatchError> for StepFailure {
 }
 
 impl<B: Backend, P: Policy<B>> LossInputs<B, P> {
-    /// Number of evaluation rows that are not left out.
-    pub(crate) fn n_eval(&self) -> usize {
-        self.sets.of(DataSet::Eval).len() - self.skipped.of(DataSet::Eval).len()
+    /// Number of rows of a data set that are not left out.
+    pub(crate) fn n_used(&self, set: DataSet) -> usize {
+        self.sets.of(set).len() - self.skipped.of(set).len()
     }
 
     /// The reference log-probs of a batch, nats, `[answers, response tokens]`.

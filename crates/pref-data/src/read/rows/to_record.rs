@@ -132,7 +132,7 @@ impl SourceRow {
         const TOOLS: &str = "a list of functions as JSON schemas";
         let parsed = match self.object.get("tools") {
             None | Some(Value::Null) => return Ok(Vec::new()),
-            Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
+            Some(Value::String(text)) => parsed_or_text(text),
             Some(other) => other.clone(),
         };
         match parsed {
@@ -146,11 +146,16 @@ impl SourceRow {
         const KWARGS: &str = "an object of settings of the chat template, without `messages` and `add_generation_prompt`";
         let value = match self.object.get("chat_template_kwargs") {
             None | Some(Value::Null) => return Ok(TemplateKwargs::default()),
-            Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
+            Some(Value::String(text)) => parsed_or_text(text),
             Some(value) => value.clone(),
         };
         let found = kind(&value);
         serde_json::from_value(value)
             .map_err(|_| self.wrong_type("chat_template_kwargs".to_owned(), KWARGS, found))
     }
+}
+
+/// The JSON of a text, or the text itself if it is not JSON, which the caller refuses with its kind.
+fn parsed_or_text(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
