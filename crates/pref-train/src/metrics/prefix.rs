@@ -36,16 +36,11 @@ pub(super) mod eval {
 
     use super::PairMeans;
 
-    pub(in crate::metrics) fn serialize<S: Serializer>(
-        means: &PairMeans,
-        s: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(means: &PairMeans, s: S) -> Result<S::Ok, S::Error> {
         super::write("eval_", Some(means), s)
     }
 
-    pub(in crate::metrics) fn deserialize<'de, D: Deserializer<'de>>(
-        d: D,
-    ) -> Result<PairMeans, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<PairMeans, D::Error> {
         let means = super::read("eval_", d)?;
         means.ok_or_else(|| D::Error::custom("no evaluation"))
     }
@@ -60,14 +55,14 @@ macro_rules! optional {
 
             use super::PairMeans;
 
-            pub(in crate::metrics) fn serialize<S: Serializer>(
+            pub(crate) fn serialize<S: Serializer>(
                 means: &Option<PairMeans>,
                 s: S,
             ) -> Result<S::Ok, S::Error> {
                 super::write($prefix, means.as_ref(), s)
             }
 
-            pub(in crate::metrics) fn deserialize<'de, D: Deserializer<'de>>(
+            pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
                 d: D,
             ) -> Result<Option<PairMeans>, D::Error> {
                 super::read($prefix, d)
