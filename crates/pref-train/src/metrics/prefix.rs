@@ -53,19 +53,19 @@ macro_rules! optional {
         pub(super) mod $name {
             use serde::{Deserializer, Serializer};
 
-            use super::PairMeans;
+            use crate::metrics::PairMeans;
 
             pub(crate) fn serialize<S: Serializer>(
                 means: &Option<PairMeans>,
                 s: S,
             ) -> Result<S::Ok, S::Error> {
-                super::write($prefix, means.as_ref(), s)
+                crate::metrics::prefix::write($prefix, means.as_ref(), s)
             }
 
             pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
                 d: D,
             ) -> Result<Option<PairMeans>, D::Error> {
-                super::read($prefix, d)
+                crate::metrics::prefix::read($prefix, d)
             }
         }
     };
