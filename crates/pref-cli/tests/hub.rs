@@ -130,3 +130,25 @@ fn models_that_are_not_to_be_had_are_explained() {
     let all: Vec<String> = names.iter().map(|name| said(name)).collect();
     insta::assert_snapshot!(all.join(""));
 }
+
+#[test]
+fn a_repository_with_restricted_access_is_read_with_the_token_of_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let pairs = fs::read(write_pairs(folder.path(), 3)).unwrap();
+    let data = Files::from([("data/train.jsonl".to_owned(), pairs)]);
+    let hub = hub_with(Files::new(), data);
+    hub.require_token("hf_mine");
+    let stats = |token: &str| {
+        let mut command = pref(&["data", "stats", "hub:me/pairs", "--json"]);
+        command
+            .env("HF_ENDPOINT", &hub.address)
+            .env("HF_HOME", folder.path().join("home"))
+            .env("HF_TOKEN", token);
+        Said::new(&command.output().unwrap())
+    };
+    let refused = stats("hf_other");
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.err.contains("401"), "{}", refused.err);
+    let read = stats("hf_mine");
+    assert_eq!(read.code, Some(0), "{}", read.err);
+}

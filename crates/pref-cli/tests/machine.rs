@@ -87,7 +87,7 @@ fn doctor_prints_one_labelled_line_for_each_fact() {
     let has = |text: &str| assert!(said.out.contains(text), "{text}: {}", said.out);
     has("device flex                  works: ");
     has("HF_ENDPOINT                  not set\n");
-    has("HF_TOKEN                     set; pref does not read it");
+    has("HF_TOKEN                     set; used instead of the hub's token file");
 }
 
 #[test]

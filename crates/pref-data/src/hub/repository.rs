@@ -10,7 +10,7 @@ use super::error::HubError;
 
 /// The address of the hub, and the folder of downloaded files. A value that is absent, and the
 /// access token, are read from the same places as in Python's `huggingface_hub`: `HF_ENDPOINT`,
-/// `HF_HOME`, and the token that `huggingface-cli login` stores.
+/// `HF_HOME`, and `HF_TOKEN` or else the token that `huggingface-cli login` stores.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HubOptions {
     /// The address of the hub, such as `https://huggingface.co`.
@@ -40,6 +40,11 @@ impl Repository {
         options: &HubOptions,
     ) -> Result<Self, HubError> {
         let mut builder = ApiBuilder::from_env().with_progress(false);
+        // hf-hub reads only the stored token
+        let token = std::env::var("HF_TOKEN").ok();
+        if let Some(token) = token.filter(|token| !token.trim().is_empty()) {
+            builder = builder.with_token(Some(token.trim().to_owned()));
+        }
         if let Some(endpoint) = &options.endpoint {
             builder = builder.with_endpoint(endpoint.clone());
         }

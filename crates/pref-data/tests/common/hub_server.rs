@@ -21,6 +21,8 @@ pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 pub(crate) struct HubServer {
     pub(crate) address: String,
     requests: Arc<Mutex<Vec<String>>>,
+    /// If it is set, requests without this token are refused.
+    token: Arc<Mutex<Option<String>>>,
 }
 
 impl HubServer {
@@ -31,14 +33,27 @@ impl HubServer {
         let address = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (bodies, log) = (Arc::new(bodies(repositories)), Arc::clone(&requests));
+        let token = Arc::new(Mutex::new(None));
+        let expected = Arc::clone(&token);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let Ok(stream) = stream else { continue };
                 let (bodies, log) = (Arc::clone(&bodies), Arc::clone(&log));
-                std::thread::spawn(move || answer(stream, &bodies, &log));
+                let expected = Arc::clone(&expected);
+                std::thread::spawn(move || answer(stream, &bodies, &log, &expected));
             }
         });
-        Self { address, requests }
+        Self {
+            address,
+            requests,
+            token,
+        }
+    }
+
+    /// Refuses all further requests without this token.
+    #[allow(dead_code, reason = "only the tests of `pref` need it")]
+    pub(crate) fn require_token(&self, token: &str) {
+        *self.token.lock().unwrap() = Some(token.to_owned());
     }
 
     /// The paths that were requested since the last call.
@@ -71,7 +86,12 @@ fn bodies(repositories: &[(&str, Files)]) -> Files {
 }
 
 /// Answers requests until the client closes the connection.
-fn answer(mut stream: TcpStream, bodies: &Files, log: &Mutex<Vec<String>>) {
+fn answer(
+    mut stream: TcpStream,
+    bodies: &Files,
+    log: &Mutex<Vec<String>>,
+    token: &Mutex<Option<String>>,
+) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     loop {
         let mut request = String::new();
@@ -80,6 +100,7 @@ fn answer(mut stream: TcpStream, bodies: &Files, log: &Mutex<Vec<String>>) {
         }
         let path = request.split(' ').nth(1).unwrap().to_owned();
         let mut range = (0, usize::MAX);
+        let mut authorization = String::new();
         loop {
             let mut header = String::new();
             if reader.read_line(&mut header).unwrap_or(0) == 0 {
@@ -89,13 +110,19 @@ fn answer(mut stream: TcpStream, bodies: &Files, log: &Mutex<Vec<String>>) {
             if header.is_empty() {
                 break;
             }
+            if let Some(value) = header.strip_prefix("authorization: bearer ") {
+                authorization = value.to_owned();
+            }
             if let Some(value) = header.strip_prefix("range: bytes=") {
                 let (start, end) = value.split_once('-').unwrap();
                 range = (start.parse().unwrap(), end.parse().unwrap_or(usize::MAX));
             }
         }
         log.lock().unwrap().push(path.clone());
+        let expected = token.lock().unwrap().clone();
+        let is_refused = expected.is_some_and(|expected| expected != authorization);
         let (status, body) = match bodies.get(&path) {
+            _ if is_refused => ("401 Unauthorized", &b""[..]),
             Some(body) if path.starts_with("/api") => ("200 OK", &body[..]),
             Some(body) => ("206 Partial Content", &body[..]),
             None => ("404 Not Found", &b""[..]),

@@ -16,8 +16,7 @@ const VARIABLES: [&str; 6] = [
     "CUBECL_WGPU_DEFAULT_DEVICE",
 ];
 
-/// A variable whose value is never shown. `pref` does not read it. The report says so, because users may expect
-/// it.
+/// The access token of the hub, which is never shown.
 const TOKEN: &str = "HF_TOKEN";
 
 /// One environment variable.
@@ -57,7 +56,7 @@ pub(super) fn variables() -> Vec<Variable> {
         name: TOKEN,
         is_set: std::env::var_os(TOKEN).is_some(),
         value: None,
-        note: Some("pref does not read it; it takes the token from the hub's token file"),
+        note: Some("used instead of the hub's token file"),
     };
     shown.chain([token]).collect()
 }
