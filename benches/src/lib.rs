@@ -66,6 +66,10 @@ impl<B: AutodiffBackend> Inputs<B> {
 }
 
 /// Every method with its defaults, and adpo with two other granularities, by name.
+#[expect(
+    clippy::missing_panics_doc,
+    reason = "it never panics, as the message says"
+)]
 pub fn objectives() -> Vec<(String, ObjectiveConfig)> {
     // the settings without a default
     let required = [

@@ -58,6 +58,10 @@ impl RowMap {
     ///
     /// # Errors
     /// [`MapError`] names the field whose template cannot be compiled.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "it never panics, as the message says"
+    )]
     pub fn new(fields: &[(String, String)], keeps_others: bool) -> Result<Self, MapError> {
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
