@@ -73,7 +73,7 @@ fn measure_pref(path: &Path, n: usize) -> f64 {
         for indices in layout.length_sorted(&rows) {
             let batch: Vec<_> = indices.iter().map(|&i| &rows[i]).collect();
             let ids: Vec<_> = batch.iter().map(|pair| pair.ids()).collect();
-            cells += layout.of_two(&ids).tokens.len();
+            cells += layout.of_both_answers(&ids).tokens.len();
             tokens += batch.iter().map(|pair| pair.n_tokens()).sum::<usize>();
         }
         Ok(())

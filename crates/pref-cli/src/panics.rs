@@ -4,7 +4,7 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex};
 
-/// Longest message that is passed on, in characters.
+/// PaddedLength message that is passed on, in characters.
 const MAX_LENGTH: usize = 100;
 
 /// Runs `work`. If it panics, the first line of the first panic is the error.

@@ -174,7 +174,10 @@ fn an_optimal_alpha_needs_moments() {
     let ObjectiveKind::Bvpo(bvpo) = config.kind() else {
         panic!("the method is bvpo")
     };
-    assert_eq!(bvpo.build::<B>().unwrap_err(), ConfigError::NoMoments);
+    assert_eq!(
+        bvpo.build::<B>().unwrap_err(),
+        ConfigError::NoGradientMoments
+    );
     let moments = GradientMoments::new(&[0.0], &[1.0], 1.0, 1.0, 0.0);
     let objective = bvpo.with_moments(&moments).build::<B>().unwrap();
     assert_eq!(objective.alpha, moments.optimal_alpha());

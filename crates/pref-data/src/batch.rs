@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::tokens::Longest;
+use crate::tokens::PaddedLength;
 
 /// Rows of token ids, `[rows, width]`, padded on the right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct AnswerPlace {
     /// The tokens of the answer within the row.
     pub tokens: Range<usize>,
     /// The last token of the prompt. It predicts the first token of the answer.
-    pub after: usize,
+    pub predictor: usize,
 }
 
 /// How pairs are laid out in batches.
@@ -58,28 +58,28 @@ impl BatchLayout {
     /// use pref_data::{BatchLayout, TokenPair};
     /// let pair = TokenPair { prompt: vec![5, 6], chosen: vec![7, 2], rejected: vec![2], ..TokenPair::default() };
     /// let layout = BatchLayout { shares_prompts: true, ..BatchLayout::default() };
-    /// let batch = layout.of_two(&[pair.ids()]);
+    /// let batch = layout.of_both_answers(&[pair.ids()]);
     /// assert_eq!(batch.tokens, [5, 6, 7, 2, 2]);
-    /// assert_eq!(batch.answers[1].after, 1); // the rejected answer follows the prompt too
+    /// assert_eq!(batch.answers[1].predictor, 1); // the rejected answer follows the prompt too
     /// assert_eq!(batch.branches, [2..4]); // and does not attend to the chosen answer
     /// ```
-    pub fn of_two(&self, rows: &[[&[u32]; 3]]) -> Batch {
+    pub fn of_both_answers(&self, rows: &[[&[u32]; 3]]) -> Batch {
         if self.shares_prompts {
             return self.shared(rows);
         }
         let side = |k: usize| rows.iter().map(move |row| [row[0], row[k]]);
         let rows: Vec<[&[u32]; 2]> = side(1).chain(side(2)).collect();
-        self.of_one(&rows)
+        self.of_one_answer(&rows)
     }
 
     /// The batch of prompts with one answer each. Each row is `[prompt, answer]`.
     ///
     /// ```
-    /// let batch = pref_data::BatchLayout::default().of_one(&[[&[5, 6], &[7, 2]], [&[5], &[2]]]);
+    /// let batch = pref_data::BatchLayout::default().of_one_answer(&[[&[5, 6], &[7, 2]], [&[5], &[2]]]);
     /// assert_eq!(batch.tokens, [5, 6, 7, 2, 5, 2, 0, 0]);
     /// assert_eq!(batch.answers[1].tokens, 1..2);
     /// ```
-    pub fn of_one(&self, rows: &[[&[u32]; 2]]) -> Batch {
+    pub fn of_one_answer(&self, rows: &[[&[u32]; 2]]) -> Batch {
         let places = rows.iter().enumerate().map(|(row, [prompt, answer])| {
             let start = prompt.len();
             place(row, start..start + answer.len(), start)
@@ -132,12 +132,16 @@ impl BatchLayout {
     /// let layout = BatchLayout { pairs: 3, tokens: 20, ..BatchLayout::default() };
     /// assert_eq!(layout.divide(&pairs, &[0, 1, 2, 3]), [&[0][..], &[1, 2], &[3]]);
     /// ```
-    pub fn divide<'a>(&self, pairs: &[impl Longest], indices: &'a [usize]) -> Vec<&'a [usize]> {
+    pub fn divide<'a>(
+        &self,
+        pairs: &[impl PaddedLength],
+        indices: &'a [usize],
+    ) -> Vec<&'a [usize]> {
         let mut batches = Vec::new();
         let mut rest = indices;
         while let Some(&first) = rest.first() {
             // an upper bound: a row that holds both answers is shorter than two rows
-            let padded = 2 * pairs[first].longest().max(1);
+            let padded = 2 * pairs[first].n_tokens_of_longest().max(1);
             let fitting = match self.tokens {
                 0 => usize::MAX,
                 tokens => (tokens / padded).max(1),
@@ -153,9 +157,9 @@ impl BatchLayout {
     /// Batches of pairs of similar length, the longest pairs first, as indices into `pairs`. Each
     /// pair is in exactly one batch. Similar lengths need little padding. The longest pairs come
     /// first, so that too little memory is noticed at once.
-    pub fn length_sorted(&self, pairs: &[impl Longest]) -> Vec<Vec<usize>> {
+    pub fn length_sorted(&self, pairs: &[impl PaddedLength]) -> Vec<Vec<usize>> {
         let mut order: Vec<usize> = (0..pairs.len()).collect();
-        order.sort_by_key(|&i| std::cmp::Reverse(pairs[i].longest()));
+        order.sort_by_key(|&i| std::cmp::Reverse(pairs[i].n_tokens_of_longest()));
         let batches = self.divide(pairs, &order);
         batches.into_iter().map(<[usize]>::to_vec).collect()
     }
@@ -165,6 +169,6 @@ fn place(row: usize, tokens: Range<usize>, prompt: usize) -> AnswerPlace {
     AnswerPlace {
         row,
         tokens,
-        after: prompt.saturating_sub(1),
+        predictor: prompt.saturating_sub(1),
     }
 }

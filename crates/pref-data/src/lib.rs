@@ -25,7 +25,7 @@
 //! let tokenizer = Tokenizer::from_folder(&model)?;
 //! let tokenized = tokenize(&pairs, &tokenizer, &TokenizeOptions::default())?;
 //! let ids: Vec<_> = tokenized.rows.iter().map(|pair| pair.ids()).collect();
-//! let batch = BatchLayout::default().of_two(&ids);
+//! let batch = BatchLayout::default().of_both_answers(&ids);
 //! assert_eq!(batch.rows, 2); // the chosen answer, then the rejected one
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -73,5 +73,5 @@ pub use tokenize::{
     tokenize, tokenize_examples,
 };
 pub use tokenizer::{FixedTokens, Tokenizer, TokenizerError};
-pub use tokens::{AnnotationError, Longest, TokenExample, TokenFeatures, TokenPair};
+pub use tokens::{AnnotationError, PaddedLength, TokenExample, TokenFeatures, TokenPair};
 pub use write::{RowWriter, WriteError};

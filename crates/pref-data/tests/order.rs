@@ -7,8 +7,8 @@ mod common;
 
 use common::{plain, tokenizer};
 use pref_data::{
-    BatchLayout, DiffOptions, Longest, Order, Pair, Sampler, TokenPair, TokenizeOptions, hold_out,
-    token_diffs, tokenize,
+    BatchLayout, DiffOptions, Order, PaddedLength, Pair, Sampler, TokenPair, TokenizeOptions,
+    hold_out, token_diffs, tokenize,
 };
 use proptest::prelude::*;
 
@@ -93,7 +93,7 @@ proptest! {
         let layout = BatchLayout { pairs: size, tokens, pad_to_multiple_of: multiple, ..BatchLayout::default() };
         let batches = layout.length_sorted(&pairs);
         let order: Vec<usize> = batches.concat();
-        prop_assert!(order.is_sorted_by_key(|&i| std::cmp::Reverse(pairs[i].longest())));
+        prop_assert!(order.is_sorted_by_key(|&i| std::cmp::Reverse(pairs[i].n_tokens_of_longest())));
         let mut sorted = order.clone();
         sorted.sort_unstable();
         prop_assert_eq!(sorted, (0..pairs.len()).collect::<Vec<_>>());
@@ -101,26 +101,26 @@ proptest! {
         for indices in batches {
             let chosen: Vec<&TokenPair> = indices.iter().map(|&i| &pairs[i]).collect();
             let ids: Vec<_> = chosen.iter().map(|pair| pair.ids()).collect();
-            let batch = layout.of_two(&ids);
+            let batch = layout.of_both_answers(&ids);
             prop_assert_eq!(batch.answers.len(), batch.rows);
             prop_assert_eq!(batch.tokens.len(), batch.rows * batch.width);
             prop_assert_eq!(batch.rows, 2 * indices.len());
             prop_assert_eq!(batch.width % multiple.max(1), 0);
-            let longest = chosen[0].longest();
+            let longest = chosen[0].n_tokens_of_longest();
             prop_assert!(tokens == 0 || indices.len() == 1 || batch.rows * longest <= tokens);
             for (row, answer) in batch.tokens.chunks(batch.width).zip(&batch.answers) {
-                prop_assert!(row[..=answer.after].iter().all(|&id| id == 1));
+                prop_assert!(row[..=answer.predictor].iter().all(|&id| id == 1));
                 prop_assert!(row[answer.tokens.clone()].iter().all(|&id| id == 3 || id == 4));
                 prop_assert!(row[answer.tokens.end..].iter().all(|&id| id == 0));
             }
             // rows that share a prompt hold the same tokens as separate rows
-            let shared = BatchLayout { shares_prompts: true, ..layout }.of_two(&ids);
+            let shared = BatchLayout { shares_prompts: true, ..layout }.of_both_answers(&ids);
             prop_assert_eq!(shared.rows, indices.len());
             prop_assert_eq!(shared.answers.len(), batch.answers.len());
             for (place, plain) in shared.answers.iter().zip(&batch.answers) {
                 let tokens = |batch: &pref_data::Batch, place: &pref_data::AnswerPlace| {
                     let row = &batch.tokens[place.row * batch.width..][..batch.width];
-                    (row[..=place.after].to_vec(), row[place.tokens.clone()].to_vec())
+                    (row[..=place.predictor].to_vec(), row[place.tokens.clone()].to_vec())
                 };
                 prop_assert_eq!(tokens(&shared, place), tokens(&batch, plain));
             }
@@ -151,7 +151,7 @@ fn the_number_of_threads_changes_nothing() {
                 .map(|_| {
                     let indices = sampler.next_batch(8);
                     let some = indices.iter().map(|&i| tokenized.rows[i].ids());
-                    layout.of_two(&some.collect::<Vec<_>>())
+                    layout.of_both_answers(&some.collect::<Vec<_>>())
                 })
                 .collect();
             (tokenized.rows, tokenized.report, diffs, batches)

@@ -8,7 +8,7 @@ mod common;
 use std::io::Write;
 
 use common::{conversation, plain, tokenizer, turn, workspace};
-use pref_data::Longest as _;
+use pref_data::PaddedLength as _;
 use pref_data::{
     Boundary, Example, LongPrompts, Pair, PartRules, TemplateKwargs, Text, TokenizeError,
     TokenizeOptions, Tokenizer, Truncation, tokenize, tokenize_examples,
@@ -390,10 +390,10 @@ proptest! {
         let cut = run(Some(max_length)).unwrap();
         let Some(pair) = cut.rows.first() else {
             // the answers are the same only if the difference was cut
-            prop_assert_eq!(cut.report.alike.len(), 1);
+            prop_assert_eq!(cut.report.identical_once_cut.len(), 1);
             return Ok(());
         };
-        prop_assert!(pair.longest() <= max_length);
+        prop_assert!(pair.n_tokens_of_longest() <= max_length);
         prop_assert!(!pair.prompt.is_empty() && !pair.chosen.is_empty() && !pair.rejected.is_empty());
         prop_assert!(whole.chosen.starts_with(&pair.chosen));
         prop_assert!(whole.rejected.starts_with(&pair.rejected));

@@ -28,7 +28,7 @@ pub struct Response {
     /// The tokens of the response in the row.
     pub tokens: Range<usize>,
     /// Position of the token that predicts the first response token: the last token of the prompt.
-    pub after: usize,
+    pub predictor: usize,
 }
 
 impl<B: Backend> ResponseTokens<B> {
@@ -51,7 +51,7 @@ impl<B: Backend> ResponseTokens<B> {
             Response {
                 row,
                 tokens: response.clone(),
-                after: response.start - 1,
+                predictor: response.start - 1,
             }
         });
         Self::branched(tokens, &responses.collect::<Vec<_>>(), Vec::new())
@@ -75,14 +75,18 @@ impl<B: Backend> ResponseTokens<B> {
         let mut predictors = Vec::new();
         let mut targets = Vec::new();
         for response in responses {
-            let Response { row, tokens, after } = response;
+            let Response {
+                row,
+                tokens,
+                predictor,
+            } = response;
             assert!(
-                *row < rows && tokens.end <= width && *after < width,
+                *row < rows && tokens.end <= width && *predictor < width,
                 "{response:?} is not within {rows} rows of {width} tokens"
             );
             let flat = |t: usize| (row * width + t) as i32;
             for t in tokens.clone() {
-                predictors.push(flat(if t == tokens.start { *after } else { t - 1 }));
+                predictors.push(flat(if t == tokens.start { *predictor } else { t - 1 }));
                 targets.push(flat(t));
             }
         }

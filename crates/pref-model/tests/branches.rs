@@ -59,7 +59,7 @@ fn together<B: Backend>(rows: &[Row]) -> ResponseTokens<B> {
     let place = |row: usize, start: usize, n: usize| Response {
         row,
         tokens: start..start + n,
-        after: rows[row][0].len() - 1,
+        predictor: rows[row][0].len() - 1,
     };
     let mut responses = Vec::new();
     for (i, [prompt, answer, _]) in rows.iter().enumerate() {

@@ -21,7 +21,7 @@ pub(crate) fn responses<B: Backend>(batch: &Batch, device: &B::Device) -> Respon
     let answers = batch.answers.iter().map(|answer| Response {
         row: answer.row,
         tokens: answer.tokens.clone(),
-        after: answer.after,
+        predictor: answer.predictor,
     });
     let answers: Vec<Response> = answers.collect();
     ResponseTokens::branched(
@@ -110,7 +110,7 @@ impl RowBatch {
     /// Both answers of each row.
     pub(crate) fn both_answers(&self, layout: BatchLayout) -> AnswerBatch {
         AnswerBatch {
-            batch: layout.of_two(&self.ids()),
+            batch: layout.of_both_answers(&self.ids()),
             sides: 0..2,
         }
     }
@@ -119,7 +119,7 @@ impl RowBatch {
         let ids = self.ids();
         let ids: Vec<[&[u32]; 2]> = ids.iter().map(|row| [row[0], row[1 + side]]).collect();
         AnswerBatch {
-            batch: layout.of_one(&ids),
+            batch: layout.of_one_answer(&ids),
             sides: side..side + 1,
         }
     }

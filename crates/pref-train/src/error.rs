@@ -96,7 +96,7 @@ pub enum TrainError {
     },
     /// A pair lacks a field that the objective needs.
     #[error("{place}: the objective needs `{field}`, and the row does not have it; {remedy}")]
-    Lacks {
+    MissingField {
         /// The row.
         place: Place,
         /// The field.

@@ -52,14 +52,14 @@ impl BvpoConfig {
     /// The objective for a backend.
     ///
     /// # Errors
-    /// [`ConfigError::NoMoments`] if `α` is optimal and no moments were given.
+    /// [`ConfigError::NoGradientMoments`] if `α` is optimal and no moments were given.
     pub fn build<B: Backend>(&self) -> Result<Bvpo<B>, ConfigError> {
         match self.alpha {
             BvpoAlpha::Fixed(alpha) => Ok(Bvpo {
                 alpha,
                 inner: self.inner.build(),
             }),
-            BvpoAlpha::Optimal => Err(ConfigError::NoMoments),
+            BvpoAlpha::Optimal => Err(ConfigError::NoGradientMoments),
         }
     }
 }

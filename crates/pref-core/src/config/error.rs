@@ -117,7 +117,7 @@ pub enum ConfigError {
     #[error(
         "bvpo with `alpha` \"optimal\" needs the moments of the gradients with and without traces; estimate them, or give `alpha` a number"
     )]
-    NoMoments,
+    NoGradientMoments,
 }
 
 impl ConfigError {

@@ -27,7 +27,7 @@ pub struct TokenizeReport {
     /// Rows that were dropped because the prompt alone is at least as long as the limit.
     pub long_prompts: Vec<Place>,
     /// Rows that were dropped because the answers differ only in tokens that were cut.
-    pub alike: Vec<Place>,
+    pub identical_once_cut: Vec<Place>,
 }
 
 /// What happened to one row.
@@ -44,7 +44,7 @@ pub(super) struct RowFlaws {
     /// The row was dropped because the prompt alone is at least as long as the limit.
     pub(super) long_prompt: bool,
     /// The row was dropped because the answers differ only in tokens that were cut.
-    pub(super) alike: bool,
+    pub(super) identical_once_cut: bool,
 }
 
 impl TokenizeReport {
@@ -57,7 +57,7 @@ impl TokenizeReport {
             (flaws.cut_prompt, &mut self.cut_prompts),
             (flaws.cut_response, &mut self.cut_responses),
             (flaws.long_prompt, &mut self.long_prompts),
-            (flaws.alike, &mut self.alike),
+            (flaws.identical_once_cut, &mut self.identical_once_cut),
         ] {
             if is_flawed {
                 places.push(place.clone());
@@ -85,7 +85,7 @@ impl TokenizeReport {
             (&mut self.cut_prompts, other.cut_prompts),
             (&mut self.cut_responses, other.cut_responses),
             (&mut self.long_prompts, other.long_prompts),
-            (&mut self.alike, other.alike),
+            (&mut self.identical_once_cut, other.identical_once_cut),
         ] {
             lines.extend(more);
         }
@@ -115,7 +115,7 @@ impl fmt::Display for TokenizeReport {
             ),
             (
                 "rows dropped because the answers are the same once cut",
-                &self.alike,
+                &self.identical_once_cut,
             ),
         ] {
             if !lines.is_empty() {

@@ -4,7 +4,7 @@
 use super::error::TokenizeError;
 use super::options::{LongPrompts, TokenizeOptions, Truncation};
 use super::report::RowFlaws;
-use crate::tokens::{Longest, TokenPair};
+use crate::tokens::{PaddedLength, TokenPair};
 
 /// Cuts a pair to the limit. None if the pair is dropped.
 pub(super) fn truncate(
@@ -30,7 +30,7 @@ pub(super) fn truncate(
         }
         LongPrompts::Drop | LongPrompts::Refuse | LongPrompts::Cut => {}
     }
-    if pair.longest() <= limit {
+    if pair.n_tokens_of_longest() <= limit {
         return Ok(Some(pair));
     }
     cut_prompt(&mut pair, limit, options.truncation, flaws);
@@ -44,7 +44,7 @@ pub(super) fn truncate(
             reason: " once cut to max-length",
         }),
         LongPrompts::Drop | LongPrompts::Cut => {
-            flaws.alike = true;
+            flaws.identical_once_cut = true;
             Ok(None)
         }
     }

@@ -5,4 +5,4 @@ mod features;
 mod pair;
 
 pub use features::{AnnotationError, TokenFeatures};
-pub use pair::{Longest, TokenExample, TokenPair};
+pub use pair::{PaddedLength, TokenExample, TokenPair};

@@ -49,13 +49,13 @@ pub struct TokenExample {
 }
 
 /// The length by which rows are sorted and divided into batches.
-pub trait Longest {
+pub trait PaddedLength {
     /// Number of tokens of the prompt and the longer answer together.
-    fn longest(&self) -> usize;
+    fn n_tokens_of_longest(&self) -> usize;
 }
 
-impl Longest for TokenPair {
-    fn longest(&self) -> usize {
+impl PaddedLength for TokenPair {
+    fn n_tokens_of_longest(&self) -> usize {
         self.prompt.len() + self.chosen.len().max(self.rejected.len())
     }
 }

@@ -36,7 +36,7 @@ impl<'a> RowCollector<'a> {
     /// Stores pairs. The result has an entry for each pair.
     ///
     /// # Errors
-    /// [`TrainError::Lacks`] names the first pair that lacks something, and how to produce it.
+    /// [`TrainError::MissingField`] names the first pair that lacks something, and how to produce it.
     pub(super) fn pairs(&mut self, pairs: Vec<TokenPair>) -> Result<Vec<Entry>, TrainError> {
         let mut varied = match self.needs.varied {
             true => token_diffs(&pairs, self.diff),

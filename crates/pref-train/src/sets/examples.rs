@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use pref_core::Needs;
-use pref_data::{Longest, Place, Placed, TokenExample};
+use pref_data::{PaddedLength, Place, Placed, TokenExample};
 
 use super::mismatch::mismatched_rows;
 use super::row::{AnswerRow, RowBatch};
@@ -46,8 +46,8 @@ impl Placed for Entry {
     }
 }
 
-impl Longest for Entry {
-    fn longest(&self) -> usize {
+impl PaddedLength for Entry {
+    fn n_tokens_of_longest(&self) -> usize {
         let [prompt, first, second] = self.lengths();
         prompt + first.max(second)
     }

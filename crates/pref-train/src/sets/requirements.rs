@@ -37,7 +37,7 @@ pub(super) fn check_pair(pair: &TokenPair, needs: Needs) -> Result<(), TrainErro
             ),
         ] {
             if is_absent {
-                return Err(TrainError::Lacks {
+                return Err(TrainError::MissingField {
                     place: pair.place.clone(),
                     field: format!("{side}_{field}"),
                     remedy,

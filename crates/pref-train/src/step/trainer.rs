@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{ElementConversion, Tensor};
 use pref_core::{BatchError, BvpoAlpha, ObjectiveKind, backward_in_chunks, token_kl};
-use pref_data::{BatchLayout, Longest, Order, Place, Placed, Sampler};
+use pref_data::{BatchLayout, Order, PaddedLength, Place, Placed, Sampler};
 use pref_model::token_log_probs;
 
 use super::gradients::NamedGradients;
@@ -220,7 +220,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
             indices = sampler.next_batch(n);
             indices.retain(|i| !self.inputs.skipped.of(set).contains(i));
         }
-        indices.sort_by_key(|&i| std::cmp::Reverse(entries[i].longest()));
+        indices.sort_by_key(|&i| std::cmp::Reverse(entries[i].n_tokens_of_longest()));
         indices
     }
 
