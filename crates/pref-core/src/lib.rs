@@ -61,8 +61,8 @@ mod weight;
 
 pub use batch::{PairBatch, Role, Side};
 pub use config::{
-    BvpoAlpha, BvpoConfig, ConfigError, GranularityConfig, LinkConfig, Method, MethodInfo, Needs,
-    ObjectiveConfig, ObjectiveKind, PairwiseConfig, TermConfig, WeightConfig,
+    BvpoAlpha, BvpoConfig, GranularityConfig, LinkConfig, Method, MethodInfo, Needs,
+    ObjectiveConfig, ObjectiveConfigError, ObjectiveKind, PairwiseConfig, TermConfig, WeightConfig,
 };
 pub use divergence::Divergence;
 pub use error::{BatchError, SegmentError};

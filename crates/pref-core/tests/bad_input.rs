@@ -6,8 +6,8 @@
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 use pref_core::{
-    BatchError, ConfigError, GradientMoments, Kto, ObjectiveConfig, ObjectiveKind, PairBatch,
-    Segments, Side, UnpairedBatch,
+    BatchError, GradientMoments, Kto, ObjectiveConfig, ObjectiveConfigError, ObjectiveKind,
+    PairBatch, Segments, Side, UnpairedBatch,
 };
 
 type B = Flex;
@@ -176,7 +176,7 @@ fn an_optimal_alpha_needs_moments() {
     };
     assert_eq!(
         bvpo.build::<B>().unwrap_err(),
-        ConfigError::NoGradientMoments
+        ObjectiveConfigError::NoGradientMoments
     );
     let moments = GradientMoments::new(&[0.0], &[1.0], 1.0, 1.0, 0.0);
     let objective = bvpo.with_moments(&moments).build::<B>().unwrap();

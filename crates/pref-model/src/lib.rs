@@ -39,7 +39,9 @@ mod policy;
 mod random;
 mod weights;
 
-pub use config::{Activation, Architecture, Config, ConfigError, LlamaSizes, Rope, RopeScaling};
+pub use config::{
+    Activation, Architecture, Config, LlamaSizes, ModelConfigError, Rope, RopeScaling,
+};
 pub use decoder::Decoder;
 pub use generate::{GenerateError, GenerateOptions, generate};
 pub use kernels::{AdamWStep, Kernels, Rotary, Visibility, token_log_probs};

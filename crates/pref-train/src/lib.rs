@@ -50,7 +50,7 @@ mod step;
 mod tracker;
 
 pub use error::TrainError;
-pub use metrics::{EvalRecord, PairMeans, PairSums, Record, StepRecord};
+pub use metrics::{EvalRecord, MetricsLine, PairMeans, PairSums, StepRecord};
 pub use plan::{
     DataPlan, ModelPlan, OnError, OutputPlan, Plan, PlanError, ReferenceKind, ScheduleKind,
     Settings, TrainPlan, WeightFormat,

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use pref_core::{ConfigError, Method, ObjectiveConfig};
+use pref_core::{Method, ObjectiveConfig, ObjectiveConfigError};
 use serde_json::json;
 
 /// List the objectives, or show one with its source, its needs and its defaults
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 fn write_one(
     out: &mut impl Write,
     method: Method,
-    config: Result<ObjectiveConfig, ConfigError>,
+    config: Result<ObjectiveConfig, ObjectiveConfigError>,
 ) -> Result<()> {
     let info = method.info();
     writeln!(out, "{}\n\n  {}\n", info.name, info.equation)?;

@@ -4,7 +4,7 @@
 use burn::tensor::backend::Backend;
 use serde_json::{Value, json};
 
-use super::error::ConfigError;
+use super::error::ObjectiveConfigError;
 use super::fields::{Domain, Fields, as_number};
 use super::method::Method;
 use super::pairwise::PairwiseConfig;
@@ -52,26 +52,30 @@ impl BvpoConfig {
     /// The objective for a backend.
     ///
     /// # Errors
-    /// [`ConfigError::NoGradientMoments`] if `α` is optimal and no moments were given.
-    pub fn build<B: Backend>(&self) -> Result<Bvpo<B>, ConfigError> {
+    /// [`ObjectiveConfigError::NoGradientMoments`] if `α` is optimal and no moments were given.
+    pub fn build<B: Backend>(&self) -> Result<Bvpo<B>, ObjectiveConfigError> {
         match self.alpha {
             BvpoAlpha::Fixed(alpha) => Ok(Bvpo {
                 alpha,
                 inner: self.inner.build(),
             }),
-            BvpoAlpha::Optimal => Err(ConfigError::NoGradientMoments),
+            BvpoAlpha::Optimal => Err(ObjectiveConfigError::NoGradientMoments),
         }
     }
 }
 
 /// Reads `alpha` and `inner`.
-pub(super) fn read_bvpo(fields: &mut Fields) -> Result<BvpoConfig, ConfigError> {
+pub(super) fn read_bvpo(fields: &mut Fields) -> Result<BvpoConfig, ObjectiveConfigError> {
     let alpha = match fields.take("alpha") {
         None => BvpoAlpha::Fixed(0.5),
         Some(Value::String(word)) if word == OPTIMAL => BvpoAlpha::Optimal,
         Some(Value::String(other)) => {
             let expected = "a number from 0 to 1, or \"optimal\"";
-            return Err(ConfigError::wrong_type("alpha", expected, &json!(other)));
+            return Err(ObjectiveConfigError::wrong_type(
+                "alpha",
+                expected,
+                &json!(other),
+            ));
         }
         Some(number) => BvpoAlpha::Fixed(as_number("alpha", &number, Domain::Unit)?),
     };
@@ -79,7 +83,7 @@ pub(super) fn read_bvpo(fields: &mut Fields) -> Result<BvpoConfig, ConfigError> 
         BvpoAlpha::Fixed(alpha) => fields.resolve("alpha", alpha),
         BvpoAlpha::Optimal => fields.resolve("alpha", OPTIMAL),
     }
-    let inner = fields.take("inner").ok_or(ConfigError::Required {
+    let inner = fields.take("inner").ok_or(ObjectiveConfigError::Required {
         owner: Method::Bvpo.name(),
         key: "inner",
         expected: "the objective of both sets of pairs, such as {\"method\": \"dpo\"}",

@@ -1,7 +1,7 @@
 //! Checks whether a combination of choices has a meaning. In: the choices of a pairwise objective.
 //! Out: nothing, or an error that names the setting and gives the reason.
 
-use super::error::ConfigError;
+use super::error::ObjectiveConfigError;
 use super::granularity::GranularityConfig;
 use super::link::LinkConfig;
 use super::method::Method;
@@ -18,13 +18,13 @@ type Objection = (&'static str, &'static str);
 pub(super) fn check_combination(
     method: Method,
     config: &PairwiseConfig,
-) -> Result<(), ConfigError> {
+) -> Result<(), ObjectiveConfigError> {
     let objection = objection_without_preference(config)
         .or_else(|| objection_to_divergence(config))
         .or_else(|| objection_to_means(config));
     match objection {
         None => Ok(()),
-        Some((setting, why)) => Err(ConfigError::Meaningless {
+        Some((setting, why)) => Err(ObjectiveConfigError::Meaningless {
             method: method.name(),
             setting: setting.to_owned(),
             why,

@@ -1,7 +1,7 @@
 //! The settings `f_divergence_type` and `f_alpha_divergence_coef`, with TRL's names. In: the fields
 //! of an objective. Out: a [`Divergence`].
 
-use super::error::ConfigError;
+use super::error::ObjectiveConfigError;
 use super::fields::{Domain, Fields};
 use crate::divergence::Divergence;
 
@@ -37,13 +37,13 @@ impl Kind {
 
 /// Reads the divergence, by default reverse KL. This default is not written to the resolved
 /// settings, because most methods allow no other divergence.
-pub(super) fn read_divergence(fields: &mut Fields) -> Result<Divergence, ConfigError> {
+pub(super) fn read_divergence(fields: &mut Fields) -> Result<Divergence, ObjectiveConfigError> {
     let kind = fields.choice(KIND_KEY, KIND_KEY, &KINDS)?;
     let kind = kind.unwrap_or(Kind::ReverseKl);
     let alpha = fields.optional_number(ALPHA_KEY, Domain::Finite)?;
     let without_alpha = |divergence| match alpha {
         None => Ok(divergence),
-        Some(_) => Err(ConfigError::WithoutEffect {
+        Some(_) => Err(ObjectiveConfigError::WithoutEffect {
             key: ALPHA_KEY,
             other: KIND_KEY,
             required: Kind::Alpha.name(),

@@ -7,7 +7,7 @@ use thiserror::Error;
 /// A configuration that does not describe an objective.
 #[derive(Clone, Debug, Error, PartialEq)]
 #[non_exhaustive]
-pub enum ConfigError {
+pub enum ObjectiveConfigError {
     /// The text is not JSON.
     #[error("the objective is not valid JSON: {0}")]
     Json(String),
@@ -120,9 +120,9 @@ pub enum ConfigError {
     NoGradientMoments,
 }
 
-impl ConfigError {
+impl ObjectiveConfigError {
     pub(super) fn wrong_type(key: &str, expected: &str, found: &Value) -> Self {
-        ConfigError::WrongType {
+        ObjectiveConfigError::WrongType {
             key: key.to_owned(),
             expected: expected.to_owned(),
             found: found.to_string(),
@@ -130,7 +130,7 @@ impl ConfigError {
     }
 
     pub(super) fn unknown_key(owner: &str, key: &str, known: &[&str]) -> Self {
-        ConfigError::UnknownKey {
+        ObjectiveConfigError::UnknownKey {
             owner: owner.to_owned(),
             key: key.to_owned(),
             suggestion: suggestion(key, known),

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::error::{ConfigError, suggestion};
+use super::error::{ObjectiveConfigError, suggestion};
 
 /// The numbers that a setting accepts. NaN and infinities are never allowed.
 #[derive(Clone, Copy, Debug)]
@@ -66,15 +66,15 @@ pub(super) struct Fields {
 
 impl Fields {
     /// `owner` is the name of the object in messages.
-    pub(super) fn new(owner: &str, value: &Value) -> Result<Self, ConfigError> {
+    pub(super) fn new(owner: &str, value: &Value) -> Result<Self, ObjectiveConfigError> {
         let Value::Object(map) = value else {
-            return Err(ConfigError::wrong_type(owner, "an object", value));
+            return Err(ObjectiveConfigError::wrong_type(owner, "an object", value));
         };
         let mut unread = Map::new();
         for (key, value) in map {
             let canonical = key.replace('-', "_");
             if unread.insert(canonical, value.clone()).is_some() {
-                return Err(ConfigError::Twice { key: key.clone() });
+                return Err(ObjectiveConfigError::Twice { key: key.clone() });
             }
         }
         Ok(Self {
@@ -106,7 +106,7 @@ impl Fields {
         key: &'static str,
         default: f64,
         domain: Domain,
-    ) -> Result<f64, ConfigError> {
+    ) -> Result<f64, ObjectiveConfigError> {
         let number = self.optional_number(key, domain)?.unwrap_or(default);
         self.resolve(key, number);
         Ok(number)
@@ -116,28 +116,41 @@ impl Fields {
         &mut self,
         key: &'static str,
         domain: Domain,
-    ) -> Result<Option<f64>, ConfigError> {
+    ) -> Result<Option<f64>, ObjectiveConfigError> {
         let Some(value) = self.take(key) else {
             return Ok(None);
         };
         as_number(key, &value, domain).map(Some)
     }
 
-    pub(super) fn flag(&mut self, key: &'static str, default: bool) -> Result<bool, ConfigError> {
+    pub(super) fn flag(
+        &mut self,
+        key: &'static str,
+        default: bool,
+    ) -> Result<bool, ObjectiveConfigError> {
         let flag = match self.take(key) {
             None => default,
             Some(Value::Bool(flag)) => flag,
-            Some(other) => return Err(ConfigError::wrong_type(key, "true or false", &other)),
+            Some(other) => {
+                return Err(ObjectiveConfigError::wrong_type(
+                    key,
+                    "true or false",
+                    &other,
+                ));
+            }
         };
         self.resolve(key, flag);
         Ok(flag)
     }
 
-    pub(super) fn text(&mut self, key: &'static str) -> Result<Option<String>, ConfigError> {
+    pub(super) fn text(
+        &mut self,
+        key: &'static str,
+    ) -> Result<Option<String>, ObjectiveConfigError> {
         match self.take(key) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(other) => Err(ConfigError::wrong_type(key, "a string", &other)),
+            Some(other) => Err(ObjectiveConfigError::wrong_type(key, "a string", &other)),
         }
     }
 
@@ -147,7 +160,7 @@ impl Fields {
         key: &'static str,
         path: &str,
         choices: &[(&'static str, T)],
-    ) -> Result<Option<T>, ConfigError> {
+    ) -> Result<Option<T>, ObjectiveConfigError> {
         let Some(word) = self.text(key)? else {
             return Ok(None);
         };
@@ -156,7 +169,7 @@ impl Fields {
         let choice = choice.ok_or_else(|| {
             let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
             let similar = suggestion(&word, &names);
-            ConfigError::WrongType {
+            ObjectiveConfigError::WrongType {
                 key: path.to_owned(),
                 expected: format!("one of {}{similar}", names.join(", ")),
                 found: format!("{word:?}"),
@@ -169,22 +182,30 @@ impl Fields {
     ///
     /// # Errors
     /// If the object has a key that was never read.
-    pub(super) fn finish(self) -> Result<Map<String, Value>, ConfigError> {
+    pub(super) fn finish(self) -> Result<Map<String, Value>, ObjectiveConfigError> {
         match self.unread.keys().next() {
             None => Ok(self.resolved),
-            Some(key) => Err(ConfigError::unknown_key(&self.owner, key, &self.known)),
+            Some(key) => Err(ObjectiveConfigError::unknown_key(
+                &self.owner,
+                key,
+                &self.known,
+            )),
         }
     }
 }
 
-pub(super) fn as_number(key: &str, value: &Value, domain: Domain) -> Result<f64, ConfigError> {
+pub(super) fn as_number(
+    key: &str,
+    value: &Value,
+    domain: Domain,
+) -> Result<f64, ObjectiveConfigError> {
     let number = value
         .as_f64()
-        .ok_or_else(|| ConfigError::wrong_type(key, domain.describe(), value))?;
+        .ok_or_else(|| ObjectiveConfigError::wrong_type(key, domain.describe(), value))?;
     if domain.contains(number) {
         Ok(number)
     } else {
-        Err(ConfigError::OutOfRange {
+        Err(ObjectiveConfigError::OutOfRange {
             key: key.to_owned(),
             value: number,
             expected: domain.describe(),
@@ -192,10 +213,10 @@ pub(super) fn as_number(key: &str, value: &Value, domain: Domain) -> Result<f64,
     }
 }
 
-pub(super) fn as_count(key: &str, value: &Value) -> Result<usize, ConfigError> {
+pub(super) fn as_count(key: &str, value: &Value) -> Result<usize, ObjectiveConfigError> {
     value
         .as_u64()
         .filter(|&n| n >= 1)
         .and_then(|n| usize::try_from(n).ok())
-        .ok_or_else(|| ConfigError::wrong_type(key, "a whole number of at least 1", value))
+        .ok_or_else(|| ObjectiveConfigError::wrong_type(key, "a whole number of at least 1", value))
 }

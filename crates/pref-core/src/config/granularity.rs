@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use burn::tensor::backend::Backend;
 use serde_json::{Value, json};
 
-use super::error::{ConfigError, suggestion};
+use super::error::{ObjectiveConfigError, suggestion};
 use super::fields::{Domain, Fields, as_count, as_number};
 use crate::granularity::{Adaptive, Granularity, Parts, Ranked, Static, Whole};
 use crate::segments::N_ASPECTS;
@@ -51,8 +51,8 @@ const KINDS: [(&str, Kind); 5] = [
 
 impl GranularityConfig {
     /// Reads `"whole"`, or an object with one key.
-    pub(super) fn read(value: &Value) -> Result<Self, ConfigError> {
-        let wrong = |found: &str| ConfigError::WrongType {
+    pub(super) fn read(value: &Value) -> Result<Self, ObjectiveConfigError> {
+        let wrong = |found: &str| ObjectiveConfigError::WrongType {
             key: "granularity".to_owned(),
             expected: format!(
                 "\"whole\", or one of {{\"static\": k}}, {{\"adaptive\": m}}, {{\"parts\": {{…}}}}, {{\"ranked\": {{…}}}}{}",
@@ -132,17 +132,17 @@ pub(super) fn read_parts(
     fields: &mut Fields,
     owner: &'static str,
     key: &'static str,
-) -> Result<Parts, ConfigError> {
+) -> Result<Parts, ObjectiveConfigError> {
     const EXPECTED: &str =
         "a weight for each part, such as {\"context\": 0.2, \"reasoning\": 0.5, \"answer\": 0.3}";
-    let required = || ConfigError::Required {
+    let required = || ObjectiveConfigError::Required {
         owner,
         key,
         expected: EXPECTED,
     };
     let weights = match fields.take(key).ok_or_else(required)? {
         Value::Object(map) if !map.is_empty() => map,
-        other => return Err(ConfigError::wrong_type(key, EXPECTED, &other)),
+        other => return Err(ObjectiveConfigError::wrong_type(key, EXPECTED, &other)),
     };
     let weights: BTreeMap<String, f64> = weights
         .iter()
@@ -163,7 +163,7 @@ pub(super) fn read_parts(
 pub(super) fn read_ranked(
     fields: &mut Fields,
     default: [f64; N_ASPECTS],
-) -> Result<Ranked, ConfigError> {
+) -> Result<Ranked, ObjectiveConfigError> {
     const KEY: &str = "aspect_weights";
     const EXPECTED: &str = "five numbers (helpfulness, correctness, safety, completeness, clarity)";
     let aspect_weights = match fields.take(KEY) {
@@ -171,17 +171,17 @@ pub(super) fn read_ranked(
         Some(value) => {
             let numbers: Vec<f64> = value
                 .as_array()
-                .ok_or_else(|| ConfigError::wrong_type(KEY, EXPECTED, &value))?
+                .ok_or_else(|| ObjectiveConfigError::wrong_type(KEY, EXPECTED, &value))?
                 .iter()
                 .map(|weight| as_number(KEY, weight, Domain::NonNegative))
                 .collect::<Result<_, _>>()?;
             <[f64; N_ASPECTS]>::try_from(numbers)
-                .map_err(|_| ConfigError::wrong_type(KEY, EXPECTED, &value))?
+                .map_err(|_| ObjectiveConfigError::wrong_type(KEY, EXPECTED, &value))?
         }
     };
     let sum: f64 = aspect_weights.iter().sum();
     if (sum - 1.0).abs() > 1e-6 {
-        return Err(ConfigError::Sum { key: KEY, sum });
+        return Err(ObjectiveConfigError::Sum { key: KEY, sum });
     }
     fields.resolve(KEY, json!(aspect_weights));
     Ok(Ranked {

@@ -19,7 +19,7 @@ mod sum;
 mod weight;
 
 pub use bvpo::{BvpoAlpha, BvpoConfig};
-pub use error::ConfigError;
+pub use error::ObjectiveConfigError;
 pub use granularity::GranularityConfig;
 pub use link::LinkConfig;
 pub use method::{Method, MethodInfo};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::bvpo::{BvpoConfig, read_bvpo};
-use super::error::ConfigError;
+use super::error::ObjectiveConfigError;
 use super::fields::Fields;
 use super::method::Method;
 use super::needs::Needs;
@@ -26,7 +26,7 @@ use crate::objective::{Kto, Objective, Term, WeightedSum};
 /// assert_eq!(objective.method().name(), "dpo");
 /// let typo = r#"{"method": "dpo", "betta": 0.2}"#.parse::<ObjectiveConfig>().unwrap_err();
 /// assert!(typo.to_string().contains("did you mean `beta`?"));
-/// # Ok::<(), pref_core::ConfigError>(())
+/// # Ok::<(), pref_core::ObjectiveConfigError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ObjectiveConfig {
@@ -53,16 +53,16 @@ impl ObjectiveConfig {
     /// A method with the defaults of its source.
     ///
     /// # Errors
-    /// [`ConfigError`] if there is no method of that name, or if one of its settings has no default.
-    pub fn preset(method: &str) -> Result<Self, ConfigError> {
+    /// [`ObjectiveConfigError`] if there is no method of that name, or if one of its settings has no default.
+    pub fn preset(method: &str) -> Result<Self, ObjectiveConfigError> {
         Self::from_value(&json!({ "method": method }))
     }
 
     /// Reads and checks a JSON object.
     ///
     /// # Errors
-    /// [`ConfigError`], which names the setting, what was found and what is expected.
-    pub fn from_value(value: &Value) -> Result<Self, ConfigError> {
+    /// [`ObjectiveConfigError`], which names the setting, what was found and what is expected.
+    pub fn from_value(value: &Value) -> Result<Self, ObjectiveConfigError> {
         let mut fields = Fields::new("objective", value)?;
         let method = read_method(&mut fields)?;
         let kind = match Preset::read(method, &mut fields)? {
@@ -142,10 +142,11 @@ impl ObjectiveConfig {
 }
 
 impl FromStr for ObjectiveConfig {
-    type Err = ConfigError;
+    type Err = ObjectiveConfigError;
 
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
-        let value = serde_json::from_str(text).map_err(|e| ConfigError::Json(e.to_string()))?;
+    fn from_str(text: &str) -> Result<Self, ObjectiveConfigError> {
+        let value =
+            serde_json::from_str(text).map_err(|e| ObjectiveConfigError::Json(e.to_string()))?;
         Self::from_value(&value)
     }
 }

@@ -1,7 +1,7 @@
 //! The choices that each published method makes. In: a method and its fields. Out: a [`Preset`],
 //! which still lacks the settings that all methods have.
 
-use super::error::ConfigError;
+use super::error::ObjectiveConfigError;
 use super::fields::{Domain, Fields};
 use super::granularity::{
     ASPECT_WEIGHTS_1D, ASPECT_WEIGHTS_2D, GranularityConfig, read_parts, read_ranked,
@@ -84,7 +84,7 @@ const BMC: WeightConfig = WeightConfig::Confidence(Confidence {
 
 impl Preset {
     /// Reads the settings that only this method has.
-    pub(super) fn read(method: Method, fields: &mut Fields) -> Result<Self, ConfigError> {
+    pub(super) fn read(method: Method, fields: &mut Fields) -> Result<Self, ObjectiveConfigError> {
         use TokenReward::{LogProb, LogRatio, LogRatioWithKl};
         let new = PairwisePreset::new;
         let preset = match method {
@@ -202,18 +202,18 @@ impl Preset {
     }
 }
 
-fn beta(fields: &mut Fields) -> Result<f64, ConfigError> {
+fn beta(fields: &mut Fields) -> Result<f64, ObjectiveConfigError> {
     fields.number("beta", 0.1, Domain::Positive)
 }
 
-fn logistic(fields: &mut Fields, beta: f64) -> Result<LinkConfig, ConfigError> {
+fn logistic(fields: &mut Fields, beta: f64) -> Result<LinkConfig, ObjectiveConfigError> {
     Ok(LinkConfig::Logistic(Logistic {
         beta: fields.number("beta", beta, Domain::Positive)?,
         label_smoothing: fields.number("label_smoothing", 0.0, Domain::BelowHalf)?,
     }))
 }
 
-fn logistic_without_smoothing(fields: &mut Fields) -> Result<LinkConfig, ConfigError> {
+fn logistic_without_smoothing(fields: &mut Fields) -> Result<LinkConfig, ObjectiveConfigError> {
     Ok(LinkConfig::Logistic(Logistic {
         beta: beta(fields)?,
         label_smoothing: 0.0,
@@ -224,7 +224,7 @@ fn logistic_without_smoothing(fields: &mut Fields) -> Result<LinkConfig, ConfigE
 fn ranked_segments(
     fields: &mut Fields,
     aspect_weights: [f64; N_ASPECTS],
-) -> Result<PairwisePreset, ConfigError> {
+) -> Result<PairwisePreset, ObjectiveConfigError> {
     let link = logistic(fields, 0.2)?;
     let ranked = read_ranked(fields, aspect_weights)?;
     Ok(PairwisePreset {
@@ -233,12 +233,12 @@ fn ranked_segments(
     })
 }
 
-fn squared(fields: &mut Fields) -> Result<LinkConfig, ConfigError> {
+fn squared(fields: &mut Fields) -> Result<LinkConfig, ObjectiveConfigError> {
     let tau = fields.optional_number("tau", Domain::Positive)?;
     // TRL's name for tau
     let beta = fields.optional_number("beta", Domain::Positive)?;
     if tau.is_some() && beta.is_some() {
-        return Err(ConfigError::Exclusive {
+        return Err(ObjectiveConfigError::Exclusive {
             first: "tau",
             second: "beta",
         });
@@ -251,26 +251,26 @@ fn squared(fields: &mut Fields) -> Result<LinkConfig, ConfigError> {
     }))
 }
 
-fn rdpo(fields: &mut Fields) -> Result<LinkConfig, ConfigError> {
+fn rdpo(fields: &mut Fields) -> Result<LinkConfig, ObjectiveConfigError> {
     Ok(LinkConfig::LengthRegularized(LengthRegularized {
         beta: beta(fields)?,
         alpha: fields.number("alpha", 0.05, Domain::NonNegative)?,
     }))
 }
 
-fn orpo(fields: &mut Fields) -> Result<LinkConfig, ConfigError> {
+fn orpo(fields: &mut Fields) -> Result<LinkConfig, ObjectiveConfigError> {
     Ok(LinkConfig::OddsRatio(OddsRatio {
         lambda: fields.number("lambda", 0.1, Domain::Positive)?,
     }))
 }
 
-fn simpo(fields: &mut Fields) -> Result<LinkConfig, ConfigError> {
+fn simpo(fields: &mut Fields) -> Result<LinkConfig, ObjectiveConfigError> {
     let beta = fields.number("beta", 2.0, Domain::Positive)?;
     let gamma = fields.optional_number("gamma", Domain::NonNegative)?;
     let ratio = fields.optional_number("gamma_beta_ratio", Domain::NonNegative)?;
     let gamma = match (gamma, ratio) {
         (Some(_), Some(_)) => {
-            return Err(ConfigError::Exclusive {
+            return Err(ObjectiveConfigError::Exclusive {
                 first: "gamma",
                 second: "gamma_beta_ratio",
             });
@@ -283,7 +283,7 @@ fn simpo(fields: &mut Fields) -> Result<LinkConfig, ConfigError> {
     Ok(LinkConfig::SimPo(SimPo { beta, gamma }))
 }
 
-fn kto(fields: &mut Fields) -> Result<Kto, ConfigError> {
+fn kto(fields: &mut Fields) -> Result<Kto, ObjectiveConfigError> {
     Ok(Kto {
         beta: beta(fields)?,
         desirable_weight: fields.number("desirable_weight", 1.0, Domain::NonNegative)?,

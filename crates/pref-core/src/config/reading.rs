@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::combination::check_combination;
 use super::divergence::read_divergence;
-use super::error::{ConfigError, suggestion};
+use super::error::{ObjectiveConfigError, suggestion};
 use super::fields::{Domain, Fields};
 use super::granularity::GranularityConfig;
 use super::method::Method;
@@ -14,14 +14,14 @@ use super::preset::{PairwisePreset, Preset, Setting};
 use super::weight::WeightConfig;
 
 /// Reads `method`, and uses its name as the name of the fields in messages.
-pub(super) fn read_method(fields: &mut Fields) -> Result<Method, ConfigError> {
+pub(super) fn read_method(fields: &mut Fields) -> Result<Method, ObjectiveConfigError> {
     let known = || Method::ALL.map(Method::name);
     let name = fields
         .text("method")?
-        .ok_or_else(|| ConfigError::NoMethod {
+        .ok_or_else(|| ObjectiveConfigError::NoMethod {
             known: known().join(", "),
         })?;
-    let method = Method::from_name(&name).ok_or_else(|| ConfigError::UnknownMethod {
+    let method = Method::from_name(&name).ok_or_else(|| ObjectiveConfigError::UnknownMethod {
         suggestion: suggestion(&name, &known()),
         found: name.clone(),
         known: known().join(", "),
@@ -36,7 +36,7 @@ pub(super) fn read_pairwise(
     method: Method,
     preset: PairwisePreset,
     fields: &mut Fields,
-) -> Result<PairwiseConfig, ConfigError> {
+) -> Result<PairwiseConfig, ObjectiveConfigError> {
     let config = PairwiseConfig {
         weights: read_weights(preset.weights, fields)?,
         granularity: read_granularity(method, preset.granularity, fields)?,
@@ -62,7 +62,7 @@ pub(super) fn read_inner(
     path: &str,
     place: &str,
     why: &'static str,
-) -> Result<(PairwiseConfig, Value), ConfigError> {
+) -> Result<(PairwiseConfig, Value), ObjectiveConfigError> {
     let mut fields = Fields::new(path, value)?;
     let method = read_method(&mut fields)?;
     match Preset::read(method, &mut fields)? {
@@ -70,7 +70,7 @@ pub(super) fn read_inner(
             let config = read_pairwise(method, preset, &mut fields)?;
             Ok((config, Value::Object(fields.finish()?)))
         }
-        Preset::Kto(_) | Preset::Bvpo | Preset::Sum => Err(ConfigError::Meaningless {
+        Preset::Kto(_) | Preset::Bvpo | Preset::Sum => Err(ObjectiveConfigError::Meaningless {
             method: owner.name(),
             setting: format!("{place} of {}", method.name()),
             why,
@@ -81,7 +81,7 @@ pub(super) fn read_inner(
 fn read_weights(
     preset: Setting<Vec<WeightConfig>>,
     fields: &mut Fields,
-) -> Result<Vec<WeightConfig>, ConfigError> {
+) -> Result<Vec<WeightConfig>, ObjectiveConfigError> {
     let given = match fields.take("token_weights") {
         None => None,
         Some(value) => Some(WeightConfig::read_all(&value)?),
@@ -107,13 +107,13 @@ fn read_granularity(
     method: Method,
     preset: Setting<GranularityConfig>,
     fields: &mut Fields,
-) -> Result<GranularityConfig, ConfigError> {
+) -> Result<GranularityConfig, ObjectiveConfigError> {
     let value = fields.take("granularity");
     let given = value.as_ref().map(GranularityConfig::read).transpose()?;
     match (preset, given) {
         (Setting::Fixed(fixed), None) => Ok(fixed),
         (Setting::Fixed(fixed), Some(given)) if given == fixed => Ok(fixed),
-        (Setting::Fixed(_), Some(_)) => Err(ConfigError::Meaningless {
+        (Setting::Fixed(_), Some(_)) => Err(ObjectiveConfigError::Meaningless {
             method: method.name(),
             setting: format!("granularity {}", value.unwrap_or_default()),
             why: "the method defines its own granularity; leave `granularity` out",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::error::ConfigError;
+use super::error::ObjectiveConfigError;
 use super::fields::{Domain, Fields, as_number};
 use super::method::Method;
 use super::pairwise::PairwiseConfig;
@@ -18,18 +18,18 @@ pub struct TermConfig {
 }
 
 /// Reads `terms`, at least one.
-pub(super) fn read_sum(fields: &mut Fields) -> Result<Vec<TermConfig>, ConfigError> {
+pub(super) fn read_sum(fields: &mut Fields) -> Result<Vec<TermConfig>, ObjectiveConfigError> {
     const EXPECTED: &str = "a list of objectives, such as [{\"method\": \"dpo\", \"weight\": 0.8}, {\"method\": \"sft\"}]";
     let list = match fields.take("terms") {
         None => {
-            return Err(ConfigError::Required {
+            return Err(ObjectiveConfigError::Required {
                 owner: Method::Sum.name(),
                 key: "terms",
                 expected: EXPECTED,
             });
         }
         Some(Value::Array(list)) if !list.is_empty() => list,
-        Some(other) => return Err(ConfigError::wrong_type("terms", EXPECTED, &other)),
+        Some(other) => return Err(ObjectiveConfigError::wrong_type("terms", EXPECTED, &other)),
     };
     let mut terms = Vec::with_capacity(list.len());
     let mut resolved = Vec::with_capacity(list.len());

@@ -4,7 +4,7 @@
 use burn::tensor::backend::Backend;
 use serde_json::{Value, json};
 
-use super::error::ConfigError;
+use super::error::ObjectiveConfigError;
 use super::fields::{Domain, Fields};
 use crate::weight::{
     Confidence, Given, Importance, ReferenceConfidence, SharedLength, TemporalDecay, TokenWeight,
@@ -55,17 +55,17 @@ const REFERENCES: [(&str, ReferenceConfidence); 2] = [
 
 impl WeightConfig {
     /// Reads one weight, or a list of weights that are multiplied.
-    pub(super) fn read_all(value: &Value) -> Result<Vec<Self>, ConfigError> {
+    pub(super) fn read_all(value: &Value) -> Result<Vec<Self>, ObjectiveConfigError> {
         match value {
             Value::Array(list) => list.iter().map(Self::read).collect(),
             one => Ok(vec![Self::read(one)?]),
         }
     }
 
-    fn read(value: &Value) -> Result<Self, ConfigError> {
+    fn read(value: &Value) -> Result<Self, ObjectiveConfigError> {
         let mut fields = Fields::new("token_weights", value)?;
         let Some(kind) = fields.choice("kind", "token_weights.kind", &KINDS)? else {
-            return Err(ConfigError::Required {
+            return Err(ObjectiveConfigError::Required {
                 owner: "token_weights",
                 key: "kind",
                 expected: "confidence, importance, temporal_decay, shared_length, varied or given",

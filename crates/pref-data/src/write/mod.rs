@@ -4,7 +4,7 @@
 mod columns;
 mod error;
 mod format;
-mod target;
+mod output_file;
 mod writer;
 
 pub use error::WriteError;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::columns::{RowStore, TypedFormat};
 use super::error::WriteError;
 use super::format::{Format, format_of_name};
-use super::target::Target;
+use super::output_file::OutputFile;
 
 /// Writes rows to a file.
 ///
@@ -24,7 +24,7 @@ use super::target::Target;
 /// ```
 pub struct RowWriter {
     path: PathBuf,
-    target: Target,
+    file: OutputFile,
     output: Output,
     n_rows: usize,
 }
@@ -76,7 +76,7 @@ impl RowWriter {
         };
         Ok(Self {
             path: path.to_owned(),
-            target: Target::create(path, compression).map_err(failed)?,
+            file: OutputFile::create(path, compression).map_err(failed)?,
             output,
             n_rows: 0,
         })
@@ -91,9 +91,9 @@ impl RowWriter {
             Output::Delimited(_, store) | Output::Typed(_, store) => store.push(row),
             Output::List => {
                 let before = if self.n_rows == 0 { "[\n" } else { ",\n" };
-                write!(self.target, "{before}{row}")
+                write!(self.file, "{before}{row}")
             }
-            Output::Lines => writeln!(self.target, "{row}"),
+            Output::Lines => writeln!(self.file, "{row}"),
         };
         self.n_rows += 1;
         written.map_err(|source| WriteError::file(&self.path, source))
@@ -110,21 +110,21 @@ impl RowWriter {
             Output::Lines => {}
             Output::List => {
                 let end = if self.n_rows == 0 { "[]\n" } else { "\n]\n" };
-                self.target.write_all(end.as_bytes()).map_err(failed)?;
+                self.file.write_all(end.as_bytes()).map_err(failed)?;
             }
             Output::Delimited(delimiter, store) => {
-                let written = store.write_delimited(delimiter, &mut self.target);
+                let written = store.write_delimited(delimiter, &mut self.file);
                 written.map_err(failed)?;
             }
             Output::Typed(format, store) => {
-                let written = store.write_typed(format, &mut self.target);
+                let written = store.write_typed(format, &mut self.file);
                 written.map_err(|message| WriteError::Columns {
                     path: path.clone(),
                     message,
                 })?;
             }
         }
-        self.target.finish().map_err(failed)?;
+        self.file.finish().map_err(failed)?;
         Ok(self.n_rows)
     }
 }

@@ -9,7 +9,7 @@ use thiserror::Error;
 /// A configuration that Pref cannot build a decoder from.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum ConfigError {
+pub enum ModelConfigError {
     /// The file cannot be read.
     #[error("{}: {source}; a model's folder holds config.json and safetensors", path.display())]
     Read {

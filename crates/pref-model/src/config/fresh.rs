@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::architecture::Config;
-use super::error::ConfigError;
+use super::error::ModelConfigError;
 
 /// Sizes of a new Llama.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Config {
     /// that is not tied to the embedding.
     ///
     /// # Errors
-    /// [`ConfigError`] for a size of 0, for `kv_heads` that do not divide `heads`, and for an odd number of
+    /// [`ModelConfigError`] for a size of 0, for `kv_heads` that do not divide `heads`, and for an odd number of
     /// channels per head (`hidden / heads`).
     ///
     /// ```
@@ -43,9 +43,9 @@ impl Config {
     ///     positions: 256, eos: 1, pad: 0,
     /// })?;
     /// assert_eq!(config.n_layers(), 2);
-    /// # Ok::<(), pref_model::ConfigError>(())
+    /// # Ok::<(), pref_model::ModelConfigError>(())
     /// ```
-    pub fn llama(sizes: &LlamaSizes) -> Result<Self, ConfigError> {
+    pub fn llama(sizes: &LlamaSizes) -> Result<Self, ModelConfigError> {
         let raw = json!({
             "architectures": ["LlamaForCausalLM"],
             "attention_bias": false,

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::error::ConfigError;
+use super::error::ModelConfigError;
 
 /// `max_position_embeddings` of a file that does not have the key.
 pub(super) const DEFAULT_POSITIONS: usize = 2048;
@@ -38,7 +38,11 @@ impl<'a> Json<'a> {
     }
 
     /// The object that `value`, the value of `key`, must be.
-    pub(super) fn inner(&self, key: &'a str, value: &'a Value) -> Result<Json<'a>, ConfigError> {
+    pub(super) fn inner(
+        &self,
+        key: &'a str,
+        value: &'a Value,
+    ) -> Result<Json<'a>, ModelConfigError> {
         let map = value
             .as_object()
             .ok_or_else(|| self.wrong(key, "an object".to_owned()))?;
@@ -51,13 +55,13 @@ impl<'a> Json<'a> {
     }
 
     /// A whole number above 0, which the file must have.
-    pub(super) fn size(&self, key: &str) -> Result<usize, ConfigError> {
+    pub(super) fn size(&self, key: &str) -> Result<usize, ModelConfigError> {
         self.optional_size(key)?
             .ok_or_else(|| self.missing(key, "a whole number above 0"))
     }
 
     /// A whole number above 0.
-    pub(super) fn optional_size(&self, key: &str) -> Result<Option<usize>, ConfigError> {
+    pub(super) fn optional_size(&self, key: &str) -> Result<Option<usize>, ModelConfigError> {
         let size = |value: &Value| {
             value
                 .as_u64()
@@ -69,7 +73,7 @@ impl<'a> Json<'a> {
         self.get(key).map(size).transpose()
     }
 
-    pub(super) fn number(&self, key: &str) -> Result<Option<f64>, ConfigError> {
+    pub(super) fn number(&self, key: &str) -> Result<Option<f64>, ModelConfigError> {
         let number = |value: &Value| {
             value
                 .as_f64()
@@ -79,14 +83,14 @@ impl<'a> Json<'a> {
     }
 
     /// A number above 0.
-    pub(super) fn positive(&self, key: &str) -> Result<Option<f64>, ConfigError> {
+    pub(super) fn positive(&self, key: &str) -> Result<Option<f64>, ModelConfigError> {
         match self.number(key)? {
             Some(number) if number <= 0.0 => Err(self.wrong(key, "a number above 0".to_owned())),
             number => Ok(number),
         }
     }
 
-    pub(super) fn flag(&self, key: &str) -> Result<Option<bool>, ConfigError> {
+    pub(super) fn flag(&self, key: &str) -> Result<Option<bool>, ModelConfigError> {
         let flag = |value: &Value| {
             value
                 .as_bool()
@@ -95,7 +99,7 @@ impl<'a> Json<'a> {
         self.get(key).map(flag).transpose()
     }
 
-    pub(super) fn text(&self, key: &str) -> Result<Option<String>, ConfigError> {
+    pub(super) fn text(&self, key: &str) -> Result<Option<String>, ModelConfigError> {
         let text = |value: &Value| {
             let text = value.as_str().map(str::to_owned);
             text.ok_or_else(|| self.wrong(key, "a string".to_owned()))
@@ -118,16 +122,16 @@ impl<'a> Json<'a> {
             .map_or("absent".to_owned(), Value::to_string)
     }
 
-    pub(super) fn missing(&self, key: &str, expected: &'static str) -> ConfigError {
-        ConfigError::Missing {
+    pub(super) fn missing(&self, key: &str, expected: &'static str) -> ModelConfigError {
+        ModelConfigError::Missing {
             origin: self.origin.to_owned(),
             key: self.path(key),
             expected,
         }
     }
 
-    pub(super) fn wrong(&self, key: &str, expected: String) -> ConfigError {
-        ConfigError::Value {
+    pub(super) fn wrong(&self, key: &str, expected: String) -> ModelConfigError {
+        ModelConfigError::Value {
             origin: self.origin.to_owned(),
             key: self.path(key),
             found: self.found(key),
@@ -135,8 +139,8 @@ impl<'a> Json<'a> {
         }
     }
 
-    pub(super) fn unsupported(&self, key: &str, reason: &str) -> ConfigError {
-        ConfigError::Unsupported {
+    pub(super) fn unsupported(&self, key: &str, reason: &str) -> ModelConfigError {
+        ModelConfigError::Unsupported {
             origin: self.origin.to_owned(),
             key: self.path(key),
             found: self.found(key),

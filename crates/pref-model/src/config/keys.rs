@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::error::ConfigError;
+use super::error::ModelConfigError;
 use super::json::Json;
 
 /// Keys that the decoder reads.
@@ -143,7 +143,7 @@ const HARMLESS: [&str; 93] = [
 
 /// Refuses a key that is in neither list, unless its value switches it off or the user asked to ignore
 /// it. Pref does not know what such a key does, and wrong log-probs are worse than an error.
-pub(super) fn refuse_unknown(json: &Json<'_>) -> Result<(), ConfigError> {
+pub(super) fn refuse_unknown(json: &Json<'_>) -> Result<(), ModelConfigError> {
     for (key, value) in json.map {
         let name = key.as_str();
         // By convention, a name with a leading underscore is private to the program that wrote it.
@@ -187,10 +187,10 @@ pub(super) fn unknown(json: &Json<'_>, key: &str) -> String {
 }
 
 /// Refuses a request to ignore a setting that decides what the decoder computes.
-pub(super) fn refuse_ignored_settings(ignored: &[String]) -> Result<(), ConfigError> {
+pub(super) fn refuse_ignored_settings(ignored: &[String]) -> Result<(), ModelConfigError> {
     let is_read = |key: &&String| READ.contains(&key.as_str());
     match ignored.iter().find(is_read) {
-        Some(key) => Err(ConfigError::NotIgnorable { key: key.clone() }),
+        Some(key) => Err(ModelConfigError::NotIgnorable { key: key.clone() }),
         None => Ok(()),
     }
 }

@@ -14,6 +14,6 @@ mod rope;
 
 pub(crate) use architecture::LayerKind;
 pub use architecture::{Activation, Architecture, Config};
-pub use error::ConfigError;
+pub use error::ModelConfigError;
 pub use fresh::LlamaSizes;
 pub use rope::{Rope, RopeScaling};

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::architecture::{Activation, Architecture, Config, LayerKind};
-use super::error::ConfigError;
+use super::error::ModelConfigError;
 use super::json::{DEFAULT_POSITIONS, Json};
 use super::keys::{refuse_ignored_settings, refuse_unknown};
 use super::read_rope::ropes;
@@ -24,8 +24,8 @@ impl Config {
     /// Reads `config.json` of a model's folder.
     ///
     /// # Errors
-    /// [`ConfigError`] names the file and the key.
-    pub fn from_folder(folder: &Path) -> Result<Self, ConfigError> {
+    /// [`ModelConfigError`] names the file and the key.
+    pub fn from_folder(folder: &Path) -> Result<Self, ModelConfigError> {
         Self::from_folder_ignoring(folder, &[])
     }
 
@@ -33,11 +33,14 @@ impl Config {
     /// keys of the file; a key of an object inside it is written `rope_scaling.key`.
     ///
     /// # Errors
-    /// The errors of [`from_folder`](Self::from_folder), and [`ConfigError::NotIgnorable`] if `ignored` has
+    /// The errors of [`from_folder`](Self::from_folder), and [`ModelConfigError::NotIgnorable`] if `ignored` has
     /// a key that the decoder reads.
-    pub fn from_folder_ignoring(folder: &Path, ignored: &[String]) -> Result<Self, ConfigError> {
+    pub fn from_folder_ignoring(
+        folder: &Path,
+        ignored: &[String],
+    ) -> Result<Self, ModelConfigError> {
         let path = folder.join("config.json");
-        let text = fs::read_to_string(&path).map_err(|source| ConfigError::Read {
+        let text = fs::read_to_string(&path).map_err(|source| ModelConfigError::Read {
             path: path.clone(),
             source,
         })?;
@@ -47,13 +50,13 @@ impl Config {
     /// Reads the text of a `config.json`; `origin` names it in errors.
     ///
     /// # Errors
-    /// [`ConfigError`] names the key, what was found and what is supported.
-    pub fn from_json(text: &str, origin: &str) -> Result<Self, ConfigError> {
+    /// [`ModelConfigError`] names the key, what was found and what is supported.
+    pub fn from_json(text: &str, origin: &str) -> Result<Self, ModelConfigError> {
         Self::parse(text, origin, &[])
     }
 
-    fn parse(text: &str, origin: &str, ignored: &[String]) -> Result<Self, ConfigError> {
-        let raw = serde_json::from_str(text).map_err(|error| ConfigError::Json {
+    fn parse(text: &str, origin: &str, ignored: &[String]) -> Result<Self, ModelConfigError> {
+        let raw = serde_json::from_str(text).map_err(|error| ModelConfigError::Json {
             origin: origin.to_owned(),
             message: error.to_string(),
         })?;
@@ -65,7 +68,7 @@ pub(super) fn read(
     raw: Map<String, Value>,
     origin: &str,
     ignored: &[String],
-) -> Result<Config, ConfigError> {
+) -> Result<Config, ModelConfigError> {
     refuse_ignored_settings(ignored)?;
     let json = Json::new(&raw, origin, ignored);
     let architecture = match json.text("model_type")?.as_deref() {
@@ -75,7 +78,7 @@ pub(super) fn read(
         Some("qwen3") => Architecture::Qwen3,
         Some("gemma3_text") => Architecture::Gemma3,
         Some(other) => {
-            return Err(ConfigError::Architecture {
+            return Err(ModelConfigError::Architecture {
                 origin: origin.to_owned(),
                 found: format!("\"{other}\""),
                 supported: SUPPORTED,
@@ -158,7 +161,7 @@ pub(super) fn read(
     })
 }
 
-fn eos_token_ids(json: &Json<'_>) -> Result<Vec<u32>, ConfigError> {
+fn eos_token_ids(json: &Json<'_>) -> Result<Vec<u32>, ModelConfigError> {
     let wrong = || json.wrong("eos_token_id", "a token id or a list of them".to_owned());
     let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
     match json.get("eos_token_id") {
@@ -168,7 +171,7 @@ fn eos_token_ids(json: &Json<'_>) -> Result<Vec<u32>, ConfigError> {
     }
 }
 
-fn activation(json: &Json<'_>, is_gemma: bool) -> Result<Activation, ConfigError> {
+fn activation(json: &Json<'_>, is_gemma: bool) -> Result<Activation, ModelConfigError> {
     let key = match json.get("hidden_activation") {
         Some(_) => "hidden_activation",
         None => "hidden_act",
@@ -186,7 +189,7 @@ fn layers(
     json: &Json<'_>,
     architecture: Architecture,
     n_layers: usize,
-) -> Result<Vec<LayerKind>, ConfigError> {
+) -> Result<Vec<LayerKind>, ModelConfigError> {
     let is_sliding = sliding_layers(json, architecture, n_layers)?;
     let window = json.optional_size("sliding_window")?;
     let (local, global) = ropes(json, architecture)?;
@@ -208,7 +211,7 @@ fn sliding_layers(
     json: &Json<'_>,
     architecture: Architecture,
     n_layers: usize,
-) -> Result<Vec<bool>, ConfigError> {
+) -> Result<Vec<bool>, ModelConfigError> {
     let has_window = json.get("sliding_window").is_some();
     let by_family: Vec<bool> = match architecture {
         Architecture::Llama => vec![false; n_layers],

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::architecture::Architecture;
-use super::error::ConfigError;
+use super::error::ModelConfigError;
 use super::json::{DEFAULT_POSITIONS, Json};
 use super::keys::{is_off, unknown};
 use super::rope::{Rope, RopeScaling};
@@ -31,7 +31,7 @@ const KNOWN: [&str; 15] = [
 pub(super) fn ropes(
     json: &Json<'_>,
     architecture: Architecture,
-) -> Result<(Rope, Rope), ConfigError> {
+) -> Result<(Rope, Rope), ModelConfigError> {
     let is_gemma = architecture.is_gemma();
     // The key was checked when the file was read.
     let max_positions = json.optional_size("max_position_embeddings")?;
@@ -73,7 +73,7 @@ pub(super) fn ropes(
     Ok((local, global))
 }
 
-fn rope(json: &Json<'_>, default_theta: f64, max_positions: f64) -> Result<Rope, ConfigError> {
+fn rope(json: &Json<'_>, default_theta: f64, max_positions: f64) -> Result<Rope, ModelConfigError> {
     let theta = json.positive("rope_theta")?.unwrap_or(default_theta);
     if json.number("partial_rotary_factor")?.unwrap_or(1.0) != 1.0 {
         return Err(json.unsupported("partial_rotary_factor", "; supported is 1"));
@@ -102,12 +102,12 @@ fn rope(json: &Json<'_>, default_theta: f64, max_positions: f64) -> Result<Rope,
     }
 }
 
-fn required(json: &Json<'_>, key: &str) -> Result<f64, ConfigError> {
+fn required(json: &Json<'_>, key: &str) -> Result<f64, ModelConfigError> {
     json.positive(key)?
         .ok_or_else(|| json.missing(key, "a number above 0"))
 }
 
-fn llama3(json: &Json<'_>) -> Result<RopeScaling, ConfigError> {
+fn llama3(json: &Json<'_>) -> Result<RopeScaling, ModelConfigError> {
     let (low, high) = ("low_freq_factor", "high_freq_factor");
     let (low_freq_factor, high_freq_factor) = (required(json, low)?, required(json, high)?);
     if low_freq_factor >= high_freq_factor {
@@ -123,7 +123,7 @@ fn llama3(json: &Json<'_>) -> Result<RopeScaling, ConfigError> {
 
 /// YaRN, with the defaults and the attention factor of `transformers`, which does not read
 /// `attn_factor`.
-fn yarn(json: &Json<'_>, theta: f64, max_positions: f64) -> Result<RopeScaling, ConfigError> {
+fn yarn(json: &Json<'_>, theta: f64, max_positions: f64) -> Result<RopeScaling, ModelConfigError> {
     if theta <= 1.0 {
         return Err(json.unsupported("rope_theta", " with yarn; it must be above 1"));
     }

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::checksums::ChecksumError;
 use super::names::{INDEX, SINGLE};
-use crate::config::ConfigError;
+use crate::config::ModelConfigError;
 
 /// The weights of a folder cannot be loaded.
 #[derive(Debug, Error)]
@@ -16,7 +16,7 @@ use crate::config::ConfigError;
 pub enum LoadError {
     /// The configuration cannot be read.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] ModelConfigError),
     /// The folder has neither a single weight file nor an index.
     #[error("{} has neither {SINGLE} nor {INDEX}; Pref reads no other format, so save the model as safetensors", folder.display())]
     NoWeights {

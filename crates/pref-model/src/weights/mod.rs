@@ -9,7 +9,7 @@ mod load_error;
 mod module;
 mod names;
 mod save_error;
-mod target;
+mod weight_folder;
 mod write;
 
 pub use atomic::{replace_file, write_file};

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::finite::NotFinite;
 use super::names::{INDEX, SINGLE, shard};
 use super::save_error::SaveError;
-use super::target::Target;
+use super::weight_folder::WeightFolder;
 use crate::number_format::Format;
 
 /// Largest number of bytes of weights in one file, as `transformers` splits them.
@@ -90,7 +90,7 @@ impl TensorsToSave {
         fs::create_dir_all(folder).map_err(SaveError::at(folder))?;
         let shards = split(&self.by_name, shard_bytes);
         let n = shards.len();
-        let mut target = Target::open(folder, n)?;
+        let mut saved = WeightFolder::open(folder, n)?;
         let mut weight_map = BTreeMap::new();
         for (i, tensors) in shards.iter().enumerate() {
             let name = match n {
@@ -100,18 +100,18 @@ impl TensorsToSave {
             for (tensor, _) in tensors {
                 weight_map.insert(tensor.to_owned(), name.clone());
             }
-            target.write(&name, |path| write_tensors(path, tensors))?;
+            saved.write(&name, |path| write_tensors(path, tensors))?;
         }
         if n > 1 {
             let total: usize = self.by_name.values().map(|stored| stored.bytes.len()).sum();
             let index = json!({"metadata": {"total_size": total}, "weight_map": weight_map});
             let text = format!("{index:#}\n");
-            target.write(INDEX, |path| {
+            saved.write(INDEX, |path| {
                 fs::write(path, &text).map_err(SaveError::at(path))
             })?;
         }
         finish()?;
-        target.finish()
+        saved.finish()
     }
 }
 

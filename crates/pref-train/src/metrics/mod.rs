@@ -7,6 +7,6 @@ mod sums;
 mod values;
 
 pub use means::PairMeans;
-pub use record::{EvalRecord, Record, StepRecord};
+pub use record::{EvalRecord, MetricsLine, StepRecord};
 pub use sums::PairSums;
 pub(crate) use values::{PairValues, of_answers, of_pairs};

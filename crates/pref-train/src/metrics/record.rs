@@ -45,19 +45,19 @@ pub struct EvalRecord {
 /// A line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Record {
+pub enum MetricsLine {
     /// An evaluation.
     Eval(EvalRecord),
     /// Training steps.
     Step(StepRecord),
 }
 
-impl Record {
+impl MetricsLine {
     /// Number of optimiser steps so far.
     pub fn step(&self) -> usize {
         match self {
-            Record::Eval(record) => record.step,
-            Record::Step(record) => record.step,
+            MetricsLine::Eval(record) => record.step,
+            MetricsLine::Step(record) => record.step,
         }
     }
 }

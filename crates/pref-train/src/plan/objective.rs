@@ -2,7 +2,7 @@
 //! given, and TRL's names of losses. Out: a checked objective. A setting that the method does not have
 //! is refused, whether the method or the setting came first.
 
-use pref_core::{ConfigError, Method, ObjectiveConfig};
+use pref_core::{Method, ObjectiveConfig, ObjectiveConfigError};
 use serde_json::{Value, json};
 
 use super::error::PlanError;
@@ -67,7 +67,7 @@ pub(super) fn objective(given: &[Given]) -> Result<ObjectiveConfig, PlanError> {
     }
     ObjectiveConfig::from_value(&objective).map_err(|error| {
         let origin = match &error {
-            ConfigError::UnknownKey { key, .. } => {
+            ObjectiveConfigError::UnknownKey { key, .. } => {
                 let last = |g: &&Given| g.name.rsplit('.').next() == Some(key.as_str());
                 let of_objective = |g: &&Given| g.name.starts_with("objective.");
                 given.iter().filter(of_objective).find(last)

@@ -10,7 +10,7 @@ use pref_model::write_file;
 use super::checkpoint;
 use crate::durable::remove_leftovers;
 use crate::error::TrainError;
-use crate::metrics::Record;
+use crate::metrics::MetricsLine;
 use crate::plan::Plan;
 
 /// A run's folder.
@@ -96,13 +96,13 @@ impl Folder {
     }
 
     /// Appends a line to the metrics.
-    pub(super) fn log(&self, record: &Record) -> Result<(), TrainError> {
+    pub(super) fn log(&self, record: &MetricsLine) -> Result<(), TrainError> {
         self.append("metrics.jsonl", &line(record))
     }
 
     /// The lines of the metrics, as text and as records. A line that a killed process did not complete is
     /// left out.
-    fn lines(&self) -> Result<Vec<(String, Record)>, TrainError> {
+    fn lines(&self) -> Result<Vec<(String, MetricsLine)>, TrainError> {
         let text = match self.read("metrics.jsonl") {
             Err(TrainError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 String::new()
@@ -114,14 +114,18 @@ impl Folder {
     }
 
     /// The records in the metrics so far.
-    pub(super) fn records(&self) -> Result<Vec<Record>, TrainError> {
+    pub(super) fn records(&self) -> Result<Vec<MetricsLine>, TrainError> {
         let lines = self.lines()?.into_iter();
         Ok(lines.map(|(_, record)| record).collect())
     }
 
     /// Removes the lines of the metrics after `step`, and adds `unwritten`, a line that could not be written
     /// when its step ended.
-    pub(super) fn rewind(&self, step: usize, unwritten: Option<&Record>) -> Result<(), TrainError> {
+    pub(super) fn rewind(
+        &self,
+        step: usize,
+        unwritten: Option<&MetricsLine>,
+    ) -> Result<(), TrainError> {
         let mut lines = self.lines()?;
         lines.retain(|(_, record)| record.step() <= step);
         if let Some(record) = unwritten
@@ -134,7 +138,7 @@ impl Folder {
     }
 }
 
-fn line(record: &Record) -> String {
+fn line(record: &MetricsLine) -> String {
     let text = serde_json::to_string(record).expect("a record consists of numbers with names");
     format!("{text}\n")
 }

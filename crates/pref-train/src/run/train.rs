@@ -21,7 +21,7 @@ use super::start::{Ready, Start};
 use super::timer::SaveTimer;
 use crate::error::{TrainError, error_chain};
 use crate::evaluate::evaluate;
-use crate::metrics::{EvalRecord, PairMeans, Record, StepRecord};
+use crate::metrics::{EvalRecord, MetricsLine, PairMeans, StepRecord};
 use crate::plan::{Plan, ReferenceKind, WeightFormat};
 use crate::sets::DataSet;
 use crate::step::{RunObjective, StepFailure, TrainBackend, TrainablePolicy, Trainer};
@@ -156,7 +156,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         let unwritten = self.trainer.position.unwritten.take();
         self.folder.rewind(step, unwritten.as_ref())?;
         for record in self.folder.records()? {
-            if let Record::Eval(record) = record {
+            if let MetricsLine::Eval(record) = record {
                 self.evaluations.insert(record.step, record.pairs);
             }
         }
@@ -229,7 +229,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         if record.step == 1 {
             self.check_first_step(&record);
         }
-        let record = Record::Step(record);
+        let record = MetricsLine::Step(record);
         let Err(error) = self.folder.log(&record) else {
             return Ok(());
         };
@@ -277,7 +277,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
             pairs,
             empty,
         };
-        self.folder.log(&Record::Eval(record.clone()))?;
+        self.folder.log(&MetricsLine::Eval(record.clone()))?;
         self.tracker.evaluation(&record);
         self.evaluations.insert(record.step, record.pairs);
         Ok(ControlFlow::Continue(()))

@@ -3,7 +3,7 @@
 use pref_data::Sampler;
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{PairSums, Record};
+use crate::metrics::{MetricsLine, PairSums};
 
 /// How far a run is, and where its data continues.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,5 +21,5 @@ pub(crate) struct Position {
     /// Sums since the last line of the metrics: of the training rows, and of the rows with emptied traces.
     pub(crate) unlogged: [PairSums; 2],
     /// The line of the metrics of the last step, if it could not be written.
-    pub(crate) unwritten: Option<Record>,
+    pub(crate) unwritten: Option<MetricsLine>,
 }

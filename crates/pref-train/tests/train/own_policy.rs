@@ -7,7 +7,7 @@ mod example;
 
 use std::path::Path;
 
-use pref_train::{Outcome, Record, Settings};
+use pref_train::{MetricsLine, Outcome, Settings};
 
 use crate::common;
 
@@ -64,7 +64,7 @@ fn another_model_learns_resumes_to_the_same_bytes_and_is_saved() {
     example::run(settings(&data, &parts, &[]), SEED, true).unwrap();
     assert_eq!(weights(&parts), weights(&whole));
     let steps = common::metrics(&parts).into_iter();
-    let steps = steps.filter(|record| matches!(record, Record::Step(_)));
+    let steps = steps.filter(|record| matches!(record, MetricsLine::Step(_)));
     assert_eq!(steps.count(), 8);
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::backend::{Autodiff, Flex};
-use pref_train::{Outcome, Plan, Record, StepRecord, Tracker, TrainError};
+use pref_train::{MetricsLine, Outcome, Plan, StepRecord, Tracker, TrainError};
 
 use crate::common;
 
@@ -77,7 +77,7 @@ impl Bench {
     }
 
     /// The weights and the metrics of an uninterrupted run.
-    fn undisturbed(&self, more: &[&str]) -> (Vec<u8>, Vec<Record>) {
+    fn undisturbed(&self, more: &[&str]) -> (Vec<u8>, Vec<MetricsLine>) {
         common::run::<Cpu>(&self.plan("whole", more), false).unwrap();
         (
             weights(&self.path("whole")),

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use burn::backend::{Autodiff, Flex, NdArray};
-use pref_train::{Outcome, Plan, Record, TrainError};
+use pref_train::{MetricsLine, Outcome, Plan, TrainError};
 
 use crate::common;
 
@@ -147,5 +147,5 @@ fn metrics_have_trl_names() {
         })
         .collect();
     insta::assert_debug_snapshot!(keys);
-    assert!(matches!(common::metrics(&run)[1], Record::Step(ref r) if r.step == 2));
+    assert!(matches!(common::metrics(&run)[1], MetricsLine::Step(ref r) if r.step == 2));
 }

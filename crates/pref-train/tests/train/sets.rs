@@ -309,7 +309,7 @@ fn two_sets_are_mixed() {
     let line = common::metrics(&path("mixed")).pop().unwrap();
     let json = serde_json::to_value(&line).unwrap();
     assert!(json["eval_empty_rewards/margins"].is_number(), "{json}");
-    let again: pref_train::Record = serde_json::from_value(json).unwrap();
+    let again: pref_train::MetricsLine = serde_json::from_value(json).unwrap();
     assert_eq!(again, line);
 }
 

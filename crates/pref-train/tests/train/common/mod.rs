@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pref_train::{
-    EvalRecord, Outcome, Plan, Record, Settings, StepRecord, Tracker, TrainBackend, TrainError,
+    EvalRecord, MetricsLine, Outcome, Plan, Settings, StepRecord, Tracker, TrainBackend, TrainError,
 };
 
 /// A folder of the workspace.
@@ -68,7 +68,7 @@ pub(crate) fn run<B: TrainBackend>(
 }
 
 /// The lines of the metrics of a run.
-pub(crate) fn metrics(folder: &Path) -> Vec<Record> {
+pub(crate) fn metrics(folder: &Path) -> Vec<MetricsLine> {
     let text = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
     let parse = |line: &str| serde_json::from_str(line).unwrap();
     text.lines().map(parse).collect()

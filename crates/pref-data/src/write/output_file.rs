@@ -21,7 +21,7 @@ enum Encoded {
 }
 
 /// A file that is being written.
-pub(super) struct Target {
+pub(super) struct OutputFile {
     /// None once the file is finished.
     bytes: Option<Encoded>,
     path: PathBuf,
@@ -30,7 +30,7 @@ pub(super) struct Target {
     temporary: Option<TempPath>,
 }
 
-impl Target {
+impl OutputFile {
     pub(super) fn create(path: &Path, compression: Compression) -> io::Result<Self> {
         let is_special = fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
         let (file, temporary) = match is_special {
@@ -79,7 +79,7 @@ impl Target {
     }
 }
 
-impl Write for Target {
+impl Write for OutputFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.inner()?.write(bytes)
     }

@@ -15,7 +15,7 @@ use super::names::{INDEX, Index, SINGLE, is_weights};
 use super::save_error::SaveError;
 
 /// A folder while weights are saved into it.
-pub(super) struct Target<'a> {
+pub(super) struct WeightFolder<'a> {
     folder: &'a Path,
     sums: Checksums,
     written: BTreeSet<String>,
@@ -23,7 +23,7 @@ pub(super) struct Target<'a> {
     replaced: BTreeSet<String>,
 }
 
-impl<'a> Target<'a> {
+impl<'a> WeightFolder<'a> {
     /// Inspects a folder that is going to hold `n_files` weight files.
     pub(super) fn open(folder: &'a Path, n_files: usize) -> Result<Self, SaveError> {
         // A damaged list of checksums says nothing about the files, and is replaced.
