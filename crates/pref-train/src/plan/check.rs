@@ -6,6 +6,7 @@ use pref_core::{BvpoAlpha, ObjectiveKind};
 use super::error::PlanError;
 use super::sections::{Plan, ReferenceKind};
 use super::settings::Settings;
+use super::train::ScheduleKind;
 
 impl Plan {
     /// Builds a plan from settings, and checks it.
@@ -87,6 +88,27 @@ impl Plan {
         if self.data.eval.is_some() && self.data.eval_fraction > 0.0 {
             let fraction = self.data.eval_fraction;
             return Err(PlanError::TwoEvaluations { fraction });
+        }
+        let (warmup, ratio) = (train.warmup_steps, train.warmup_ratio);
+        require(
+            "train.warmup-ratio",
+            (0.0..=1.0).contains(&ratio),
+            ratio,
+            "from 0 to 1",
+        )?;
+        if warmup > 0 && ratio > 0.0 {
+            return Err(PlanError::TwoWarmups { warmup, ratio });
+        }
+        if let Some(ratio) = train.decay_ratio {
+            require(
+                "train.decay-ratio",
+                ratio > 0.0 && ratio <= 1.0,
+                ratio,
+                "above 0, at most 1",
+            )?;
+            if train.schedule != ScheduleKind::Wsd {
+                return Err(PlanError::IgnoredDecay);
+            }
         }
         if let Some(steps) = train.steps {
             train.check_warmup(steps)?;

@@ -18,7 +18,7 @@ pub struct DataPlan {
     /// Training pairs with emptied reasoning traces, for an objective that mixes both sets. Default:
     /// none.
     pub empty: Option<PathBuf>,
-    /// The shape of the rows. By default, the first row decides, and the run reports it.
+    /// The shape of the rows. By default, the first rows of the file decide, and the run reports it.
     pub shape: Option<Shape>,
     /// The names that the file uses for Pref's fields, such as `prompt = "question"`. Default: none.
     pub columns: BTreeMap<String, String>,

@@ -121,6 +121,33 @@ pub enum PlanError {
         /// Number of steps of the run.
         steps: usize,
     },
+    /// Warm-up and decay overlap.
+    #[error(
+        "a warm-up of {warmup} steps and a decay of {decay} steps are longer than the run of {steps} steps; lower `train.decay-ratio` or the warm-up, or train for more steps"
+    )]
+    LongDecay {
+        /// Number of steps of the warm-up.
+        warmup: usize,
+        /// Number of steps of the decay.
+        decay: usize,
+        /// Number of steps of the run.
+        steps: usize,
+    },
+    /// The length of the warm-up is given twice.
+    #[error(
+        "`train.warmup-steps` = {warmup} and `train.warmup-ratio` = {ratio} both give the length of the warm-up; keep one of them"
+    )]
+    TwoWarmups {
+        /// The number of steps.
+        warmup: usize,
+        /// The fraction of all steps.
+        ratio: f64,
+    },
+    /// The schedule has no decay at the end.
+    #[error(
+        "`train.decay-ratio` belongs to the schedule `wsd`; set `train.schedule` to \"wsd\", or leave it out"
+    )]
+    IgnoredDecay,
     /// Only one of two sets has evaluation pairs.
     #[error(
         "`data.eval` and `data.empty-eval` go together: give both, or neither and `data.eval-fraction`"

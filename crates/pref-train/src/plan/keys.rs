@@ -30,6 +30,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("learning_rate", "train.learning-rate"),
     ("lr_scheduler_type", "train.schedule"),
     ("warmup_steps", "train.warmup-steps"),
+    ("warmup_ratio", "train.warmup-ratio"),
     ("weight_decay", "train.weight-decay"),
     ("adam_beta1", "train.adam-beta1"),
     ("adam_beta2", "train.adam-beta2"),

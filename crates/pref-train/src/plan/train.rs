@@ -32,6 +32,12 @@ pub struct TrainPlan {
     pub schedule: ScheduleKind,
     /// Number of steps over which the learning rate rises from 0. Default: 0.
     pub warmup_steps: usize,
+    /// The same as a fraction of all steps, from 0 to 1, rounded up; not together with `warmup_steps`.
+    /// Default: 0.
+    pub warmup_ratio: f64,
+    /// Fraction of all steps at the end of the run over which the learning rate falls, above 0 and at most 1,
+    /// rounded up. Only for the schedule `wsd`, whose default is 0.1.
+    pub decay_ratio: Option<f64>,
     /// AdamW's decoupled weight decay of matrices, embeddings included. Norms and biases do not decay.
     /// Default: 0.
     pub weight_decay: f64,
@@ -72,6 +78,8 @@ impl Default for TrainPlan {
             learning_rate: 1e-6,
             schedule: ScheduleKind::Linear,
             warmup_steps: 0,
+            warmup_ratio: 0.0,
+            decay_ratio: None,
             weight_decay: 0.0,
             adam_beta1: 0.9,
             adam_beta2: 0.999,
@@ -105,11 +113,36 @@ impl TrainPlan {
         self.steps.unwrap_or(by_epochs.ceil() as usize)
     }
 
-    /// Refuses a warm-up that is longer than a run of `steps` steps.
+    /// Number of warm-up steps of a run of `steps` steps.
+    pub fn warmup(&self, steps: usize) -> usize {
+        match self.warmup_ratio > 0.0 {
+            true => (self.warmup_ratio * steps as f64).ceil() as usize,
+            false => self.warmup_steps,
+        }
+    }
+
+    /// Number of steps at the end of a run of `steps` steps over which the learning rate of the schedule `wsd`
+    /// falls. 0 for another schedule.
+    pub fn decay(&self, steps: usize) -> usize {
+        let ratio = self.decay_ratio.unwrap_or(0.1);
+        match self.schedule {
+            ScheduleKind::Wsd => (ratio * steps as f64).ceil() as usize,
+            ScheduleKind::Constant | ScheduleKind::Linear | ScheduleKind::Cosine => 0,
+        }
+    }
+
+    /// Refuses a warm-up that is longer than a run of `steps` steps, and a warm-up and a decay that overlap.
     pub(crate) fn check_warmup(&self, steps: usize) -> Result<(), PlanError> {
-        let warmup = self.warmup_steps;
-        match warmup > steps {
-            true => Err(PlanError::LongWarmup { warmup, steps }),
+        let (warmup, decay) = (self.warmup(steps), self.decay(steps));
+        if warmup > steps {
+            return Err(PlanError::LongWarmup { warmup, steps });
+        }
+        match warmup + decay > steps {
+            true => Err(PlanError::LongDecay {
+                warmup,
+                decay,
+                steps,
+            }),
             false => Ok(()),
         }
     }
@@ -126,4 +159,8 @@ pub enum ScheduleKind {
     Linear,
     /// The rate falls along half a cosine, and would be 0 one step after the last.
     Cosine,
+    /// It stays at its peak, and falls along half a cosine over the last steps, whose number
+    /// `decay_ratio` gives (warm-up, stable, decay; Hu et al. 2024, "MiniCPM").
+    #[serde(alias = "warmup_stable_decay")]
+    Wsd,
 }

@@ -8,6 +8,8 @@ pub struct Schedule {
     peak: f64,
     kind: ScheduleKind,
     warmup: usize,
+    /// Number of steps over which the rate falls at the end, for [`ScheduleKind::Wsd`].
+    decay: usize,
     total: usize,
 }
 
@@ -17,7 +19,8 @@ impl Schedule {
         Self {
             peak: plan.learning_rate,
             kind: plan.schedule,
-            warmup: plan.warmup_steps,
+            warmup: plan.warmup(total),
+            decay: plan.decay(total),
             total,
         }
     }
@@ -27,30 +30,47 @@ impl Schedule {
     ///
     /// ```
     /// use pref_train::{Schedule, ScheduleKind};
-    /// let cosine = Schedule::from_parts(2e-4, ScheduleKind::Cosine, 2, 8);
+    /// let cosine = Schedule::from_parts(2e-4, ScheduleKind::Cosine, 2, 0, 8);
     /// assert_eq!(cosine.rate(0), 0.0);
     /// assert_eq!(cosine.rate(2), 2e-4);
+    /// let wsd = Schedule::from_parts(2e-4, ScheduleKind::Wsd, 2, 4, 20);
+    /// assert_eq!(wsd.rate(15), 2e-4);
+    /// assert!(wsd.rate(17) < 2e-4);
     /// ```
     pub fn rate(&self, step: usize) -> f64 {
         if step < self.warmup {
             return self.peak * step as f64 / self.warmup as f64;
         }
-        let decay_steps = self.total.saturating_sub(self.warmup).max(1);
-        let progress = ((step - self.warmup) as f64 / decay_steps as f64).min(1.0);
+        let half_cosine = |progress: f64| 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
+        // the fraction of the last `steps` steps that is over
+        let progress = |steps: usize| {
+            let first = self.total.saturating_sub(steps);
+            (step.saturating_sub(first) as f64 / steps.max(1) as f64).min(1.0)
+        };
+        let after_warmup = self.total.saturating_sub(self.warmup);
         let factor = match self.kind {
             ScheduleKind::Constant => 1.0,
-            ScheduleKind::Linear => 1.0 - progress,
-            ScheduleKind::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * progress).cos()),
+            ScheduleKind::Linear => 1.0 - progress(after_warmup),
+            ScheduleKind::Cosine => half_cosine(progress(after_warmup)),
+            ScheduleKind::Wsd => half_cosine(progress(self.decay)),
         };
         self.peak * factor
     }
 
-    /// A schedule from its peak rate, its kind, the number of warm-up steps and the number of all steps.
-    pub fn from_parts(peak: f64, kind: ScheduleKind, warmup: usize, total: usize) -> Self {
+    /// A schedule from its peak rate, its kind, and its numbers of steps: of the warm-up, of the decay at
+    /// the end, which only [`ScheduleKind::Wsd`] uses, and of the whole run.
+    pub fn from_parts(
+        peak: f64,
+        kind: ScheduleKind,
+        warmup: usize,
+        decay: usize,
+        total: usize,
+    ) -> Self {
         Self {
             peak,
             kind,
             warmup,
+            decay,
             total,
         }
     }
@@ -68,6 +88,8 @@ mod tests {
         schedule: ScheduleKind,
         peak: f64,
         warmup: usize,
+        #[serde(default)]
+        decay: usize,
         total: usize,
         rates: Vec<f64>,
     }
@@ -79,19 +101,20 @@ mod tests {
             "/../../fixtures/schedules/rates.json"
         );
         let cases: Vec<Case> = serde_json::from_str(&std::fs::read_to_string(path)?)?;
-        use ScheduleKind::{Constant, Cosine, Linear};
-        for kind in [Constant, Linear, Cosine] {
+        use ScheduleKind::{Constant, Cosine, Linear, Wsd};
+        for kind in [Constant, Linear, Cosine, Wsd] {
             let of_kind: Vec<&Case> = cases.iter().filter(|case| case.schedule == kind).collect();
             assert_eq!(of_kind.len(), 7, "{kind:?}");
             for case in of_kind {
                 let Case {
                     peak,
                     warmup,
+                    decay,
                     total,
                     ..
                 } = *case;
                 assert_eq!(case.rates.len(), total);
-                let schedule = Schedule::from_parts(peak, kind, warmup, total);
+                let schedule = Schedule::from_parts(peak, kind, warmup, decay, total);
                 for (step, theirs) in case.rates.iter().enumerate() {
                     let ours = schedule.rate(step);
                     assert!(

@@ -4,6 +4,8 @@ use pref_data::Truncation;
 use pref_train::{Plan, PlanError, Settings};
 use serde_json::{Map, Value, json};
 
+use crate::common;
+
 fn minimal() -> Settings {
     let mut settings = Settings::default();
     settings.put("model.path", "models/llama").unwrap();
@@ -215,7 +217,7 @@ fn reference_free_objectives_take_no_reference() {
 
 #[test]
 fn mistakes_are_named_with_a_way_out() {
-    let cases: [&[&str]; 22] = [
+    let cases: [&[&str]; 27] = [
         &["train.learnin-rate=1"],
         &["lerning_rate=1"],
         &["train.learning-rate=fast"],
@@ -248,6 +250,16 @@ fn mistakes_are_named_with_a_way_out() {
         &["no pair"],
         &["data.eval=eval.jsonl", "data.eval-fraction=0.1"],
         &["train.warmup-steps=11", "train.steps=10"],
+        &["train.warmup-steps=1", "train.warmup-ratio=0.1"],
+        &["train.warmup-ratio=1.5"],
+        &["train.decay-ratio=0.2"],
+        &["train.schedule=wsd", "train.decay-ratio=0"],
+        &[
+            "train.schedule=wsd",
+            "train.decay-ratio=0.6",
+            "train.warmup-ratio=0.5",
+            "train.steps=10",
+        ],
         &["data.empty-eval=empty.jsonl"],
         &[
             "objective.method=simpo",
@@ -325,4 +337,26 @@ fn settings_of_the_template_reach_the_plan() {
         .unwrap();
     let error = Plan::from_settings(settings).unwrap_err().to_string();
     assert!(error.contains("`messages` cannot be set"), "{error}");
+}
+
+#[test]
+fn the_page_of_settings_has_every_setting() {
+    let page = std::fs::read_to_string(common::workspace("docs/settings.md")).unwrap();
+    // this error lists all settings
+    let error = Settings::default()
+        .set("zzzzzzzz=1")
+        .unwrap_err()
+        .to_string();
+    let (_, list) = error.split_once("the settings are ").unwrap();
+    let settings: Vec<&str> = list
+        .split(", ")
+        .filter(|name| *name != "objective.*")
+        .collect();
+    assert!(settings.len() > 40, "{settings:?}");
+    for setting in settings {
+        let (section, name) = setting.split_once('.').unwrap();
+        let start = page.find(&format!("## `{section}`")).unwrap();
+        let of_section = page[start + 3..].split("\n## ").next().unwrap();
+        assert!(of_section.contains(&format!("| `{name}` |")), "{setting}");
+    }
 }
