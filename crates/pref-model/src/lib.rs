@@ -50,5 +50,5 @@ pub use number_format::SaveDtype;
 pub use policy::Policy;
 pub use weights::{
     ChecksumError, Checksums, LoadError, SaveError, add_checksums, load_parameters, replace_file,
-    save_parameters, verify_checksums, write_file,
+    save_parameters, try_for_each_parameter, verify_checksums, write_file,
 };

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
-use std::path::Path;
+mod common;
 
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::module::{Module, ModuleVisitor, Param};
@@ -12,18 +12,10 @@ use burn::tensor::{Int, Tensor, TensorData};
 use pref_model::{Decoder, Kernels, Response, ResponseTokens};
 use proptest::prelude::*;
 
-const FAMILIES: [&str; 6] = [
-    "llama",
-    "llama3-scaled",
-    "mistral",
-    "qwen2",
-    "qwen3",
-    "gemma3",
-];
+use common::{FAMILIES, fixture};
 
 fn decoder<B: Backend>(name: &str) -> Decoder<B> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models");
-    Decoder::load(&folder.join(name), &B::Device::default()).unwrap()
+    Decoder::load(&fixture(name), &B::Device::default()).unwrap()
 }
 
 /// Rows of ids, padded on the right.

@@ -3,30 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
+mod common;
+
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 
 use burn::backend::{Autodiff, Flex};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use pref_model::{Decoder, GenerateError, GenerateOptions, Policy, generate, response_log_probs};
 
-const MODELS: [&str; 6] = [
-    "llama",
-    "llama3-scaled",
-    "mistral",
-    "qwen2",
-    "qwen3",
-    "gemma3",
-];
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../fixtures/models"
-    ))
-    .join(name)
-}
+use common::{FAMILIES, fixture};
 
 fn load<B: Backend>(name: &str) -> Decoder<B> {
     Decoder::load(&fixture(name), &B::Device::default()).unwrap()
@@ -70,7 +56,7 @@ fn a_batch_gives_each_row_what_it_gets_alone() {
     // Longer than the windows of 24 tokens.
     let long: Vec<i32> = (0..60).map(|i| 5 + i * 37 % 900).collect();
     let short: Vec<i32> = (0..11).map(|i| 700 - i * 31).collect();
-    for name in MODELS {
+    for name in FAMILIES {
         let model = load::<Flex>(name);
         let together = scores(&model, &[(&long, 3..60), (&short, 4..9)]);
         let alone = [
@@ -93,7 +79,7 @@ fn a_batch_gives_each_row_what_it_gets_alone() {
 #[test]
 fn the_cache_changes_nothing() {
     let prompt: Vec<u32> = (0..30).map(|i| 5 + i * 29 % 900).collect();
-    for name in MODELS {
+    for name in FAMILIES {
         let model = load::<Flex>(name);
         let options = GenerateOptions {
             max_new_tokens: 12,
@@ -152,7 +138,7 @@ impl burn::module::ModuleVisitor<Autodiff<Flex>> for Gradients<'_> {
 #[test]
 fn gradients_are_those_of_finite_differences() {
     let ids: Vec<i32> = (0..40).map(|i| 5 + i * 37 % 900).collect();
-    for name in MODELS {
+    for name in FAMILIES {
         let model = load::<Autodiff<Flex>>(name);
         let loss = response_log_probs(&model, rows(&[&ids]), &[5..40]).mean();
         let mut visitor = Gradients {

@@ -3,27 +3,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
-use std::path::{Path, PathBuf};
+mod common;
 
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use pref_model::{Decoder, GenerateOptions, Kernels, Policy, generate, response_log_probs};
 use serde::Deserialize;
 
+use common::{MODELS, fixture};
+
 /// Largest allowed error of a log-prob, nats, or of a logit.
 const TOLERANCE: f32 = 2e-4;
-const MODELS: [&str; 9] = [
-    "llama",
-    "llama2",
-    "llama3-scaled",
-    "mistral",
-    "qwen2",
-    "qwen3",
-    "qwen3-yarn",
-    "qwen3-yarn-plain",
-    "gemma3",
-];
-
 #[derive(Deserialize)]
 struct Expected {
     cases: Vec<Case>,
@@ -41,14 +31,6 @@ struct Case {
 struct Greedy {
     prompt: Vec<u32>,
     continuation: Vec<u32>,
-}
-
-fn folder(name: &str) -> PathBuf {
-    Path::new(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../fixtures/models"
-    ))
-    .join(name)
 }
 
 fn row<B: Backend>(ids: &[i32]) -> Tensor<B, 2, Int> {
@@ -72,10 +54,10 @@ fn near(what: &str, found: &[f32], expected: &[f32]) {
 fn check<B: Kernels>() {
     for name in MODELS {
         let device = B::Device::default();
-        let text = std::fs::read_to_string(folder(name).join("expected.json")).unwrap();
+        let text = std::fs::read_to_string(fixture(name).join("expected.json")).unwrap();
         let expected: Expected = serde_json::from_str(&text).unwrap();
         assert_eq!(expected.cases.len(), 3, "{name}");
-        let model = Decoder::<B>::load(&folder(name), &device).unwrap();
+        let model = Decoder::<B>::load(&fixture(name), &device).unwrap();
         for case in &expected.cases {
             let tokens = row::<B>(&case.input_ids);
             let found = response_log_probs(&model, tokens.clone(), &[1..case.input_ids.len()]);

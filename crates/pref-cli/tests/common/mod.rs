@@ -1,11 +1,16 @@
 //! Helpers of the test files. In: arguments for `pref`. Out: its exit code, stdout and stderr.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
+
+#[path = "../../../pref-train/tests/train/common/pairs.rs"]
+mod pairs;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+pub(crate) use pairs::write_pairs;
 
 /// The command that runs the built `pref`.
 pub(crate) fn pref(args: &[&str]) -> Command {
@@ -75,23 +80,6 @@ pub(crate) fn workspace(path: &str) -> PathBuf {
 pub(crate) fn model(name: &str) -> String {
     let path = workspace("fixtures/models").join(name);
     path.display().to_string()
-}
-
-/// Writes a small file of pairs.
-pub(crate) fn write_pairs(folder: &Path, n: usize) -> PathBuf {
-    let line = |i: usize| {
-        let (a, b) = (3 + i * 7 % 11, 2 + i * 5 % 13);
-        serde_json::json!({
-            "prompt": format!("Question: what is {a} plus {b}?\nAnswer:"),
-            "chosen": format!(" {a} + {b} = {}\nA: {}", a + b, a + b),
-            "rejected": format!(" {a} + {b} is {}, so the answer\nA: {}", a + b + 1, a + b + 1),
-        })
-        .to_string()
-    };
-    let lines: Vec<String> = (0..n).map(line).collect();
-    let path = folder.join("pairs.jsonl");
-    std::fs::write(&path, lines.join("\n")).unwrap();
-    path
 }
 
 /// Pairs that differ, contradict each other and repeat each other.

@@ -32,7 +32,7 @@ impl<B: Kernels> Attention<B> {
         cache: Option<&mut Option<KeysValues<B>>>,
     ) -> Tensor<B, 2> {
         let (rotary, visibility) = positions.of(kind);
-        let (rows, tokens) = (positions.rows, positions.tokens);
+        let (rows, tokens) = (visibility.rows, visibility.tokens);
         let (heads, kv_heads, head_dim) = (config.n_heads, config.n_kv_heads, config.head_dim);
         // [rows · tokens, heads · head_dim] → [rows, heads, tokens, head_dim]
         let split = |x: Tensor<B, 2>, heads: usize, norm: Option<&Norm<B>>| {

@@ -10,8 +10,6 @@ use crate::kernels::{Rotary, Visibility};
 #[derive(Debug)]
 pub(super) struct Positions<B: Backend> {
     kinds: Vec<(LayerKind, Rotary<B>, Visibility<B>)>,
-    pub(super) rows: usize,
-    pub(super) tokens: usize,
 }
 
 impl<B: Backend> Positions<B> {
@@ -22,21 +20,15 @@ impl<B: Backend> Positions<B> {
         visible: impl Fn(Option<usize>) -> Visibility<B>,
     ) -> Self {
         let mut kinds: Vec<(LayerKind, Rotary<B>, Visibility<B>)> = Vec::new();
-        let mut size = (0, 0);
         for kind in &config.layers {
             if kinds.iter().all(|(other, ..)| other != kind) {
                 let visibility = visible(kind.window);
-                size = (visibility.rows, visibility.tokens);
                 let positions = visibility.positions();
                 let rotary = rotary(&kind.rope, config.head_dim, &positions, device);
                 kinds.push((kind.clone(), rotary, visibility));
             }
         }
-        Self {
-            kinds,
-            rows: size.0,
-            tokens: size.1,
-        }
+        Self { kinds }
     }
 
     /// The tables for a layer.

@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Tensor, backend::Backend};
+use burn::module::Module;
+use burn::tensor::{TensorData, backend::Backend};
 use safetensors::tensor::{Dtype, View};
 use serde_json::json;
 
 use super::finite::NotFinite;
 use super::names::{INDEX, SINGLE, shard};
+use super::parameters::try_for_each_parameter;
 use super::save_error::SaveError;
 use super::weight_folder::WeightFolder;
 use crate::number_format::Format;
@@ -62,21 +63,15 @@ impl TensorsToSave {
         format: Format,
         folder: &Path,
     ) -> Result<Self, SaveError> {
-        let mut copier = Copier {
-            folder,
-            path: Vec::new(),
-            format,
-            by_name: BTreeMap::new(),
-            failure: None,
-        };
-        module.visit(&mut copier);
-        match copier.failure {
-            Some(failure) => Err(failure),
-            None => Ok(Self {
-                folder: folder.to_owned(),
-                by_name: copier.by_name,
-            }),
-        }
+        let mut by_name = BTreeMap::new();
+        try_for_each_parameter(module, |name, data| -> Result<(), SaveError> {
+            by_name.insert(name.to_owned(), stored(name, data, format, folder)?);
+            Ok(())
+        })?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            by_name,
+        })
     }
 
     /// Writes the tensors in files of at most `shard_bytes` bytes of weights, then calls `finish` to write
@@ -115,61 +110,41 @@ impl TensorsToSave {
     }
 }
 
-struct Copier<'a> {
-    folder: &'a Path,
-    path: Vec<String>,
+/// A tensor in a number format. `name` and `folder` are for the error about a value that the format cannot
+/// hold.
+fn stored(
+    name: &str,
+    data: TensorData,
     format: Format,
-    by_name: BTreeMap<String, Stored>,
-    /// The first value that the format cannot hold.
-    failure: Option<SaveError>,
-}
-
-impl<B: Backend> ModuleVisitor<B> for Copier<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        if self.failure.is_some() {
-            return;
-        }
-        let tensor = param.val();
-        let shape = tensor.dims().to_vec();
-        let values: Vec<f32> = tensor.into_data().iter::<f32>().collect();
-        let name = self.path.join(".");
-        let stored: Vec<f32> = values.iter().map(|&v| self.format.round(v)).collect();
-        if let Some(found) = NotFinite::among(&stored, &shape) {
-            let (folder, tensor) = (self.folder.to_owned(), name);
-            let (n, index, value) = (found.n, found.index, values[found.at]);
-            self.failure = Some(match value.is_finite() {
-                true => SaveError::TooLarge {
-                    folder,
-                    tensor,
-                    format: self.format.name(),
-                    n,
-                    value,
-                    index,
-                },
-                false => SaveError::NotFinite {
-                    folder,
-                    tensor,
-                    n,
-                    index,
-                },
-            });
-            return;
-        }
-        let stored = Stored {
-            dtype: self.format.dtype(),
+    folder: &Path,
+) -> Result<Stored, SaveError> {
+    let shape = data.shape.to_vec();
+    let values: Vec<f32> = data.iter::<f32>().collect();
+    let rounded: Vec<f32> = values.iter().map(|&v| format.round(v)).collect();
+    let Some(NotFinite { n, index, at }) = NotFinite::among(&rounded, &shape) else {
+        return Ok(Stored {
+            dtype: format.dtype(),
             shape,
-            bytes: self.format.bytes(&stored),
-        };
-        self.by_name.insert(name, stored);
-    }
+            bytes: format.bytes(&rounded),
+        });
+    };
+    let (folder, tensor, value) = (folder.to_owned(), name.to_owned(), values[at]);
+    Err(match value.is_finite() {
+        true => SaveError::TooLarge {
+            folder,
+            tensor,
+            format: format.name(),
+            n,
+            value,
+            index,
+        },
+        false => SaveError::NotFinite {
+            folder,
+            tensor,
+            n,
+            index,
+        },
+    })
 }
 
 type Shard<'a> = Vec<(&'a str, &'a Stored)>;

@@ -3,37 +3,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod configurations;
 mod saving;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::backend::Flex;
 use pref_model::{Decoder, Policy, SaveDtype};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
-const MODELS: [&str; 9] = [
-    "llama",
-    "llama2",
-    "llama3-scaled",
-    "mistral",
-    "qwen2",
-    "qwen3",
-    "qwen3-yarn",
-    "qwen3-yarn-plain",
-    "gemma3",
-];
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../fixtures/models"
-    ))
-    .join(name)
-}
+use common::{MODELS, fixture};
 
 fn load(folder: &Path) -> Result<Decoder<Flex>, pref_model::LoadError> {
     Decoder::load(folder, &Default::default())

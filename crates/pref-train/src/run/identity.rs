@@ -2,12 +2,14 @@
 //! every checkpoint holds, so that a run continues only with the same inputs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Tensor, backend::Backend};
+use burn::module::Module;
+use burn::tensor::backend::Backend;
+use pref_model::try_for_each_parameter;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -154,38 +156,18 @@ fn counted(n: usize, what: &str) -> String {
 
 /// The fingerprint of the parameters of a module: their names and values.
 pub(super) fn parameter_fingerprint<B: Backend, M: Module<B>>(module: &M) -> Fingerprint {
-    let mut hasher = ParameterHasher {
-        path: Vec::new(),
-        hash: Sha256::new(),
-        n: 0,
-    };
-    module.visit(&mut hasher);
-    Fingerprint {
-        size: counted(hasher.n, "parameter"),
-        sha256: hex(hasher.hash),
-    }
-}
-
-struct ParameterHasher {
-    path: Vec<String>,
-    hash: Sha256,
-    n: usize,
-}
-
-impl<B: Backend> ModuleVisitor<B> for ParameterHasher {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        self.hash.update(self.path.join("."));
-        for value in param.val().into_data().iter::<f32>() {
-            self.hash.update(value.to_le_bytes());
+    let mut hash = Sha256::new();
+    let mut n = 0;
+    let Ok(()) = try_for_each_parameter(module, |name, data| -> Result<(), Infallible> {
+        hash.update(name);
+        for value in data.iter::<f32>() {
+            hash.update(value.to_le_bytes());
         }
-        self.n += 1;
+        n += 1;
+        Ok(())
+    });
+    Fingerprint {
+        size: counted(n, "parameter"),
+        sha256: hex(hash),
     }
 }

@@ -25,6 +25,20 @@ fn plan(data: &Path, run: &Path, more: &[&str]) -> Plan {
     common::plan(&all)
 }
 
+fn stop_after_three_steps_and_resume(plan: &Plan) -> Outcome {
+    let stop = AtomicBool::new(false);
+    let mut tracker = common::StopAfter {
+        step: 3,
+        stop: &stop,
+    };
+    let outcome = pref_train::train::<Cpu>(plan, false, &Default::default(), &mut tracker, &stop);
+    assert!(matches!(
+        outcome.unwrap(),
+        Outcome::Interrupted { step: 3, .. }
+    ));
+    common::run::<Cpu>(plan, true).unwrap().0
+}
+
 fn weights(run: &Path) -> Vec<u8> {
     std::fs::read(run.join("model/model.safetensors")).unwrap()
 }
@@ -39,17 +53,7 @@ fn the_final_model_of_a_resumed_run_is_bfloat16_if_the_first_model_was() {
 
     let parts = folder.path().join("parts");
     let plan = plan(&data, &parts, &[&model]);
-    let stop = AtomicBool::new(false);
-    let mut tracker = common::StopAfter {
-        step: 3,
-        stop: &stop,
-    };
-    let outcome = pref_train::train::<Cpu>(&plan, false, &Default::default(), &mut tracker, &stop);
-    assert!(matches!(
-        outcome.unwrap(),
-        Outcome::Interrupted { step: 3, .. }
-    ));
-    common::run::<Cpu>(&plan, true).unwrap();
+    stop_after_three_steps_and_resume(&plan);
 
     assert_eq!(weights(&parts), weights(&whole));
     let config = |run: &Path| -> serde_json::Value {
@@ -86,16 +90,6 @@ fn a_setting_that_is_ignored_is_ignored_in_checkpoints_too() {
         &run,
         &[&model, "model.ignore-config=[\"unheard_of\"]"],
     );
-    let stop = AtomicBool::new(false);
-    let mut tracker = common::StopAfter {
-        step: 3,
-        stop: &stop,
-    };
-    let outcome = pref_train::train::<Cpu>(&plan, false, &Default::default(), &mut tracker, &stop);
-    assert!(matches!(
-        outcome.unwrap(),
-        Outcome::Interrupted { step: 3, .. }
-    ));
-    let (outcome, _) = common::run::<Cpu>(&plan, true).unwrap();
+    let outcome = stop_after_three_steps_and_resume(&plan);
     assert!(matches!(outcome, Outcome::Finished { steps: 6, .. }));
 }

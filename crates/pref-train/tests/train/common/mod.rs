@@ -2,12 +2,16 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+mod pairs;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pref_train::{
     EvalRecord, MetricsLine, Outcome, Plan, Settings, StepRecord, Tracker, TrainBackend, TrainError,
 };
+
+pub(crate) use pairs::write_pairs;
 
 /// A folder of the workspace.
 pub(crate) fn workspace(path: &str) -> PathBuf {
@@ -72,23 +76,6 @@ pub(crate) fn metrics(folder: &Path) -> Vec<MetricsLine> {
     let text = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
     let parse = |line: &str| serde_json::from_str(line).unwrap();
     text.lines().map(parse).collect()
-}
-
-/// Writes a file of short pairs.
-pub(crate) fn write_pairs(folder: &Path, n: usize) -> PathBuf {
-    let path = folder.join("pairs.jsonl");
-    let line = |i: usize| {
-        let (a, b) = (3 + i * 7 % 11, 2 + i * 5 % 13);
-        serde_json::json!({
-            "prompt": format!("Question: what is {a} plus {b}?\nAnswer:"),
-            "chosen": format!(" {a} + {b} = {}\nA: {}", a + b, a + b),
-            "rejected": format!(" {a} + {b} is {}, so the answer\nA: {}", a + b + 1, a + b + 1),
-        })
-        .to_string()
-    };
-    let lines: Vec<String> = (0..n).map(line).collect();
-    std::fs::write(&path, lines.join("\n") + "\n").unwrap();
-    path
 }
 
 /// Sets `stop` after a number of steps. With 0 steps, sets it when the reference has scored the first rows.
