@@ -80,7 +80,7 @@ pub fn backward_in_chunks<B, T, E>(
     n_values: usize,
     values: impl Fn(Tensor<B, 2>, Range<usize>) -> Vec<Tensor<B, 1>>,
     loss: impl FnOnce(Vec<Tensor<B, 1>>) -> Result<(Tensor<B, 1>, T), E>,
-    mut visit: impl FnMut(&B::Gradients),
+    mut visit: impl FnMut(B::Gradients),
 ) -> Result<T, E>
 where
     B: AutodiffBackend,
@@ -119,13 +119,14 @@ where
             });
         let gradient = terms.reduce(|sum, term| sum + term).and_then(|sum| {
             let gradients = sum.backward();
-            visit(&gradients);
-            part.grad(&gradients)
+            let gradient = part.grad(&gradients);
+            visit(gradients);
+            gradient
         });
         let zero = || Tensor::zeros([range.len(), width], &at.device());
         hidden_gradient.push(gradient.unwrap_or_else(zero));
     }
     let hidden_gradient = Tensor::from_inner(Tensor::cat(hidden_gradient, 0));
-    visit(&(hidden * hidden_gradient).sum().backward());
+    visit((hidden * hidden_gradient).sum().backward());
     Ok(output)
 }

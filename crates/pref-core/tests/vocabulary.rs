@@ -136,7 +136,7 @@ fn gradients_in_chunks_equal_those_of_all_positions_at_once() {
             },
             |gradients| {
                 for (sum, p) in sums.iter_mut().zip([&body, &head]) {
-                    if let Some(g) = p.grad(gradients) {
+                    if let Some(g) = p.grad(&gradients) {
                         let g: Vec<f32> = g.into_data().iter().collect();
                         assert_eq!(sum.len(), g.len());
                         sum.iter_mut().zip(g).for_each(|(s, g)| *s += g);

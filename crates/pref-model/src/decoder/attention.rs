@@ -8,7 +8,7 @@ use super::cache::{KeysValues, extend};
 use super::layers::{Linear, Norm};
 use super::positions::Positions;
 use crate::config::{Config, LayerKind};
-use crate::kernels::Kernels;
+use crate::kernels::{Kernels, ScoreRule};
 
 /// The attention block of a layer.
 #[derive(Module, Debug)]
@@ -50,10 +50,13 @@ impl<B: Kernels> Attention<B> {
             self.k_norm.as_ref(),
         );
         let values = split(self.v_proj.forward(x), kv_heads, None);
-        let queries = B::rotary(queries, rotary) * config.attention_scale;
+        let queries = B::rotary(queries, rotary);
         let (keys, values) = extend(cache, B::rotary(keys, rotary), values);
-        let attended =
-            B::causal_attention(queries, keys, values, visibility, config.attention_softcap);
+        let rule = ScoreRule {
+            scale: config.attention_scale,
+            softcap: config.attention_softcap,
+        };
+        let attended = B::causal_attention(queries, keys, values, visibility, rule);
         let attended = attended
             .swap_dims(1, 2)
             .reshape([rows * tokens, heads * head_dim]);

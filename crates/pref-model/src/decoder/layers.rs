@@ -16,10 +16,10 @@ pub(super) struct Linear<B: Backend> {
     pub(super) bias: Option<Param<Tensor<B, 1>>>,
 }
 
-impl<B: Backend> Linear<B> {
+impl<B: Kernels> Linear<B> {
     /// `[n, in]` to `[n, out]`. All rows and tokens are one axis, so that this is one large matrix product.
     pub(super) fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        let y = x.matmul(self.weight.val().transpose());
+        let y = B::project(x, self.weight.val());
         match &self.bias {
             Some(bias) => y + bias.val().unsqueeze(),
             None => y,
@@ -47,7 +47,10 @@ impl<B: Kernels> Norm<B> {
             true => weight + 1.0,
             false => weight,
         };
-        B::rms_norm(x, weight, config.norm_eps)
+        let shape = x.dims();
+        let width = shape[D - 1];
+        let rows = x.reshape([-1, width as i32]);
+        B::rms_norm(rows, weight, config.norm_eps).reshape(shape)
     }
 }
 

@@ -81,8 +81,8 @@ impl<B: Kernels> Decoder<B> {
         let device = tokens.device();
         let heads = [config.n_heads, config.n_kv_heads];
         let positions = Positions::new(config, &device, |window| match branches {
-            [] => Visibility::causal(rows, n_tokens, before, window, heads, &device),
-            branches => Visibility::branched(branches, n_tokens, window, heads, &device),
+            [] => Visibility::causal(rows, n_tokens, before, window, heads),
+            branches => Visibility::branched(branches, n_tokens, window, heads),
         });
 
         let mut x = embedding(self.model.embed_tokens.weight.val(), tokens)

@@ -9,7 +9,7 @@ use crate::kernels::{Rotary, Visibility};
 /// Rotary tables and visibility for each kind of layer of a decoder.
 #[derive(Debug)]
 pub(super) struct Positions<B: Backend> {
-    kinds: Vec<(LayerKind, Rotary<B>, Visibility<B>)>,
+    kinds: Vec<(LayerKind, Rotary<B>, Visibility)>,
 }
 
 impl<B: Backend> Positions<B> {
@@ -17,9 +17,9 @@ impl<B: Backend> Positions<B> {
     pub(super) fn new(
         config: &Config,
         device: &B::Device,
-        visible: impl Fn(Option<usize>) -> Visibility<B>,
+        visible: impl Fn(Option<usize>) -> Visibility,
     ) -> Self {
-        let mut kinds: Vec<(LayerKind, Rotary<B>, Visibility<B>)> = Vec::new();
+        let mut kinds: Vec<(LayerKind, Rotary<B>, Visibility)> = Vec::new();
         for kind in &config.layers {
             if kinds.iter().all(|(other, ..)| other != kind) {
                 let visibility = visible(kind.window);
@@ -32,7 +32,7 @@ impl<B: Backend> Positions<B> {
     }
 
     /// The tables for a layer.
-    pub(super) fn of(&self, kind: &LayerKind) -> (&Rotary<B>, &Visibility<B>) {
+    pub(super) fn of(&self, kind: &LayerKind) -> (&Rotary<B>, &Visibility) {
         let found = self.kinds.iter().find(|(other, ..)| other == kind);
         let (_, rotary, visibility) = found.expect("every kind of layer was added");
         (rotary, visibility)

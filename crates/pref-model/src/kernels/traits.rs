@@ -1,59 +1,90 @@
-//! The extension trait of backends. In: tensors on a device. Out: the results of one operation.
+//! The extension trait of backends. In: tensors on a device. Out: the results of one operation, or the
+//! gradients of its inputs.
 
 use burn::tensor::{Int, Tensor, backend::Backend};
 
-use super::adamw::{self, AdamWStep};
-use super::attention::attention;
-use super::gate::gated;
-use super::log_probs::{head_logits, token_log_probs};
-use super::norm::rms_norm;
-use super::rotary::Rotary;
+use super::inputs::{AdamWStep, Rotary, ScoreRule};
+use super::plain;
 use super::visibility::Visibility;
 use crate::config::Activation;
 
 /// A backend with the operations of a decoder and of its optimiser.
 ///
 /// Every method has a body in plain Burn operations, so `impl Kernels for MyBackend {}` is enough. An
-/// override must give the same values and the same gradients.
+/// override must give the same values.
+///
+/// A method whose name ends with `_backward` gives the gradients of the inputs of an operation, from the
+/// gradient of its result. `Autodiff<B>` calls it on `B`, so a backend that overrides both has the faster
+/// operation in training as well.
 pub trait Kernels: Backend {
-    /// Attention of grouped queries: `softmax(Q Kᵀ) V` over the tokens that each token sees.
-    ///
-    /// With `softcap`, a score `s` becomes `softcap · tanh(s / softcap)`.
+    /// `x Wᵀ`.
     ///
     /// # Shapes
-    /// `queries` is `[rows, heads, tokens, head_dim]`, already scaled; `keys` and `values` are
+    /// `x` is `[n, in]`, `weight` is `[out, in]`, the result is `[n, out]`.
+    fn project(x: Tensor<Self, 2>, weight: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        plain::project(x, weight)
+    }
+
+    /// The gradients of `x` (if `weight` is given) and of the weight (if `x` is given).
+    fn project_backward(
+        x: Option<Tensor<Self, 2>>,
+        weight: Option<Tensor<Self, 2>>,
+        gradient: Tensor<Self, 2>,
+    ) -> [Option<Tensor<Self, 2>>; 2] {
+        plain::project_backward(x, weight, gradient)
+    }
+
+    /// Attention of grouped queries: `softmax(Q Kᵀ) V` over the tokens that each token sees.
+    ///
+    /// # Shapes
+    /// `queries` is `[rows, heads, tokens, head_dim]`; `keys` and `values` are
     /// `[rows, kv_heads, before + tokens, head_dim]`, where `heads` is a multiple of `kv_heads`. The
     /// result has the shape of `queries`.
     fn causal_attention(
         queries: Tensor<Self, 4>,
         keys: Tensor<Self, 4>,
         values: Tensor<Self, 4>,
-        visibility: &Visibility<Self>,
-        softcap: Option<f64>,
+        visibility: &Visibility,
+        rule: ScoreRule,
     ) -> Tensor<Self, 4> {
-        attention(queries, keys, values, visibility, softcap)
+        plain::causal_attention(queries, keys, values, visibility, rule)
     }
 
-    /// Root mean square normalisation of the last axis: `x / √(mean x² + ε) · w` (Zhang & Sennrich
-    /// 2019, eq. 4).
+    /// The gradients of queries, keys and values.
+    fn causal_attention_backward(
+        inputs: [Tensor<Self, 4>; 3],
+        visibility: &Visibility,
+        rule: ScoreRule,
+        gradient: Tensor<Self, 4>,
+    ) -> [Tensor<Self, 4>; 3] {
+        plain::causal_attention_backward(inputs, visibility, rule, gradient)
+    }
+
+    /// Root mean square normalisation of each row: `x / √(mean x² + ε) · w` (Zhang & Sennrich 2019, eq. 4).
     ///
     /// # Shapes
-    /// `x` is `[…, width]` and `weight` is `[width]`.
-    fn rms_norm<const D: usize>(
-        x: Tensor<Self, D>,
+    /// `x` is `[n, width]` and `weight` is `[width]`.
+    fn rms_norm(x: Tensor<Self, 2>, weight: Tensor<Self, 1>, epsilon: f64) -> Tensor<Self, 2> {
+        plain::rms_norm(x, weight, epsilon)
+    }
+
+    /// The gradients of `x` and of the weight.
+    fn rms_norm_backward(
+        x: Tensor<Self, 2>,
         weight: Tensor<Self, 1>,
         epsilon: f64,
-    ) -> Tensor<Self, D> {
-        rms_norm(x, weight, epsilon)
+        gradient: Tensor<Self, 2>,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 1>) {
+        plain::rms_norm_backward(x, weight, epsilon, gradient)
     }
 
     /// Rotary position embedding in Hugging Face's layout: channel `i` rotates with channel
-    /// `i + head_dim / 2`.
+    /// `i + head_dim / 2`. Its gradient is the [reversed](Rotary::reversed) rotation.
     ///
     /// # Shapes
     /// `x` is `[rows, heads, tokens, head_dim]`.
     fn rotary(x: Tensor<Self, 4>, rotary: &Rotary<Self>) -> Tensor<Self, 4> {
-        rotary.rotate(x)
+        plain::rotary(x, rotary)
     }
 
     /// The product in the middle of a gated MLP: `activation(gate) · up`.
@@ -65,7 +96,17 @@ pub trait Kernels: Backend {
         up: Tensor<Self, 2>,
         activation: Activation,
     ) -> Tensor<Self, 2> {
-        gated(gate, up, activation)
+        plain::gated(gate, up, activation)
+    }
+
+    /// The gradients of gate and up.
+    fn gated_backward(
+        gate: Tensor<Self, 2>,
+        up: Tensor<Self, 2>,
+        activation: Activation,
+        gradient: Tensor<Self, 2>,
+    ) -> [Tensor<Self, 2>; 2] {
+        plain::gated_backward(gate, up, activation, gradient)
     }
 
     /// `log softmax(logits)[target]` of each row, nats, where the logits are `hidden · headᵀ`, with
@@ -79,11 +120,35 @@ pub trait Kernels: Backend {
         softcap: Option<f64>,
         targets: Tensor<Self, 1, Int>,
     ) -> Tensor<Self, 1> {
-        token_log_probs(head_logits(hidden, head, softcap), targets)
+        let logits = plain::head_logits(hidden, head, softcap);
+        Self::log_probs_of_logits(logits, targets)
+    }
+
+    /// `log softmax(logits)[target]` of each row, nats, without a gradient.
+    ///
+    /// # Shapes
+    /// `logits` is `[n, vocab]`, `targets` and the result are `[n]`.
+    fn log_probs_of_logits(
+        logits: Tensor<Self, 2>,
+        targets: Tensor<Self, 1, Int>,
+    ) -> Tensor<Self, 1> {
+        plain::log_probs_of_logits(logits, targets)
+    }
+
+    /// The gradient of the logits before the soft cap, from the gradient of the log-probs. `logits` are those
+    /// after the soft cap, and `log_probs` what [`log_probs_of_logits`](Self::log_probs_of_logits) gave for them.
+    fn logits_backward(
+        logits: Tensor<Self, 2>,
+        softcap: Option<f64>,
+        targets: Tensor<Self, 1, Int>,
+        log_probs: Tensor<Self, 1>,
+        gradient: Tensor<Self, 1>,
+    ) -> Tensor<Self, 2> {
+        plain::logits_backward(logits, softcap, targets, log_probs, gradient)
     }
 
     /// One AdamW update of a parameter and of its two moments: the running means of the gradient and
-    /// of its square.
+    /// of its square. A backend can write into the tensors that it gets.
     ///
     /// # Shapes
     /// All are flat, `[elements]`.
@@ -93,6 +158,22 @@ pub trait Kernels: Backend {
         moments: [Tensor<Self, 1>; 2],
         step: &AdamWStep,
     ) -> (Tensor<Self, 1>, [Tensor<Self, 1>; 2]) {
-        adamw::adamw(parameter, gradient, moments, step)
+        plain::adamw(parameter, gradient, moments, step)
+    }
+
+    /// `Σ x²`, `[1]`.
+    ///
+    /// # Shapes
+    /// `x` is flat, `[elements]`.
+    fn sum_of_squares(x: Tensor<Self, 1>) -> Tensor<Self, 1> {
+        x.square().sum()
+    }
+
+    /// `a + b`. A backend can write into the tensor `a`.
+    ///
+    /// # Shapes
+    /// Both are flat, `[elements]`.
+    fn add_into(a: Tensor<Self, 1>, b: Tensor<Self, 1>) -> Tensor<Self, 1> {
+        a + b
     }
 }

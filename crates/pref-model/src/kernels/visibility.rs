@@ -1,8 +1,9 @@
 //! Which tokens each token of a batch attends to. In: the sizes of a batch, an optional window, and the
 //! branches of rows that hold two answers. Out: the rule, and for plain bodies a mask.
 
-use std::cell::OnceCell;
+use std::any::Any;
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
@@ -15,8 +16,8 @@ const INVISIBLE: f32 = f32::NEG_INFINITY;
 ///
 /// A row can hold two answers to one prompt: prompt, first answer, second answer. Tokens of the second
 /// answer do not attend to the first answer, and their positions continue the positions of the prompt.
-#[derive(Debug)]
-pub struct Visibility<B: Backend> {
+#[derive(Clone, Debug)]
+pub struct Visibility {
     /// Number of rows.
     pub rows: usize,
     /// Number of new tokens per row.
@@ -26,14 +27,14 @@ pub struct Visibility<B: Backend> {
     /// A token attends to tokens that are less than this number of positions before it. `None` for no limit.
     pub window: Option<usize>,
     /// The tokens of the first answer of each row. Empty if every row is one text.
-    pub branches: Vec<Range<usize>>,
+    pub branches: Arc<[Range<usize>]>,
     /// Number of query heads, and of key and value heads.
     pub heads: [usize; 2],
-    device: B::Device,
-    mask: OnceCell<Option<Tensor<B, 3>>>,
+    /// The mask of the first backend that asked for one. All layers and their backward passes share it.
+    mask: Arc<OnceLock<Box<dyn Any + Send + Sync>>>,
 }
 
-impl<B: Backend> Visibility<B> {
+impl Visibility {
     /// Rows that each hold one text. `tokens` new tokens follow `before` cached tokens. `heads` are the numbers
     /// of query heads and of key and value heads.
     pub fn causal(
@@ -42,17 +43,15 @@ impl<B: Backend> Visibility<B> {
         before: usize,
         window: Option<usize>,
         heads: [usize; 2],
-        device: &B::Device,
     ) -> Self {
         Self {
             rows,
             tokens,
             before,
             window,
-            branches: Vec::new(),
+            branches: Arc::default(),
             heads,
-            device: device.clone(),
-            mask: OnceCell::new(),
+            mask: Arc::default(),
         }
     }
 
@@ -62,11 +61,10 @@ impl<B: Backend> Visibility<B> {
         tokens: usize,
         window: Option<usize>,
         heads: [usize; 2],
-        device: &B::Device,
     ) -> Self {
         Self {
-            branches: branches.to_vec(),
-            ..Self::causal(branches.len(), tokens, 0, window, heads, device)
+            branches: branches.into(),
+            ..Self::causal(branches.len(), tokens, 0, window, heads)
         }
     }
 
@@ -91,15 +89,19 @@ impl<B: Backend> Visibility<B> {
     /// `[1, 1, group · tokens · total]` for rows of one text, `[rows · kv_heads, 1, group · tokens · total]`
     /// for rows of two answers. `group` is `heads / kv_heads`, and `total` is `before + tokens`. `None` if
     /// every new token attends to all tokens.
-    pub(super) fn mask(&self) -> Option<&Tensor<B, 3>> {
+    pub(super) fn mask<B: Backend>(&self, device: &B::Device) -> Option<Tensor<B, 3>> {
         let make = || match self.branches.is_empty() {
-            true => self.causal_mask(),
-            false => Some(self.branched_mask()),
+            true => self.causal_mask::<B>(device),
+            false => Some(self.branched_mask::<B>(device)),
         };
-        self.mask.get_or_init(make).as_ref()
+        let stored = self.mask.get_or_init(|| Box::new(make()));
+        match stored.downcast_ref::<Option<Tensor<B, 3>>>() {
+            Some(mask) => mask.clone(),
+            None => make(),
+        }
     }
 
-    fn causal_mask(&self) -> Option<Tensor<B, 3>> {
+    fn causal_mask<B: Backend>(&self, device: &B::Device) -> Option<Tensor<B, 3>> {
         let Self { tokens, before, .. } = *self;
         let total = before + tokens;
         if tokens == 1 && self.window.is_none_or(|window| total <= window) {
@@ -115,19 +117,19 @@ impl<B: Backend> Visibility<B> {
         let shape = [1, 1, group * tokens * total];
         Some(Tensor::from_data(
             TensorData::new(one_head.repeat(group), shape),
-            &self.device,
+            device,
         ))
     }
 
     /// The mask of rows of two answers. It is computed on the device, so only a few values per token are
     /// copied to the device.
-    fn branched_mask(&self) -> Tensor<B, 3> {
+    fn branched_mask<B: Backend>(&self, device: &B::Device) -> Tensor<B, 3> {
         let Self { rows, tokens, .. } = *self;
         let positions = self.positions();
         let column = |of: &dyn Fn(usize, usize) -> f32| -> Tensor<B, 4> {
             let cells = (0..rows).flat_map(|row| (0..tokens).map(move |t| (row, t)));
             let values: Vec<f32> = cells.map(|(row, t)| of(row, t)).collect();
-            Tensor::from_data(TensorData::new(values, [rows, 1, tokens, 1]), &self.device)
+            Tensor::from_data(TensorData::new(values, [rows, 1, tokens, 1]), device)
         };
         let flag = |holds: bool| f32::from(u8::from(holds));
         let is_second = column(&|row, t| flag(t >= self.branches[row].end));

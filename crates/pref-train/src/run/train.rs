@@ -256,7 +256,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         let (tracker, stop) = (&mut *self.tracker, self.stop);
         let trainer = &self.trainer;
         let evaluated = evaluate(
-            &trainer.policy.valid(),
+            &trainer.policy().valid(),
             &trainer.inputs,
             &self.eval_objective,
             |n| {
@@ -305,7 +305,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
     fn save(&mut self) -> Result<PathBuf, TrainError> {
         let trainer = &self.trainer;
         let snapshot = Snapshot {
-            policy: &trainer.policy,
+            policy: trainer.policy(),
             optimizer: &trainer.optimizer,
             position: &trainer.position,
             identity: &self.identity,
@@ -360,7 +360,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
             WeightFormat::F16 => SaveDtype::F16,
             WeightFormat::Bf16 => SaveDtype::Bf16,
         };
-        checkpoint::save_model(&model, &self.trainer.policy, dtype, &self.plan.model.path)?;
+        checkpoint::save_model(&model, self.trainer.policy(), dtype, &self.plan.model.path)?;
         if self.plan.output.last_checkpoint {
             self.save()?;
         }

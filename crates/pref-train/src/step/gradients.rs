@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, backend::AutodiffBackend, backend::Backend};
+use pref_model::Kernels;
 
 /// Gradients by parameter, flattened to `[elements]`.
 #[derive(Clone, Debug)]
@@ -23,23 +24,23 @@ impl<B: Backend> Default for NamedGradients<B> {
     }
 }
 
-impl<B: Backend> NamedGradients<B> {
+impl<B: Kernels> NamedGradients<B> {
     /// Adds the gradients of a backward pass to the gradients so far.
-    pub fn accumulate<AB, M>(&mut self, module: &M, gradients: &AB::Gradients)
+    pub fn accumulate<AB, M>(&mut self, module: &M, mut gradients: AB::Gradients)
     where
         AB: AutodiffBackend<InnerBackend = B>,
         M: AutodiffModule<AB>,
     {
         module.visit(&mut GradientVisitor {
             path: Path::default(),
-            gradients,
+            gradients: &mut gradients,
             into: self,
         });
     }
 
     /// `√Σ g²` over all parameters, `[1]`. `None` if no parameter has a gradient.
     pub fn norm(&self) -> Option<Tensor<B, 1>> {
-        let squares = self.by_name.values().map(|g| g.clone().square().sum());
+        let squares = self.by_name.values().map(|g| B::sum_of_squares(g.clone()));
         let squares: Vec<Tensor<B, 1>> = squares.collect();
         (!squares.is_empty()).then(|| Tensor::cat(squares, 0).sum().sqrt())
     }
@@ -47,15 +48,6 @@ impl<B: Backend> NamedGradients<B> {
     /// Takes the gradient of a parameter out, `[elements]`.
     pub(crate) fn remove(&mut self, name: &str) -> Option<Tensor<B, 1>> {
         self.by_name.remove(name)
-    }
-
-    /// Multiplies every gradient by a factor.
-    #[must_use]
-    pub fn scaled(self, factor: f64) -> Self {
-        let scale = |(name, g): (String, Tensor<B, 1>)| (name, g * factor);
-        Self {
-            by_name: self.by_name.into_iter().map(scale).collect(),
-        }
     }
 }
 
@@ -121,13 +113,13 @@ impl Path {
     }
 }
 
-struct GradientVisitor<'a, AB: AutodiffBackend> {
+struct GradientVisitor<'a, AB: AutodiffBackend<InnerBackend: Kernels>> {
     path: Path,
-    gradients: &'a AB::Gradients,
+    gradients: &'a mut AB::Gradients,
     into: &'a mut NamedGradients<AB::InnerBackend>,
 }
 
-impl<AB: AutodiffBackend> ModuleVisitor<AB> for GradientVisitor<'_, AB> {
+impl<AB: AutodiffBackend<InnerBackend: Kernels>> ModuleVisitor<AB> for GradientVisitor<'_, AB> {
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.enter(name);
     }
@@ -137,13 +129,14 @@ impl<AB: AutodiffBackend> ModuleVisitor<AB> for GradientVisitor<'_, AB> {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<AB, D>>) {
-        let Some(gradient) = param.val().grad(self.gradients) else {
+        // Taken out, so that the sum owns it and can be written in place.
+        let Some(gradient) = param.val().grad_remove(self.gradients) else {
             return;
         };
         let gradient = gradient.reshape([-1]);
         let name = self.path.name();
         let sum = match self.into.by_name.remove(&name) {
-            Some(sum) => sum + gradient,
+            Some(sum) => AB::InnerBackend::add_into(sum, gradient),
             None => gradient,
         };
         self.into.by_name.insert(name, sum);

@@ -42,8 +42,17 @@ impl<B: Kernels> AdamW<B> {
         }
     }
 
-    /// Takes one step with the learning rate `rate`. Parameters without a gradient do not change.
-    pub fn step<AB, M>(&mut self, module: M, gradients: NamedGradients<B>, rate: f64) -> M
+    /// Takes one step with the learning rate `rate`. Gradients are multiplied by `gradient_scale` first, which
+    /// clips them. Parameters without a gradient do not change.
+    ///
+    /// The values of the parameters are changed in place if `module` is their only owner.
+    pub fn step<AB, M>(
+        &mut self,
+        module: M,
+        gradients: NamedGradients<B>,
+        gradient_scale: f64,
+        rate: f64,
+    ) -> M
     where
         AB: AutodiffBackend<InnerBackend = B>,
         M: Module<AB>,
@@ -53,7 +62,16 @@ impl<B: Kernels> AdamW<B> {
         map_parameters::<AB, M, _>(module, |name, axes, value| match gradients.remove(name) {
             Some(gradient) => {
                 let weight_decay = if axes > 1 { self.weight_decay } else { 0.0 };
-                self.update(name, value, gradient, rate, weight_decay)
+                let step = AdamWStep {
+                    step: self.steps,
+                    rate,
+                    beta1: self.beta1,
+                    beta2: self.beta2,
+                    epsilon: self.epsilon,
+                    weight_decay,
+                    gradient_scale,
+                };
+                self.update(name, value, gradient, &step)
             }
             None => value,
         })
@@ -64,22 +82,13 @@ impl<B: Kernels> AdamW<B> {
         name: &str,
         value: Tensor<B, 1>,
         gradient: Tensor<B, 1>,
-        rate: f64,
-        weight_decay: f64,
+        step: &AdamWStep,
     ) -> Tensor<B, 1> {
         let Moments { first, second } = self.moments.remove(name).unwrap_or_else(|| Moments {
             first: gradient.zeros_like(),
             second: gradient.zeros_like(),
         });
-        let step = AdamWStep {
-            step: self.steps,
-            rate,
-            beta1: self.beta1,
-            beta2: self.beta2,
-            epsilon: self.epsilon,
-            weight_decay,
-        };
-        let (updated, [first, second]) = B::adamw(value, gradient, [first, second], &step);
+        let (updated, [first, second]) = B::adamw(value, gradient, [first, second], step);
         let moments = Moments { first, second };
         self.moments.insert(name.to_owned(), moments);
         updated

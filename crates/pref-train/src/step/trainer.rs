@@ -22,10 +22,14 @@ use crate::plan::{Plan, TrainPlan};
 use crate::reference::Reference;
 use crate::sets::{DataSet, Examples, PerSet, skipped_rows};
 
+/// Why a trainer always has a policy.
+const ONLY_IN_AN_UPDATE: &str = "the policy is absent only during an update";
+
 /// The state of a run in memory: policy, optimiser, position, rows and reference.
 #[derive(Debug)]
 pub(crate) struct Trainer<B: TrainBackend, P: TrainablePolicy<B>> {
-    pub(crate) policy: P,
+    /// Absent only during an update.
+    policy: Option<P>,
     pub(crate) optimizer: AdamW<B::InnerBackend>,
     pub(crate) position: Position,
     /// Rows and reference, which need no gradients.
@@ -56,7 +60,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         let train = &plan.train;
         let n = |set: DataSet| sets.of(set).len();
         Ok(Self {
-            policy,
+            policy: Some(policy),
             optimizer: AdamW::new(train),
             position: Position {
                 step: 0,
@@ -98,9 +102,17 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         moments: BTreeMap<String, Moments<B::InnerBackend>>,
         position: Position,
     ) {
-        self.policy = policy;
+        self.policy = Some(policy);
         self.optimizer.restore(position.optimizer_steps, moments);
         self.position = position;
+    }
+
+    /// The policy after the steps so far.
+    ///
+    /// # Panics
+    /// If an update panicked before, which leaves no policy.
+    pub(crate) fn policy(&self) -> &P {
+        self.policy.as_ref().expect(ONLY_IN_AN_UPDATE)
     }
 
     /// Number of optimiser steps of the whole run.
@@ -139,7 +151,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         let mut measured = Vec::new();
         for &(set, weight, indices) in &drawn {
             let point = {
-                let policy = self.policy.valid();
+                let policy = self.policy().valid();
                 let (inputs, objective) = (&self.inputs, &self.objective);
                 inputs.reference_point(&policy, objective, set, indices)?
             };
@@ -174,14 +186,18 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         }
 
         let limit = self.plan.max_grad_norm;
-        if limit > 0.0 && norm > limit {
+        let gradient_scale = match limit > 0.0 && norm > limit {
             // The same 1e-6 as in PyTorch's clip_grad_norm_.
-            gradients = gradients.scaled(limit / (norm + 1e-6));
-        }
+            true => limit / (norm + 1e-6),
+            false => 1.0,
+        };
         let rate = self.schedule.rate(self.position.step);
-        self.policy = self
+        // Out of its place, so that the optimiser is its only owner and writes into its memory.
+        let policy = self.policy.take().expect(ONLY_IN_AN_UPDATE);
+        let policy = self
             .optimizer
-            .step::<B, _>(self.policy.clone(), gradients, rate);
+            .step::<B, _>(policy, gradients, gradient_scale, rate);
+        self.policy = Some(policy);
 
         self.position.step += 1;
         self.position.optimizer_steps = self.optimizer.steps();
@@ -245,20 +261,20 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
                 .reference_log_probs(set, indices, &answers, distributions.as_ref());
         let batch = answers.batch;
         let reference = reference.map(Tensor::from_inner);
-        let mut add = |backward: &B::Gradients| {
-            gradients.accumulate::<B, _>(&self.policy, backward);
+        let policy = self.policy();
+        let mut add = |backward: B::Gradients| {
+            gradients.accumulate::<B, _>(policy, backward);
         };
         if self.inputs.vocab_chunk == 0 && distributions.is_none() {
-            let policy = log_probs(&self.policy, &batch, device);
             let values = TokenValues {
-                policy,
+                policy: log_probs(policy, &batch, device),
                 reference,
                 kl: None,
             };
             let (loss, measured) = self
                 .objective
                 .loss(examples, &rows, &values, &batch, point)?;
-            add(&(loss * share).backward());
+            add((loss * share).backward());
             return Ok(measured.inner());
         }
 
@@ -278,16 +294,16 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
             Ok((loss * share, measured.inner()))
         };
         backward_in_chunks(
-            tokens.hidden(&self.policy),
+            tokens.hidden(policy),
             self.inputs.vocab_chunk,
             n_values,
             |hidden, range| {
                 let targets = targets.clone().slice([range.clone()]);
                 let Some(distributions) = &distributions else {
-                    return vec![self.policy.log_probs(hidden, targets)];
+                    return vec![policy.log_probs(hidden, targets)];
                 };
                 let reference = Tensor::from_inner(distributions.logits(range));
-                let logits = self.policy.logits(hidden);
+                let logits = policy.logits(hidden);
                 let divergence = token_kl(reference, logits.clone());
                 vec![token_log_probs(logits, targets), divergence]
             },

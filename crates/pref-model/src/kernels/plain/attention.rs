@@ -1,33 +1,83 @@
-//! Attention in plain operations. In: queries, keys and values. Out: one vector per query.
+//! Attention. In: queries, keys and values. Out: one vector per query, or the gradients of the inputs.
 
 use burn::tensor::{Tensor, activation::softmax, backend::Backend};
 
-use super::visibility::Visibility;
+use crate::kernels::inputs::ScoreRule;
+use crate::kernels::visibility::Visibility;
 
-/// The plain body of [`Kernels::causal_attention`](super::Kernels::causal_attention).
-pub(super) fn attention<B: Backend>(
+/// The plain body of [`Kernels::causal_attention`](crate::Kernels::causal_attention).
+pub fn causal_attention<B: Backend>(
     queries: Tensor<B, 4>,
     keys: Tensor<B, 4>,
     values: Tensor<B, 4>,
-    visibility: &Visibility<B>,
-    softcap: Option<f64>,
+    visibility: &Visibility,
+    rule: ScoreRule,
 ) -> Tensor<B, 4> {
+    let shape = queries.dims();
+    let scores = scores(grouped(queries, &keys), keys, visibility, rule);
+    softmax(scores, 3).matmul(values).reshape(shape)
+}
+
+/// The gradients of queries, keys and values, from the gradient of the result. The scores are computed again.
+pub fn causal_attention_backward<B: Backend>(
+    [queries, keys, values]: [Tensor<B, 4>; 3],
+    visibility: &Visibility,
+    rule: ScoreRule,
+    gradient: Tensor<B, 4>,
+) -> [Tensor<B, 4>; 3] {
+    let shape = queries.dims();
+    let queries = grouped(queries, &keys);
+    let gradient = grouped(gradient, &keys);
+    let scores = scores(queries.clone(), keys.clone(), visibility, rule);
+    // The slope of the soft cap is 1 − tanh². A score that is not visible is −∞, and its slope has no meaning;
+    // its probability is 0, so the slope is set to 1.
+    let slope = rule.softcap.map(|cap| {
+        let slope = (scores.clone() / cap).square() * -1.0 + 1.0;
+        slope.mask_fill(scores.clone().lower_elem(-cap), 1.0)
+    });
+    let probabilities = softmax(scores, 3);
+    let of_values = probabilities
+        .clone()
+        .swap_dims(2, 3)
+        .matmul(gradient.clone());
+    let of_probabilities = gradient.matmul(values.swap_dims(2, 3));
+    let mean = (probabilities.clone() * of_probabilities.clone()).sum_dim(3);
+    let mut of_scores = probabilities * (of_probabilities - mean);
+    if let Some(slope) = slope {
+        of_scores = of_scores * slope;
+    }
+    let of_scores = of_scores * rule.scale;
+    let of_queries = of_scores.clone().matmul(keys).reshape(shape);
+    let of_keys = of_scores.swap_dims(2, 3).matmul(queries);
+    [of_queries, of_keys, of_values]
+}
+
+/// `[rows, heads, tokens, head_dim]` as `[rows, kv_heads, group · tokens, head_dim]`: the heads of a group share
+/// keys and values, so they become more rows of one matrix product.
+fn grouped<B: Backend>(queries: Tensor<B, 4>, keys: &Tensor<B, 4>) -> Tensor<B, 4> {
     let [rows, heads, tokens, head_dim] = queries.dims();
-    let [_, kv_heads, total, _] = keys.dims();
-    // The heads of a group share keys and values, so they become more rows of one matrix product.
-    let group = heads / kv_heads;
-    let queries = queries.reshape([rows, kv_heads, group * tokens, head_dim]);
-    let mut scores = queries.matmul(keys.swap_dims(2, 3)); // [rows, kv_heads, group · tokens, total]
-    if let Some(cap) = softcap {
+    let [_, kv_heads, _, _] = keys.dims();
+    queries.reshape([rows, kv_heads, heads / kv_heads * tokens, head_dim])
+}
+
+/// `[rows, kv_heads, group · tokens, total]`, with `−∞` for what is not visible.
+fn scores<B: Backend>(
+    queries: Tensor<B, 4>,
+    keys: Tensor<B, 4>,
+    visibility: &Visibility,
+    rule: ScoreRule,
+) -> Tensor<B, 4> {
+    let mut scores = (queries * rule.scale).matmul(keys.swap_dims(2, 3));
+    if let Some(cap) = rule.softcap {
         scores = (scores / cap).tanh() * cap;
     }
-    if let Some(mask) = visibility.mask() {
-        // As [masks, rows and heads of each mask, scores], where one addition covers a whole row.
-        let [masks, _, row] = mask.dims();
-        let flat = scores.reshape([masks, rows * kv_heads / masks, row]) + mask.clone();
-        scores = flat.reshape([rows, kv_heads, group * tokens, total]);
-    }
-    debug_assert_eq!(scores.dims(), [rows, kv_heads, group * tokens, total]);
-    let attended = softmax(scores, 3).matmul(values);
-    attended.reshape([rows, heads, tokens, head_dim])
+    let Some(mask) = visibility.mask(&scores.device()) else {
+        return scores;
+    };
+    // As [masks, rows and heads of each mask, scores], where one addition covers a whole row.
+    let shape = scores.dims();
+    let [rows, kv_heads, ..] = shape;
+    let [masks, _, row] = mask.dims();
+    let flat = scores.reshape([masks, rows * kv_heads / masks, row]) + mask;
+    flat.reshape(shape)
 }

@@ -1,4 +1,5 @@
-//! Log-probs of target tokens. In: hidden states or logits, and target ids. Out: nats, one per target.
+//! Log-probs of target tokens. In: hidden states or logits, and target ids. Out: nats, one per target, or the
+//! gradients of the logits.
 
 use burn::tensor::{Int, Tensor, backend::Backend};
 
@@ -13,6 +14,42 @@ pub(crate) fn head_logits<B: Backend>(
     match softcap {
         Some(cap) => (logits / cap).tanh() * cap,
         None => logits,
+    }
+}
+
+/// The plain body of [`Kernels::log_probs_of_logits`](crate::Kernels::log_probs_of_logits).
+pub fn log_probs_of_logits<B: Backend>(
+    logits: Tensor<B, 2>,
+    targets: Tensor<B, 1, Int>,
+) -> Tensor<B, 1> {
+    let [n, _] = logits.dims();
+    let largest = logits.clone().max_dim(1);
+    let sums = (logits.clone() - largest.clone()).exp().sum_dim(1);
+    let picked = logits.gather(1, targets.reshape([n, 1]));
+    (picked - largest - sums.log()).reshape([n])
+}
+
+/// The gradient of the logits `[n, vocab]` before the soft cap, from the gradient of the log-probs: `onehot − softmax` in each row,
+/// times the gradient of its log-prob. `logits` are those after the soft cap, and `log_probs` what
+/// [`log_probs_of_logits`] gave for them.
+pub fn logits_backward<B: Backend>(
+    logits: Tensor<B, 2>,
+    softcap: Option<f64>,
+    targets: Tensor<B, 1, Int>,
+    log_probs: Tensor<B, 1>,
+    gradient: Tensor<B, 1>,
+) -> Tensor<B, 2> {
+    let [n, _] = logits.dims();
+    let targets = targets.reshape([n, 1]);
+    let gradient = gradient.reshape([n, 1]);
+    let picked = logits.clone().gather(1, targets.clone());
+    let log_sums = picked - log_probs.reshape([n, 1]);
+    let softmax = (logits.clone() - log_sums).exp();
+    let of_logits = softmax * gradient.clone() * -1.0;
+    let of_logits = of_logits.scatter(1, targets, gradient, burn::tensor::IndexingUpdateOp::Add);
+    match softcap {
+        Some(cap) => of_logits * ((logits / cap).square() * -1.0 + 1.0),
+        None => of_logits,
     }
 }
 

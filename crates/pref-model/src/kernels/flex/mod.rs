@@ -1,0 +1,179 @@
+//! Operations on the buffers of the CPU backend `flex`, with vector instructions and threads. In: tensors of
+//! `Flex` in float32. Out: the values of the plain bodies, which also take over for other number formats.
+//!
+//! A result does not depend on the number of threads: sums are divided into parts of a fixed size.
+
+mod adamw;
+mod attention;
+mod blocks;
+mod buffers;
+mod gate;
+mod log_probs;
+mod norm;
+mod parallel;
+mod product;
+mod project;
+mod rotary;
+mod vector;
+
+use burn::backend::Flex;
+use burn::tensor::{Int, Tensor};
+
+use super::inputs::{AdamWStep, Rotary, ScoreRule};
+use super::plain;
+use super::traits::Kernels;
+use super::visibility::Visibility;
+use crate::config::Activation;
+use buffers::is_f32;
+
+impl Kernels for Flex {
+    fn project(x: Tensor<Self, 2>, weight: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        match is_f32(&[&x, &weight]) {
+            true => project::project(x, weight),
+            false => plain::project(x, weight),
+        }
+    }
+
+    fn project_backward(
+        x: Option<Tensor<Self, 2>>,
+        weight: Option<Tensor<Self, 2>>,
+        gradient: Tensor<Self, 2>,
+    ) -> [Option<Tensor<Self, 2>>; 2] {
+        match is_f32(&[&gradient]) {
+            true => project::project_backward(x, weight, gradient),
+            false => plain::project_backward(x, weight, gradient),
+        }
+    }
+
+    fn causal_attention(
+        queries: Tensor<Self, 4>,
+        keys: Tensor<Self, 4>,
+        values: Tensor<Self, 4>,
+        visibility: &Visibility,
+        rule: ScoreRule,
+    ) -> Tensor<Self, 4> {
+        match rule.softcap.is_none() && is_f32(&[&queries, &keys, &values]) {
+            true => attention::causal_attention([queries, keys, values], visibility, rule.scale),
+            false => plain::causal_attention(queries, keys, values, visibility, rule),
+        }
+    }
+
+    fn causal_attention_backward(
+        inputs: [Tensor<Self, 4>; 3],
+        visibility: &Visibility,
+        rule: ScoreRule,
+        gradient: Tensor<Self, 4>,
+    ) -> [Tensor<Self, 4>; 3] {
+        match rule.softcap.is_none() && is_f32(&[&gradient]) {
+            true => attention::causal_attention_backward(inputs, visibility, rule.scale, gradient),
+            false => plain::causal_attention_backward(inputs, visibility, rule, gradient),
+        }
+    }
+
+    fn rms_norm(x: Tensor<Self, 2>, weight: Tensor<Self, 1>, epsilon: f64) -> Tensor<Self, 2> {
+        match is_f32(&[&x]) {
+            true => norm::rms_norm(x, weight, epsilon),
+            false => plain::rms_norm(x, weight, epsilon),
+        }
+    }
+
+    fn rms_norm_backward(
+        x: Tensor<Self, 2>,
+        weight: Tensor<Self, 1>,
+        epsilon: f64,
+        gradient: Tensor<Self, 2>,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 1>) {
+        match is_f32(&[&x]) {
+            true => norm::rms_norm_backward(x, weight, epsilon, gradient),
+            false => plain::rms_norm_backward(x, weight, epsilon, gradient),
+        }
+    }
+
+    fn rotary(x: Tensor<Self, 4>, rotary: &Rotary<Self>) -> Tensor<Self, 4> {
+        match is_f32(&[&x]) {
+            true => rotary::rotary(x, rotary),
+            false => plain::rotary(x, rotary),
+        }
+    }
+
+    fn gated(
+        gate: Tensor<Self, 2>,
+        up: Tensor<Self, 2>,
+        activation: Activation,
+    ) -> Tensor<Self, 2> {
+        match is_f32(&[&gate, &up]) {
+            true => gate::gated(gate, up, activation),
+            false => plain::gated(gate, up, activation),
+        }
+    }
+
+    fn gated_backward(
+        gate: Tensor<Self, 2>,
+        up: Tensor<Self, 2>,
+        activation: Activation,
+        gradient: Tensor<Self, 2>,
+    ) -> [Tensor<Self, 2>; 2] {
+        match is_f32(&[&gate, &up]) {
+            true => gate::gated_backward(gate, up, activation, gradient),
+            false => plain::gated_backward(gate, up, activation, gradient),
+        }
+    }
+
+    fn target_log_probs(
+        hidden: Tensor<Self, 2>,
+        head: Tensor<Self, 2>,
+        softcap: Option<f64>,
+        targets: Tensor<Self, 1, Int>,
+    ) -> Tensor<Self, 1> {
+        log_probs::target_log_probs(hidden, head, softcap, targets)
+    }
+
+    fn log_probs_of_logits(
+        logits: Tensor<Self, 2>,
+        targets: Tensor<Self, 1, Int>,
+    ) -> Tensor<Self, 1> {
+        match is_f32(&[&logits]) {
+            true => log_probs::log_probs_of_logits(logits, targets),
+            false => plain::log_probs_of_logits(logits, targets),
+        }
+    }
+
+    fn logits_backward(
+        logits: Tensor<Self, 2>,
+        softcap: Option<f64>,
+        targets: Tensor<Self, 1, Int>,
+        log_probs: Tensor<Self, 1>,
+        gradient: Tensor<Self, 1>,
+    ) -> Tensor<Self, 2> {
+        match is_f32(&[&logits]) {
+            true => log_probs::logits_backward(logits, softcap, targets, log_probs, gradient),
+            false => plain::logits_backward(logits, softcap, targets, log_probs, gradient),
+        }
+    }
+
+    fn adamw(
+        parameter: Tensor<Self, 1>,
+        gradient: Tensor<Self, 1>,
+        moments: [Tensor<Self, 1>; 2],
+        step: &AdamWStep,
+    ) -> (Tensor<Self, 1>, [Tensor<Self, 1>; 2]) {
+        match is_f32(&[&parameter]) {
+            true => adamw::adamw(parameter, gradient, moments, step),
+            false => plain::adamw(parameter, gradient, moments, step),
+        }
+    }
+
+    fn sum_of_squares(x: Tensor<Self, 1>) -> Tensor<Self, 1> {
+        match is_f32(&[&x]) {
+            true => adamw::sum_of_squares(x),
+            false => x.square().sum(),
+        }
+    }
+
+    fn add_into(a: Tensor<Self, 1>, b: Tensor<Self, 1>) -> Tensor<Self, 1> {
+        match is_f32(&[&a]) {
+            true => adamw::add_into(a, b),
+            false => a + b,
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The operations in plain Burn operations, which run on every backend. In: tensors of one operation. Out: its
+//! result, or the gradients of its inputs.
+//!
+//! An override of [`Kernels`](super::Kernels) must give the same values; its test compares it with these.
+
+mod adamw;
+mod attention;
+mod gate;
+mod log_probs;
+mod norm;
+mod project;
+mod rotary;
+
+pub use adamw::adamw;
+pub use attention::{causal_attention, causal_attention_backward};
+pub(crate) use gate::{GELU_CUBIC, GELU_SCALE};
+pub use gate::{gated, gated_backward};
+pub(crate) use log_probs::head_logits;
+pub use log_probs::{log_probs_of_logits, logits_backward, token_log_probs};
+pub use norm::{rms_norm, rms_norm_backward};
+pub use project::{project, project_backward};
+pub use rotary::rotary;
