@@ -122,8 +122,23 @@ impl BatchLayout {
         }
     }
 
+    /// Number of tokens that a pair takes in a batch of pairs of its length: those of one row if both answers
+    /// share it, else those of two rows of the longer answer.
+    pub fn n_tokens(&self, pair: &impl PaddedLength) -> usize {
+        match self.shares_prompts {
+            true => pair.n_tokens_of_both(),
+            false => 2 * pair.n_tokens_of_longest(),
+        }
+    }
+
+    /// Sorts indices into `pairs` by [length](Self::n_tokens), the longest first. Pairs of similar length need
+    /// little padding, and too little memory is noticed at once.
+    pub fn sort_by_length(&self, pairs: &[impl PaddedLength], indices: &mut [usize]) {
+        indices.sort_by_key(|&i| std::cmp::Reverse(self.n_tokens(&pairs[i])));
+    }
+
     /// Divides pairs into batches within the limits. `indices` are indices into `pairs` and must be
-    /// sorted by length, the longest first.
+    /// [sorted by length](Self::sort_by_length), the longest first.
     ///
     /// ```
     /// use pref_data::{BatchLayout, TokenPair};
@@ -140,8 +155,7 @@ impl BatchLayout {
         let mut batches = Vec::new();
         let mut rest = indices;
         while let Some(&first) = rest.first() {
-            // an upper bound: a row that holds both answers is shorter than two rows
-            let padded = 2 * pairs[first].n_tokens_of_longest().max(1);
+            let padded = self.n_tokens(&pairs[first]).max(1);
             let fitting = match self.tokens {
                 0 => usize::MAX,
                 tokens => (tokens / padded).max(1),
@@ -155,11 +169,10 @@ impl BatchLayout {
     }
 
     /// Batches of pairs of similar length, the longest pairs first, as indices into `pairs`. Each
-    /// pair is in exactly one batch. Similar lengths need little padding. The longest pairs come
-    /// first, so that too little memory is noticed at once.
+    /// pair is in exactly one batch.
     pub fn length_sorted(&self, pairs: &[impl PaddedLength]) -> Vec<Vec<usize>> {
         let mut order: Vec<usize> = (0..pairs.len()).collect();
-        order.sort_by_key(|&i| std::cmp::Reverse(pairs[i].n_tokens_of_longest()));
+        self.sort_by_length(pairs, &mut order);
         let batches = self.divide(pairs, &order);
         batches.into_iter().map(<[usize]>::to_vec).collect()
     }

@@ -45,7 +45,9 @@ pub use config::{
 pub use decoder::Decoder;
 pub use generate::{GenerateError, GenerateOptions, generate};
 pub use kernels::plain as plain_kernels;
-pub use kernels::{AdamWStep, Kernels, Rotary, ScoreRule, Visibility, token_log_probs};
+pub use kernels::{
+    AdamWStep, GradientSums, Kernels, Rotary, ScoreRule, Visibility, token_log_probs,
+};
 pub use log_probs::{Response, ResponseTokens, response_log_probs};
 pub use number_format::SaveDtype;
 pub use policy::Policy;

@@ -41,6 +41,12 @@ pub trait Policy<B: Backend>: Module<B> {
     /// Number of tokens of the longest sequence.
     fn max_positions(&self) -> usize;
 
+    /// Number of values that a training step keeps for the backward pass, for each token of a batch. A run uses it
+    /// to choose how many tokens it computes at a time. `None` if it is not known.
+    fn activations_per_token(&self) -> Option<usize> {
+        None
+    }
+
     /// Whether [`hidden`](Self::hidden) accepts branches.
     fn shares_prompts(&self) -> bool {
         false
@@ -93,6 +99,10 @@ impl<B: Kernels> Policy<B> for Decoder<B> {
 
     fn max_positions(&self) -> usize {
         self.config().max_position_embeddings()
+    }
+
+    fn activations_per_token(&self) -> Option<usize> {
+        Some(self.config().activations_per_token())
     }
 
     fn shares_prompts(&self) -> bool {

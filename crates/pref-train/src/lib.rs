@@ -52,8 +52,8 @@ mod tracker;
 pub use error::TrainError;
 pub use metrics::{EvalRecord, MetricsLine, PairMeans, PairSums, StepRecord};
 pub use plan::{
-    DataPlan, ModelPlan, OnError, OutputPlan, Plan, PlanError, ReferenceKind, ScheduleKind,
-    Settings, TrainPlan, WeightFormat,
+    Auto, AutoValue, DataPlan, ModelPlan, OnError, OutputPlan, Plan, PlanError, ReferenceKind,
+    ScheduleKind, Settings, TrainPlan, WeightFormat,
 };
 pub use run::{Outcome, has_checkpoint, train, train_policy};
 pub use step::{AdamW, NamedGradients, Schedule, TrainBackend, TrainablePolicy};

@@ -110,8 +110,32 @@ fn scored(text: &TextIds) -> Range<usize> {
     start..text.ids.len()
 }
 
-/// The log-probs of each row's scored tokens, in nats.
+/// The log-probs of each row's scored tokens, in nats. Rows of similar length share a forward pass, of as many
+/// tokens as the backend computes fastest.
 fn score<B: Kernels>(model: &Decoder<B>, rows: &[&TextIds], device: &B::Device) -> Vec<Vec<f32>> {
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by_key(|&i| std::cmp::Reverse(rows[i].ids.len()));
+    let limit = B::TOKENS_OF_A_PASS.map_or(usize::MAX, |tokens| tokens.end);
+    let mut scores = vec![Vec::new(); rows.len()];
+    let mut rest = order.as_slice();
+    while let Some(&longest) = rest.first() {
+        let fitting = (limit / rows[longest].ids.len().max(1)).max(1);
+        let (pass, remaining) = rest.split_at(fitting.min(rest.len()));
+        let texts: Vec<&TextIds> = pass.iter().map(|&i| rows[i]).collect();
+        for (&i, values) in pass.iter().zip(score_together(model, &texts, device)) {
+            scores[i] = values;
+        }
+        rest = remaining;
+    }
+    scores
+}
+
+/// The log-probs of the scored tokens of rows in one forward pass.
+fn score_together<B: Kernels>(
+    model: &Decoder<B>,
+    rows: &[&TextIds],
+    device: &B::Device,
+) -> Vec<Vec<f32>> {
     let width = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
     let padded = rows.iter().flat_map(|row| {
         let padding = std::iter::repeat_n(0, width - row.ids.len());

@@ -52,11 +52,18 @@ pub struct TokenExample {
 pub trait PaddedLength {
     /// Number of tokens of the prompt and the longer answer together.
     fn n_tokens_of_longest(&self) -> usize;
+
+    /// Number of tokens of the prompt and both answers together.
+    fn n_tokens_of_both(&self) -> usize;
 }
 
 impl PaddedLength for TokenPair {
     fn n_tokens_of_longest(&self) -> usize {
         self.prompt.len() + self.chosen.len().max(self.rejected.len())
+    }
+
+    fn n_tokens_of_both(&self) -> usize {
+        self.prompt.len() + self.chosen.len() + self.rejected.len()
     }
 }
 

@@ -114,6 +114,14 @@ impl Config {
         self.logit_softcap
     }
 
+    /// Number of values that the backward pass reads, for each token. In each layer: the inputs of the norms and of
+    /// the projections, queries, keys and values, and the three vectors of the MLP.
+    pub(crate) fn activations_per_token(&self) -> usize {
+        let heads = (2 * self.n_heads + 2 * self.n_kv_heads) * self.head_dim;
+        let layer = 4 * self.hidden_size + heads + 3 * self.intermediate_size;
+        self.layers.len() * layer + 2 * self.hidden_size
+    }
+
     /// Number of layers.
     pub fn n_layers(&self) -> usize {
         self.layers.len()

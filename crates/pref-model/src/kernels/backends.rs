@@ -3,7 +3,9 @@
 use super::traits::Kernels;
 
 #[cfg(feature = "ndarray")]
-impl Kernels for burn::backend::NdArray {}
+impl Kernels for burn::backend::NdArray {
+    const TOKENS_OF_A_PASS: Option<std::ops::Range<usize>> = Some(512..2048);
+}
 
 #[cfg(feature = "cuda")]
 impl Kernels for burn::backend::Cuda {}

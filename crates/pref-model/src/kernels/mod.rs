@@ -13,6 +13,7 @@ pub mod plain;
 mod traits;
 mod visibility;
 
+pub use autodiff::GradientSums;
 pub use inputs::{AdamWStep, Rotary, ScoreRule};
 pub(crate) use plain::head_logits;
 pub use plain::token_log_probs;

@@ -1,6 +1,8 @@
 //! The extension trait of backends. In: tensors on a device. Out: the results of one operation, or the
 //! gradients of its inputs.
 
+use std::ops::Range;
+
 use burn::tensor::{Int, Tensor, backend::Backend};
 
 use super::inputs::{AdamWStep, Rotary, ScoreRule};
@@ -17,6 +19,10 @@ use crate::config::Activation;
 /// gradient of its result. `Autodiff<B>` calls it on `B`, so a backend that overrides both has the faster
 /// operation in training as well.
 pub trait Kernels: Backend {
+    /// The smallest and the largest number of tokens of a forward pass that keep the device busy: fewer waste time
+    /// at each operation, and more take memory but save no time. `None` if more tokens always save time.
+    const TOKENS_OF_A_PASS: Option<Range<usize>> = None;
+
     /// `x Wᵀ`.
     ///
     /// # Shapes
@@ -32,6 +38,18 @@ pub trait Kernels: Backend {
         gradient: Tensor<Self, 2>,
     ) -> [Option<Tensor<Self, 2>>; 2] {
         plain::project_backward(x, weight, gradient)
+    }
+
+    /// `sum` plus the gradient of the weight. A backend can write into the tensor `sum`.
+    ///
+    /// # Shapes
+    /// `sum` is `[out, in]`, `x` is `[n, in]` and `gradient` is `[n, out]`.
+    fn project_backward_into(
+        sum: Tensor<Self, 2>,
+        x: Tensor<Self, 2>,
+        gradient: Tensor<Self, 2>,
+    ) -> Tensor<Self, 2> {
+        sum + gradient.transpose().matmul(x)
     }
 
     /// Attention of grouped queries: `softmax(Q Kᵀ) V` over the tokens that each token sees.

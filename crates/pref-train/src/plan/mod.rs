@@ -3,6 +3,7 @@
 //! In: layers of settings (a TOML file, `--set` pairs, flags). Out: a [`Plan`] whose values are checked.
 //! Training accepts nothing else, and the run's folder keeps the plan with every default spelled out.
 
+mod auto;
 mod check;
 mod data;
 mod error;
@@ -12,6 +13,7 @@ mod sections;
 mod settings;
 mod train;
 
+pub use auto::{Auto, AutoValue};
 pub use data::{DataPlan, OnError};
 pub use error::PlanError;
 pub use sections::{ModelPlan, OutputPlan, Plan, ReferenceKind, WeightFormat};

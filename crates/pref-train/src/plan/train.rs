@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::auto::Auto;
 use super::error::PlanError;
 
 /// How the loss is minimised.
@@ -15,12 +16,13 @@ pub struct TrainPlan {
     /// Number of pairs or single answers in one batch. Default: 8.
     pub batch_size: usize,
     /// Largest number of tokens in one forward pass, padding included; 0 for no limit. A batch with more
-    /// tokens is divided into several forward passes. The pairs of an optimiser step stay the same.
-    /// Default: 0.
-    pub batch_tokens: usize,
-    /// Whether both answers of a pair share one row with their prompt. The prompt is then computed once.
-    /// This saves time if prompts are longer than answers. Default: false.
-    pub share_prompts: bool,
+    /// tokens is divided into several forward passes. The pairs of an optimiser step stay the same, and so
+    /// do its loss and gradients. Default: `auto`, which the run replaces by a number that suits the model and
+    /// the device.
+    pub batch_tokens: Auto<usize>,
+    /// Whether both answers of a pair share one row with their prompt, so that the prompt is computed once.
+    /// Default: `auto`, which means true if this saves more than a twentieth of the tokens.
+    pub share_prompts: Auto<bool>,
     /// Rows are padded to a multiple of this number of tokens, so that a GPU compiles kernels for few
     /// shapes; 0 pads to the longest row. Default: 0.
     pub pad_to_multiple_of: usize,
@@ -51,9 +53,9 @@ pub struct TrainPlan {
     pub max_grad_norm: f64,
     /// Seed of the shuffling and of the evaluation split. Default: 42.
     pub seed: u64,
-    /// Number of response tokens whose logits are in memory at the same time; 0 for all. A limit saves
-    /// memory if the vocabulary is large, but the logits are computed twice. Default: 0.
-    pub vocab_chunk: usize,
+    /// Number of response tokens whose logits are in memory at the same time; 0 for all. In a forward pass with
+    /// more response tokens, the logits are computed twice. Default: `auto`, which limits the logits to 256 MiB.
+    pub vocab_chunk: Auto<usize>,
     /// Number of optimiser steps that one line of the metrics averages. Default: 1.
     pub log_every: usize,
     /// Number of steps between evaluations; 0 evaluates only before and after. Default: 0.
@@ -71,8 +73,8 @@ impl Default for TrainPlan {
             epochs: 1.0,
             steps: None,
             batch_size: 8,
-            batch_tokens: 0,
-            share_prompts: false,
+            batch_tokens: Auto::Auto,
+            share_prompts: Auto::Auto,
             pad_to_multiple_of: 0,
             gradient_accumulation: 1,
             learning_rate: 1e-6,
@@ -86,7 +88,7 @@ impl Default for TrainPlan {
             adam_epsilon: 1e-8,
             max_grad_norm: 1.0,
             seed: 42,
-            vocab_chunk: 0,
+            vocab_chunk: Auto::Auto,
             log_every: 1,
             eval_every: 0,
             save_every: 0,

@@ -2,6 +2,7 @@
 
 mod changes;
 mod checkpoint;
+mod division;
 mod folder;
 mod identity;
 mod lock;

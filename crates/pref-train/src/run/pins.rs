@@ -1,17 +1,22 @@
-//! Inputs that change over time: the date in a chat template, and data sets of the hub. In: a plan. Out: the
-//! plan with their values at the start of the run, so that a resumed run reads the same.
+//! What a run decides at its start: the date in a chat template, the commits of data sets of the hub, and settings
+//! that are `auto`. In: a plan. Out: the plan with the values at the start, so that a resumed run has the same.
 
 use std::path::PathBuf;
 
 use pref_data::{Tokenizer, is_pin_of, pinned};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::TrainError;
-use crate::plan::{DataPlan, Plan};
+use crate::plan::{Auto, AutoValue, DataPlan, Plan};
 use crate::tracker::Tracker;
 
 /// Copies the values that the run pinned at its start into a plan that does not set them.
 pub(super) fn copy_pins(plan: &mut Plan, then: &Value) {
+    let train = &mut plan.train;
+    copy_choice(&mut train.batch_tokens, &then["train"]["batch-tokens"]);
+    copy_choice(&mut train.share_prompts, &then["train"]["share-prompts"]);
+    copy_choice(&mut train.vocab_chunk, &then["train"]["vocab-chunk"]);
     let then = &then["data"];
     let time = &mut plan.data.template_time;
     if time.is_none() {
@@ -22,6 +27,13 @@ pub(super) fn copy_pins(plan: &mut Plan, then: &Value) {
         if let Some(pin) = pin.filter(|pin| is_pin_of(pin, path)) {
             *path = pin;
         }
+    }
+}
+
+/// Copies what the run chose into a setting that is `auto`.
+fn copy_choice<T: AutoValue>(setting: &mut Auto<T>, then: &Value) {
+    if let (Auto::Auto, Ok(choice)) = (&setting, Auto::deserialize(then)) {
+        *setting = choice;
     }
 }
 

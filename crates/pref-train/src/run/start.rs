@@ -11,13 +11,14 @@ use pref_data::{BatchLayout, Tokenizer};
 use pref_model::Policy;
 
 use super::changes::PreviousPlan;
+use super::division::Division;
 use super::folder::Folder;
 use super::identity::Identity;
 use super::models::Models;
 use super::outcome::Outcome;
 use super::restore::{Restored, load_newest};
 use crate::error::TrainError;
-use crate::plan::{Plan, ReferenceKind};
+use crate::plan::{Auto, Plan, ReferenceKind};
 use crate::reference::{
     CacheLayout, CacheWriter, CachedLogProbs, Reference, cache_key, score_rows,
 };
@@ -36,6 +37,8 @@ pub(super) struct Start<'a> {
 
 /// A run that is ready for its next step.
 pub(super) struct Ready<B: TrainBackend, M: Models<B>> {
+    /// The plan with what the run chose.
+    pub(super) plan: Plan,
     pub(super) trainer: Trainer<B, M::Policy>,
     pub(super) identity: Identity,
 }
@@ -55,12 +58,16 @@ impl Start<'_> {
     ) -> Result<ControlFlow<Outcome, Ready<B, M>>, TrainError> {
         let plan = self.plan;
         let policy = models.policy(plan, device)?;
-        if plan.train.share_prompts && !policy.shares_prompts() {
+        if plan.train.share_prompts == Auto::Set(true) && !policy.shares_prompts() {
             return Err(TrainError::NoSharedPrompts);
         }
         let n_ids = policy.vocab_size();
         let sets = self.sets(n_ids, policy.max_positions(), tracker)?;
-        let layout = self.layout(n_ids);
+        let mut plan = plan.clone();
+        let division = Division::choose::<B, _>(&mut plan.train, &policy, sets.of(DataSet::Train));
+        tracker.note(&division.to_string());
+        let plan = &plan;
+        let layout = self.layout(n_ids, &division);
         let identity = Identity::of(plan, models.fingerprint(plan, &policy)?, &sets)?;
         let restored = match self.previous {
             Some(previous) => {
@@ -91,11 +98,16 @@ impl Start<'_> {
                 }
             }
         };
-        let mut trainer = Trainer::new(plan, policy, reference, sets, layout, device)?;
+        let chunk = division.vocab_chunk;
+        let mut trainer = Trainer::new(plan, policy, reference, sets, layout, chunk, device)?;
         if let Some(restored) = restored {
             trainer.restore(restored.policy, restored.moments, restored.position);
         }
-        Ok(ControlFlow::Continue(Ready { trainer, identity }))
+        Ok(ControlFlow::Continue(Ready {
+            plan: plan.clone(),
+            trainer,
+            identity,
+        }))
     }
 
     /// The rows of all data sets, for a model with this number of ids and positions.
@@ -121,7 +133,7 @@ impl Start<'_> {
     }
 
     /// How rows become batches, for a model with this number of ids.
-    fn layout(&self, n_ids: usize) -> BatchLayout {
+    fn layout(&self, n_ids: usize, division: &Division) -> BatchLayout {
         let train = &self.plan.train;
         BatchLayout {
             pad_id: [self.tokenizer.pad_id(), self.tokenizer.eos_id()]
@@ -131,8 +143,8 @@ impl Start<'_> {
                 .unwrap_or(0),
             pad_to_multiple_of: train.pad_to_multiple_of,
             pairs: train.batch_size,
-            tokens: train.batch_tokens,
-            shares_prompts: train.share_prompts,
+            tokens: division.batch_tokens,
+            shares_prompts: division.share_prompts,
         }
     }
 

@@ -99,7 +99,11 @@ fn run<B: TrainBackend, M: Models<B>>(
         folder: &folder,
         previous: previous.as_ref(),
     };
-    let Ready { trainer, identity } = match start.ready::<B, M>(&models, device, tracker, stop)? {
+    let Ready {
+        plan,
+        trainer,
+        identity,
+    } = match start.ready::<B, M>(&models, device, tracker, stop)? {
         ControlFlow::Continue(ready) => ready,
         ControlFlow::Break(outcome) => return Ok(outcome),
     };

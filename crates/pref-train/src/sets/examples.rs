@@ -51,6 +51,10 @@ impl PaddedLength for Entry {
         let [prompt, first, second] = self.lengths();
         prompt + first.max(second)
     }
+
+    fn n_tokens_of_both(&self) -> usize {
+        self.lengths().iter().sum()
+    }
 }
 
 /// The stored rows of all data sets.
@@ -88,6 +92,11 @@ impl Examples {
             entries,
             mismatched: None,
         }
+    }
+
+    /// Whether the rows are pairs, and not single answers.
+    pub(crate) fn are_pairs(&self) -> bool {
+        self.mismatched.is_none()
     }
 
     /// A set of single answers. Each row also gets the answer to another prompt, which

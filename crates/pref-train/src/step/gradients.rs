@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, backend::AutodiffBackend, backend::Backend};
-use pref_model::Kernels;
+use pref_model::{GradientSums, Kernels};
 
 /// Gradients by parameter, flattened to `[elements]`.
 #[derive(Clone, Debug)]
@@ -28,13 +28,26 @@ impl<B: Kernels> NamedGradients<B> {
     /// Adds the gradients of a backward pass to the gradients so far.
     pub fn accumulate<AB, M>(&mut self, module: &M, mut gradients: AB::Gradients)
     where
-        AB: AutodiffBackend<InnerBackend = B>,
+        AB: GradientSums<InnerBackend = B>,
         M: AutodiffModule<AB>,
     {
         module.visit(&mut GradientVisitor {
             path: Path::default(),
             gradients: &mut gradients,
             into: self,
+        });
+    }
+
+    /// Lends the sums so far to the next backward pass, which then needs no memory for gradients of its own. The
+    /// next [`accumulate`](Self::accumulate) takes them back.
+    pub fn lend<AB, M>(&mut self, module: &M)
+    where
+        AB: GradientSums<InnerBackend = B>,
+        M: AutodiffModule<AB>,
+    {
+        module.visit(&mut Lender {
+            path: Path::default(),
+            from: self,
         });
     }
 
@@ -113,13 +126,13 @@ impl Path {
     }
 }
 
-struct GradientVisitor<'a, AB: AutodiffBackend<InnerBackend: Kernels>> {
+struct GradientVisitor<'a, AB: GradientSums<InnerBackend: Kernels>> {
     path: Path,
     gradients: &'a mut AB::Gradients,
     into: &'a mut NamedGradients<AB::InnerBackend>,
 }
 
-impl<AB: AutodiffBackend<InnerBackend: Kernels>> ModuleVisitor<AB> for GradientVisitor<'_, AB> {
+impl<AB: GradientSums<InnerBackend: Kernels>> ModuleVisitor<AB> for GradientVisitor<'_, AB> {
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.enter(name);
     }
@@ -130,16 +143,38 @@ impl<AB: AutodiffBackend<InnerBackend: Kernels>> ModuleVisitor<AB> for GradientV
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<AB, D>>) {
         // Taken out, so that the sum owns it and can be written in place.
-        let Some(gradient) = param.val().grad_remove(self.gradients) else {
-            return;
-        };
-        let gradient = gradient.reshape([-1]);
+        let gradient = param.val().grad_remove(self.gradients);
+        let gradient = gradient.map(|gradient| gradient.reshape([-1]));
         let name = self.path.name();
-        let sum = match self.into.by_name.remove(&name) {
-            Some(sum) => AB::InnerBackend::add_into(sum, gradient),
-            None => gradient,
+        let lent = AB::take_sum(param.val());
+        let sum = match (lent.or_else(|| self.into.by_name.remove(&name)), gradient) {
+            (Some(sum), Some(gradient)) => AB::InnerBackend::add_into(sum, gradient),
+            (Some(sum), None) => sum,
+            (None, Some(gradient)) => gradient,
+            (None, None) => return,
         };
         self.into.by_name.insert(name, sum);
+    }
+}
+
+struct Lender<'a, B: Backend> {
+    path: Path,
+    from: &'a mut NamedGradients<B>,
+}
+
+impl<AB: GradientSums<InnerBackend: Kernels>> ModuleVisitor<AB> for Lender<'_, AB::InnerBackend> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<AB, D>>) {
+        if let Some(sum) = self.from.by_name.remove(&self.path.name()) {
+            AB::lend_sum(param.val(), sum);
+        }
     }
 }
 

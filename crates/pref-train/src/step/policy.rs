@@ -3,13 +3,13 @@
 
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
-use pref_model::{Kernels, Policy};
+use pref_model::{GradientSums, Kernels, Policy};
 
 /// A backend that training runs on: automatic differentiation over a backend with [`Kernels`]. Every such
 /// backend implements this trait automatically.
-pub trait TrainBackend: AutodiffBackend<InnerBackend: Kernels> + Kernels {}
+pub trait TrainBackend: AutodiffBackend<InnerBackend: Kernels> + GradientSums + Kernels {}
 
-impl<B: AutodiffBackend<InnerBackend: Kernels> + Kernels> TrainBackend for B {}
+impl<B: AutodiffBackend<InnerBackend: Kernels> + GradientSums + Kernels> TrainBackend for B {}
 
 /// A policy that can be trained: a Burn module that is a [`Policy`] on the backend with gradients and on the
 /// backend without them. Every such module implements this trait automatically.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{ElementConversion, Tensor};
 use pref_core::{BatchError, BvpoAlpha, ObjectiveKind, backward_in_chunks, token_kl};
-use pref_data::{BatchLayout, Order, PaddedLength, Place, Placed, Sampler};
+use pref_data::{BatchLayout, Order, Place, Placed, Sampler};
 use pref_model::token_log_probs;
 
 use super::gradients::NamedGradients;
@@ -15,7 +15,7 @@ use super::policy::{TrainBackend, TrainablePolicy};
 use super::position::Position;
 use super::schedule::Schedule;
 use crate::autodiff_lock::lock_autodiff;
-use crate::batch::{TokenValues, log_probs, responses};
+use crate::batch::{TokenValues, responses};
 use crate::error::TrainError;
 use crate::metrics::{PairSums, PairValues, StepRecord};
 use crate::plan::{Plan, TrainPlan};
@@ -50,6 +50,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         reference: Reference<P::InnerModule>,
         sets: PerSet<Examples>,
         layout: BatchLayout,
+        vocab_chunk: usize,
         device: &B::Device,
     ) -> Result<Self, TrainError> {
         let order = match plan.data.shuffle {
@@ -78,7 +79,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
                 skipped,
                 reference,
                 layout,
-                vocab_chunk: train.vocab_chunk,
+                vocab_chunk,
                 needs_kl: plan.objective.needs().kl,
                 alpha: match plan.objective.kind() {
                     ObjectiveKind::Bvpo(bvpo) => match bvpo.alpha {
@@ -236,7 +237,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
             indices = sampler.next_batch(n);
             indices.retain(|i| !self.inputs.skipped.of(set).contains(i));
         }
-        indices.sort_by_key(|&i| std::cmp::Reverse(entries[i].n_tokens_of_longest()));
+        self.inputs.layout.sort_by_length(entries, &mut indices);
         indices
     }
 
@@ -262,12 +263,15 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         let batch = answers.batch;
         let reference = reference.map(Tensor::from_inner);
         let policy = self.policy();
+        gradients.lend::<B, _>(policy);
         let mut add = |backward: B::Gradients| {
             gradients.accumulate::<B, _>(policy, backward);
         };
-        if self.inputs.vocab_chunk == 0 && distributions.is_none() {
+        let tokens = responses::<B>(&batch, device);
+        let chunk = self.inputs.vocab_chunk;
+        if (chunk == 0 || tokens.len() <= chunk) && distributions.is_none() {
             let values = TokenValues {
-                policy: log_probs(policy, &batch, device),
+                policy: tokens.log_probs(policy),
                 reference,
                 kl: None,
             };
@@ -278,7 +282,6 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
             return Ok(measured.inner());
         }
 
-        let tokens = responses::<B>(&batch, device);
         let targets = tokens.targets();
         let n_values = if distributions.is_some() { 2 } else { 1 };
         let loss = |leaves: Vec<Tensor<B, 1>>| {
@@ -295,7 +298,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         };
         backward_in_chunks(
             tokens.hidden(policy),
-            self.inputs.vocab_chunk,
+            chunk,
             n_values,
             |hidden, range| {
                 let targets = targets.clone().slice([range.clone()]);

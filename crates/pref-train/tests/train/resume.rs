@@ -179,6 +179,29 @@ fn a_folder_takes_one_run_at_a_time() {
     }
 }
 
+/// What a run chose for a setting that is `auto` stays, as if the user had set it.
+#[test]
+fn a_choice_of_the_run_is_recorded_and_kept() {
+    let bench = Bench::new();
+    let plan = bench.plan("run", &[]);
+    bench.two_steps(&plan);
+    let text = fs::read_to_string(bench.path("run/plan.toml")).unwrap();
+    assert!(text.contains("share-prompts = true"), "{text}");
+    assert!(text.contains("batch-tokens = 512"), "{text}");
+    assert!(!text.contains("auto"), "{text}");
+
+    let other = bench.plan("run", &["train.batch-tokens=100"]);
+    let error = common::run::<Cpu>(&other, true).unwrap_err().to_string();
+    assert!(error.contains("train.batch-tokens: 512 → 100"), "{error}");
+
+    // Another build may choose otherwise; the choice at the start counts.
+    let text = text.replace("batch-tokens = 512", "batch-tokens = 96");
+    fs::write(bench.path("run/plan.toml"), text).unwrap();
+    let (_, memory) = common::run::<Cpu>(&plan, true).unwrap();
+    let notes = memory.notes.join("\n");
+    assert!(notes.contains("train.batch-tokens = 96,"), "{notes}");
+}
+
 #[test]
 fn a_template_that_writes_the_time_is_pinned_to_the_start_of_the_run() {
     let bench = Bench::new();

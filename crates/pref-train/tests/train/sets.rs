@@ -242,9 +242,18 @@ fn the_layout_of_batches_changes_nothing() {
     for method in ["adpo", "tdpo2"] {
         let path = |name: &str| folder.path().join(format!("{method}-{name}"));
         let objective = format!("objective.method={method}");
-        let whole = run(&data, &path("whole"), &[&objective]);
+        let undivided = [
+            objective.as_str(),
+            "train.batch-tokens=0",
+            "train.share-prompts=false",
+            "train.vocab-chunk=0",
+        ];
+        let whole = run(&data, &path("whole"), &undivided);
         for (name, more) in [
-            ("shared", &["train.share-prompts=true"][..]),
+            ("chosen by the run", &[][..]),
+            ("shared", &["train.share-prompts=true"]),
+            ("separate", &["train.share-prompts=false"]),
+            ("chunks", &["train.vocab-chunk=7"]),
             (
                 "frozen",
                 &["train.share-prompts=true", "model.reference=frozen-copy"],

@@ -8,6 +8,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::tensor::{Int, Tensor};
 
+use super::project::backward_of_product;
 use super::{primitive, tensor};
 use crate::kernels::plain::head_logits;
 use crate::kernels::traits::Kernels;
@@ -43,12 +44,8 @@ impl<B: Kernels> Backward<B, 2> for TargetLogProbs {
             log_probs,
         } = ops.state;
         let of_logits = B::logits_backward(logits, softcap, targets, log_probs, gradient);
-        let gradients = B::project_backward(hidden, head, of_logits);
-        for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
-            if let (Some(parent), Some(gradient)) = (parent, gradient) {
-                grads.register::<B>(parent.id, primitive(gradient));
-            }
-        }
+        let nodes = ops.parents.map(|parent| parent.map(|node| node.id));
+        backward_of_product(nodes, [hidden, head], of_logits, grads);
     }
 }
 

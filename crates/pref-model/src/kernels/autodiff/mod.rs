@@ -9,11 +9,16 @@ mod log_probs;
 mod norm;
 mod project;
 mod rotary;
+mod sums;
+
+use std::ops::Range;
 
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Int, Tensor, TensorPrimitive, backend::Backend};
+
+pub use sums::GradientSums;
 
 use super::inputs::{Rotary, ScoreRule};
 use super::traits::Kernels;
@@ -21,6 +26,8 @@ use super::visibility::Visibility;
 use crate::config::Activation;
 
 impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
+    const TOKENS_OF_A_PASS: Option<Range<usize>> = B::TOKENS_OF_A_PASS;
+
     fn project(x: Tensor<Self, 2>, weight: Tensor<Self, 2>) -> Tensor<Self, 2> {
         project::project(x, weight)
     }

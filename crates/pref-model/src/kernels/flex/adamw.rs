@@ -66,7 +66,18 @@ pub(super) fn sum_of_squares(x: Tensor<Flex, 1>) -> Tensor<Flex, 1> {
     let x = contiguous(x);
     let parts = values(&x).par_chunks(VALUES_AT_A_TIME);
     let sums: Vec<f64> = parts
-        .map(|part| f64::from(with_vectors(|| sum(part, |x| x * x))))
+        .map(|part| {
+            f64::from(with_vectors(
+                #[inline(always)]
+                || {
+                    sum(
+                        part,
+                        #[inline(always)]
+                        |x| x * x,
+                    )
+                },
+            ))
+        })
         .collect();
     new_tensor(vec![sums.iter().sum::<f64>() as f32], [1])
 }

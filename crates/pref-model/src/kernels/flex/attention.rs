@@ -128,7 +128,12 @@ pub(super) fn causal_attention_backward(
                             softmax(probabilities, width, &sights, row, &block);
                             let rows = of_scores.chunks_exact_mut(width);
                             for (d, p) in rows.zip(probabilities.chunks_exact(width)) {
-                                let mean = sum_pairs(d, p, |d, p| d * p);
+                                let mean = sum_pairs(
+                                    d,
+                                    p,
+                                    #[inline(always)]
+                                    |d, p| d * p,
+                                );
                                 for (d, p) in d.iter_mut().zip(p) {
                                     *d = (*d - mean) * p;
                                 }
@@ -209,24 +214,46 @@ pub(super) fn causal_attention_backward(
 fn softmax(scores: &mut [f32], width: usize, sights: &Sights<'_>, row: usize, block: &Block) {
     for (query, scores) in block.queries.clone().zip(scores.chunks_exact_mut(width)) {
         let mut largest = f32::NEG_INFINITY;
-        block.for_visible(sights, row, query, |_, seen| {
-            largest = largest.max(max(&scores[seen]));
-        });
+        block.for_visible(
+            sights,
+            row,
+            query,
+            #[inline(always)]
+            |_, seen| {
+                largest = largest.max(max(&scores[seen]));
+            },
+        );
         let mut exps = 0.0;
-        block.for_visible(sights, row, query, |_, seen| {
-            for score in &mut scores[seen.clone()] {
-                *score = exp(*score - largest);
-            }
-            exps += sum(&scores[seen], |x| x);
-        });
+        block.for_visible(
+            sights,
+            row,
+            query,
+            #[inline(always)]
+            |_, seen| {
+                for score in &mut scores[seen.clone()] {
+                    *score = exp(*score - largest);
+                }
+                exps += sum(
+                    &scores[seen],
+                    #[inline(always)]
+                    |x| x,
+                );
+            },
+        );
         let factor = 1.0 / exps;
-        block.for_visible(sights, row, query, |columns, seen| {
-            scores[columns.start..seen.start].fill(0.0);
-            for score in &mut scores[seen.clone()] {
-                *score *= factor;
-            }
-            scores[seen.end..columns.end].fill(0.0);
-        });
+        block.for_visible(
+            sights,
+            row,
+            query,
+            #[inline(always)]
+            |columns, seen| {
+                scores[columns.start..seen.start].fill(0.0);
+                for score in &mut scores[seen.clone()] {
+                    *score *= factor;
+                }
+                scores[seen.end..columns.end].fill(0.0);
+            },
+        );
     }
 }
 

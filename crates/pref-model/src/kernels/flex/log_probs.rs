@@ -49,12 +49,20 @@ pub(super) fn log_probs_of_logits(
     let mut log_probs = vec![0.0; n];
     // A row is long, so each is work enough for a thread.
     let mut rows: Vec<(usize, &mut f32)> = log_probs.iter_mut().enumerate().collect();
-    for_each_row(&mut rows, |(row, log_prob)| {
-        let logits = &logits[*row * vocab..(*row + 1) * vocab];
-        let largest = max(logits);
-        let exps = sum(logits, |x| exp(x - largest));
-        **log_prob = logits[targets[*row]] - largest - exps.ln();
-    });
+    for_each_row(
+        &mut rows,
+        #[inline(always)]
+        |(row, log_prob)| {
+            let logits = &logits[*row * vocab..(*row + 1) * vocab];
+            let largest = max(logits);
+            let exps = sum(
+                logits,
+                #[inline(always)]
+                |x| exp(x - largest),
+            );
+            **log_prob = logits[targets[*row]] - largest - exps.ln();
+        },
+    );
     new_tensor(log_probs, [n])
 }
 
@@ -71,28 +79,33 @@ pub(super) fn logits_backward(
     let (log_probs, gradient) = (contiguous(log_probs), contiguous(gradient));
     let (log_probs, gradient) = (values(&log_probs), values(&gradient));
     let mut logits = contiguous(logits);
-    for_rows(values_mut(&mut logits), vocab, |first, rows| {
-        for (k, row) in rows.chunks_exact_mut(vocab).enumerate() {
-            let (target, gradient) = (targets[first + k], gradient[first + k]);
-            let log_sum = row[target] - log_probs[first + k];
-            match softcap {
-                None => {
-                    for x in row.iter_mut() {
-                        *x = exp(*x - log_sum) * -gradient;
+    for_rows(
+        values_mut(&mut logits),
+        vocab,
+        #[inline(always)]
+        |first, rows| {
+            for (k, row) in rows.chunks_exact_mut(vocab).enumerate() {
+                let (target, gradient) = (targets[first + k], gradient[first + k]);
+                let log_sum = row[target] - log_probs[first + k];
+                match softcap {
+                    None => {
+                        for x in row.iter_mut() {
+                            *x = exp(*x - log_sum) * -gradient;
+                        }
+                        row[target] += gradient;
                     }
-                    row[target] += gradient;
-                }
-                Some(cap) => {
-                    let slope = |x: f32| 1.0 - (x / cap as f32) * (x / cap as f32);
-                    let of_target = gradient * slope(row[target]);
-                    for x in row.iter_mut() {
-                        *x = exp(*x - log_sum) * -gradient * slope(*x);
+                    Some(cap) => {
+                        let slope = |x: f32| 1.0 - (x / cap as f32) * (x / cap as f32);
+                        let of_target = gradient * slope(row[target]);
+                        for x in row.iter_mut() {
+                            *x = exp(*x - log_sum) * -gradient * slope(*x);
+                        }
+                        row[target] += of_target;
                     }
-                    row[target] += of_target;
                 }
             }
-        }
-    });
+        },
+    );
     debug_assert_eq!(values(&logits).len(), n * vocab);
     tensor(logits)
 }
@@ -105,11 +118,16 @@ fn capped(logits: Tensor<Flex, 2>, softcap: Option<f64>) -> Tensor<Flex, 2> {
     let shape = logits.dims();
     let logits = contiguous(logits);
     let logits = values(&logits);
-    let capped = new_rows(logits.len(), 1, |first, out| {
-        for (out, x) in out.iter_mut().zip(&logits[first..]) {
-            *out = cap as f32 * (x / cap as f32).tanh();
-        }
-    });
+    let capped = new_rows(
+        logits.len(),
+        1,
+        #[inline(always)]
+        |first, out| {
+            for (out, x) in out.iter_mut().zip(&logits[first..]) {
+                *out = cap as f32 * (x / cap as f32).tanh();
+            }
+        },
+    );
     new_tensor(capped, shape)
 }
 

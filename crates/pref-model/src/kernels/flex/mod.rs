@@ -16,6 +16,8 @@ mod project;
 mod rotary;
 mod vector;
 
+use std::ops::Range;
+
 use burn::backend::Flex;
 use burn::tensor::{Int, Tensor};
 
@@ -27,6 +29,8 @@ use crate::config::Activation;
 use buffers::is_f32;
 
 impl Kernels for Flex {
+    const TOKENS_OF_A_PASS: Option<Range<usize>> = Some(512..2048);
+
     fn project(x: Tensor<Self, 2>, weight: Tensor<Self, 2>) -> Tensor<Self, 2> {
         match is_f32(&[&x, &weight]) {
             true => project::project(x, weight),
@@ -42,6 +46,17 @@ impl Kernels for Flex {
         match is_f32(&[&gradient]) {
             true => project::project_backward(x, weight, gradient),
             false => plain::project_backward(x, weight, gradient),
+        }
+    }
+
+    fn project_backward_into(
+        sum: Tensor<Self, 2>,
+        x: Tensor<Self, 2>,
+        gradient: Tensor<Self, 2>,
+    ) -> Tensor<Self, 2> {
+        match is_f32(&[&sum, &x, &gradient]) {
+            true => project::project_backward_into(sum, x, gradient),
+            false => sum + gradient.transpose().matmul(x),
         }
     }
 

@@ -21,15 +21,20 @@ pub(super) fn rms_norm(
     let [n, width] = x.dims();
     let (x, weight) = (contiguous(x), contiguous(weight));
     let (x, weight) = (values(&x), values(&weight));
-    let normed = new_rows(n, width, |first, rows| {
-        let xs = x[first * width..].chunks_exact(width);
-        for (out, x) in rows.chunks_exact_mut(width).zip(xs) {
-            let scale = inverse_root_mean_square(x, epsilon);
-            for i in 0..width {
-                out[i] = x[i] * scale * weight[i];
+    let normed = new_rows(
+        n,
+        width,
+        #[inline(always)]
+        |first, rows| {
+            let xs = x[first * width..].chunks_exact(width);
+            for (out, x) in rows.chunks_exact_mut(width).zip(xs) {
+                let scale = inverse_root_mean_square(x, epsilon);
+                for i in 0..width {
+                    out[i] = x[i] * scale * weight[i];
+                }
             }
-        }
-    });
+        },
+    );
     new_tensor(normed, [n, width])
 }
 
@@ -43,53 +48,77 @@ pub(super) fn rms_norm_backward(
     let [n, width] = x.dims();
     let (x, weight, gradient) = (contiguous(x), contiguous(weight), contiguous(gradient));
     let (x, weight, gradient) = (values(&x), values(&weight), values(&gradient));
-    let scales = new_rows(n, 1, |first, scales| {
-        for (scale, x) in scales
-            .iter_mut()
-            .zip(x[first * width..].chunks_exact(width))
-        {
-            *scale = inverse_root_mean_square(x, epsilon);
-        }
-    });
-    let of_x = new_rows(n, width, |first, rows| {
-        for (k, out) in rows.chunks_exact_mut(width).enumerate() {
-            let row = (first + k) * width;
-            let (x, gradient) = (&x[row..row + width], &gradient[row..row + width]);
-            let scale = scales[first + k];
-            for i in 0..width {
-                out[i] = gradient[i] * weight[i];
+    let scales = new_rows(
+        n,
+        1,
+        #[inline(always)]
+        |first, scales| {
+            for (scale, x) in scales
+                .iter_mut()
+                .zip(x[first * width..].chunks_exact(width))
+            {
+                *scale = inverse_root_mean_square(x, epsilon);
             }
-            let mean = sum_pairs(out, x, |g, x| g * x) * scale / width as f32;
-            for i in 0..width {
-                out[i] = (out[i] - x[i] * scale * mean) * scale;
+        },
+    );
+    let of_x = new_rows(
+        n,
+        width,
+        #[inline(always)]
+        |first, rows| {
+            for (k, out) in rows.chunks_exact_mut(width).enumerate() {
+                let row = (first + k) * width;
+                let (x, gradient) = (&x[row..row + width], &gradient[row..row + width]);
+                let scale = scales[first + k];
+                for i in 0..width {
+                    out[i] = gradient[i] * weight[i];
+                }
+                let mean = sum_pairs(
+                    out,
+                    x,
+                    #[inline(always)]
+                    |g, x| g * x,
+                ) * scale
+                    / width as f32;
+                for i in 0..width {
+                    out[i] = (out[i] - x[i] * scale * mean) * scale;
+                }
             }
-        }
-    });
+        },
+    );
     let parts: Vec<Vec<f32>> = scales
         .par_chunks(ROWS_OF_A_SUM)
         .enumerate()
         .map(|(part, scales)| {
-            with_vectors(|| {
-                let mut sums = vec![0.0; width];
-                let first = part * ROWS_OF_A_SUM * width;
-                let xs = x[first..].chunks_exact(width);
-                let gradients = gradient[first..].chunks_exact(width);
-                for ((x, gradient), scale) in xs.zip(gradients).zip(scales) {
-                    for i in 0..width {
-                        sums[i] += gradient[i] * (x[i] * scale);
+            with_vectors(
+                #[inline(always)]
+                || {
+                    let mut sums = vec![0.0; width];
+                    let first = part * ROWS_OF_A_SUM * width;
+                    let xs = x[first..].chunks_exact(width);
+                    let gradients = gradient[first..].chunks_exact(width);
+                    for ((x, gradient), scale) in xs.zip(gradients).zip(scales) {
+                        for i in 0..width {
+                            sums[i] += gradient[i] * (x[i] * scale);
+                        }
                     }
-                }
-                sums
-            })
+                    sums
+                },
+            )
         })
         .collect();
     let mut of_weight = vec![0.0; width];
     for part in parts {
-        for_rows(&mut of_weight, 1, |first, sums| {
-            for (sum, value) in sums.iter_mut().zip(&part[first..]) {
-                *sum += value;
-            }
-        });
+        for_rows(
+            &mut of_weight,
+            1,
+            #[inline(always)]
+            |first, sums| {
+                for (sum, value) in sums.iter_mut().zip(&part[first..]) {
+                    *sum += value;
+                }
+            },
+        );
     }
     (new_tensor(of_x, [n, width]), new_tensor(of_weight, [width]))
 }
@@ -97,6 +126,10 @@ pub(super) fn rms_norm_backward(
 /// `1 / √(mean x² + ε)`.
 #[inline(always)]
 fn inverse_root_mean_square(x: &[f32], epsilon: f64) -> f32 {
-    let mean_square = sum(x, |x| x * x) / x.len() as f32;
+    let mean_square = sum(
+        x,
+        #[inline(always)]
+        |x| x * x,
+    ) / x.len() as f32;
     1.0 / (mean_square + epsilon as f32).sqrt()
 }

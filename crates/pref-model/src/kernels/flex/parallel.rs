@@ -18,11 +18,16 @@ pub(super) fn new_rows(
 ) -> Vec<f32> {
     let mut values = Vec::with_capacity(rows * width);
     let space = &mut values.spare_capacity_mut()[..rows * width];
-    for_rows(space, width, |first, space| {
-        // SAFETY: f32 has no invalid values and no destructor, and the memory belongs to the vector. `write`
-        // sets every value; it is private to these kernels, which do not read what they did not write.
-        write(first, unsafe { as_values(space) });
-    });
+    for_rows(
+        space,
+        width,
+        #[inline(always)]
+        |first, space| {
+            // SAFETY: f32 has no invalid values and no destructor, and the memory belongs to the vector. `write`
+            // sets every value; it is private to these kernels, which do not read what they did not write.
+            write(first, unsafe { as_values(space) });
+        },
+    );
     // SAFETY: all values were written above.
     unsafe { values.set_len(rows * width) };
     values

@@ -3,7 +3,7 @@
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 
-use super::buffers::{contiguous, new_tensor, values};
+use super::buffers::{contiguous, new_tensor, tensor, values, values_mut};
 use super::parallel::as_values;
 use super::product::{Matrix, Target, Then, large_product};
 
@@ -42,6 +42,21 @@ pub(super) fn project_backward(
         new_product([n_out, n_in, n], gradient.transposed(), x)
     });
     [of_x, of_weight]
+}
+
+/// [`Kernels::project_backward_into`](crate::Kernels::project_backward_into), in the memory of the sum.
+pub(super) fn project_backward_into(
+    sum: Tensor<Flex, 2>,
+    x: Tensor<Flex, 2>,
+    gradient: Tensor<Flex, 2>,
+) -> Tensor<Flex, 2> {
+    let ([n, n_out], [_, n_in]) = (gradient.dims(), x.dims());
+    let (mut sum, x, gradient) = (contiguous(sum), contiguous(x), contiguous(gradient));
+    let target = Target::rows(values_mut(&mut sum), n_in);
+    let gradient = Matrix::rows(values(&gradient), n_out).transposed();
+    let x = Matrix::rows(values(&x), n_in);
+    large_product(target, [n_out, n_in, n], gradient, x, Then::Add);
+    tensor(sum)
 }
 
 /// A new tensor `[m, n]` with a product. Its memory is not cleared first.

