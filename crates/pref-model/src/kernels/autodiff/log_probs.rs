@@ -9,7 +9,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::tensor::{Int, Tensor};
 
 use super::project::backward_of_product;
-use super::{primitive, tensor};
+use super::tensors::{primitive, tensor};
 use crate::kernels::plain::head_logits;
 use crate::kernels::traits::Kernels;
 

@@ -10,13 +10,13 @@ mod norm;
 mod project;
 mod rotary;
 mod sums;
+mod tensors;
 
 use std::ops::Range;
 
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn::tensor::ops::FloatTensor;
-use burn::tensor::{Int, Tensor, TensorPrimitive, backend::Backend};
+use burn::tensor::{Int, Tensor};
 
 pub use sums::GradientSums;
 
@@ -66,14 +66,4 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
     ) -> Tensor<Self, 1> {
         log_probs::target_log_probs(hidden, head, softcap, targets.inner())
     }
-}
-
-/// A primitive as a tensor.
-fn tensor<B: Backend, const D: usize>(primitive: FloatTensor<B>) -> Tensor<B, D> {
-    Tensor::from_primitive(TensorPrimitive::Float(primitive))
-}
-
-/// A tensor as its primitive.
-fn primitive<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> FloatTensor<B> {
-    tensor.into_primitive().tensor()
 }
