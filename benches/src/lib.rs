@@ -60,12 +60,16 @@ impl<B: AutodiffBackend> Inputs<B> {
                     .expect("the objective is over pairs");
                 objective.loss(&self.pairs).expect(COMPLETE).loss
             }
+            ObjectiveKind::Sft(sft) => sft.loss(&self.pairs.chosen).loss,
+            ObjectiveKind::BradleyTerry(_) | ObjectiveKind::Segments(_) => {
+                unreachable!("these objectives take scores, and `objectives` leaves them out")
+            }
         };
         loss.backward()
     }
 }
 
-/// Every method with its defaults, and adpo with two other granularities, by name.
+/// Every method on log-probs with its defaults, and adpo with two other granularities, by name.
 #[expect(
     clippy::missing_panics_doc,
     reason = "it never panics, as the message says"
@@ -102,7 +106,9 @@ pub fn objectives() -> Vec<(String, ObjectiveConfig)> {
         let config = ObjectiveConfig::from_value(&config).expect("the settings are valid");
         (name, config)
     };
-    methods.chain(granularities).map(read).collect()
+    let takes_log_probs = |(_, config): &(String, ObjectiveConfig)| !config.needs().reward_model;
+    let all = methods.chain(granularities).map(read);
+    all.filter(takes_log_probs).collect()
 }
 
 fn side<B: AutodiffBackend>(

@@ -67,8 +67,11 @@ impl Case {
             false => Ok(()),
         };
         match self.objective.kind() {
-            ObjectiveKind::Pairwise(_) | ObjectiveKind::Sum(_) => {
+            ObjectiveKind::Pairwise(_) | ObjectiveKind::Sum(_) | ObjectiveKind::Sft(_) => {
                 need("pairs", data.pairs.is_empty())
+            }
+            ObjectiveKind::BradleyTerry(_) | ObjectiveKind::Segments(_) => {
+                Err(CaseError::RewardModel { method })
             }
             ObjectiveKind::Bvpo(bvpo) => {
                 need("trace", data.trace.is_empty())?;

@@ -23,6 +23,14 @@ pub enum CaseError {
         /// The list that the method needs.
         needed: &'static str,
     },
+    /// The objective is a loss on scores, and a case holds log-probs.
+    #[error(
+        "{method} is computed from the scores of a reward model, and cases hold log-probs; name a method on log-probs"
+    )]
+    RewardModel {
+        /// The objective's method.
+        method: &'static str,
+    },
     /// A list has no entry.
     #[error("{path} is empty; it needs at least one entry")]
     Empty {

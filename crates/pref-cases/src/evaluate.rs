@@ -2,7 +2,7 @@
 //! gradients and the other values that the objective computes.
 
 use burn::tensor::{Tensor, backend::AutodiffBackend};
-use pref_core::{BvpoConfig, Kto, LossOutput, ObjectiveKind, PairBatch, UnpairedBatch};
+use pref_core::{BvpoConfig, Kto, LossOutput, ObjectiveKind, PairBatch, Sft, UnpairedBatch};
 use serde_json::{Value, json};
 
 use super::case::Case;
@@ -24,6 +24,11 @@ impl Case {
             ObjectiveKind::Pairwise(_) | ObjectiveKind::Sum(_) => self.evaluate_pairs::<B>(device),
             ObjectiveKind::Bvpo(bvpo) => self.evaluate_bvpo::<B>(bvpo, device),
             ObjectiveKind::Kto(kto) => self.evaluate_kto::<B>(*kto, device),
+            ObjectiveKind::Sft(sft) => self.evaluate_sft::<B>(*sft, device),
+            ObjectiveKind::BradleyTerry(_) | ObjectiveKind::Segments(_) => {
+                let method = self.objective.method().name();
+                Err(CaseError::RewardModel { method })
+            }
         }
     }
 
@@ -137,6 +142,19 @@ impl Case {
         found.insert("per_example", numbers(output.per_example));
         let gradient = gradient_of(&batch.answers.policy, self.data.examples.iter(), &gradients);
         found.insert("grad", Value::Array(gradient));
+        Ok(found)
+    }
+
+    /// SFT on the chosen answers of the pairs.
+    fn evaluate_sft<B: AutodiffBackend>(
+        &self,
+        sft: Sft,
+        device: &B::Device,
+    ) -> Result<Evaluation, CaseError> {
+        let batch = pair_batch::<B>(&self.data.pairs, "pairs", device)?;
+        let output = sft.loss(&batch.chosen);
+        let mut found = Evaluation::default();
+        self.insert_loss(&mut found, &batch, output.loss, output.per_answer);
         Ok(found)
     }
 

@@ -256,13 +256,19 @@ fn answer_ids(
     tokenizer: &Tokenizer,
     side: Option<&'static str>,
 ) -> Result<TextIds> {
+    if let Text::Plain(text) = prompt
+        && tokenizer.encode(text)?.is_empty()
+    {
+        bail!("the prompt has no tokens");
+    }
     let example = Example {
         prompt: prompt.clone(),
         completion: answer,
-        desirable: true,
+        label: None,
         tools: extras.tools.clone(),
         template_kwargs: extras.kwargs.clone(),
         place: Place::default(),
+        annotation: None,
         more: Map::new(),
     };
     let tokens = tokenize_examples(&[example], tokenizer, &TokenizeOptions::default());

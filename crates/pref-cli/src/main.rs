@@ -12,6 +12,8 @@ mod panics;
 mod progress;
 mod recipe;
 mod rows;
+mod run_args;
+mod segmenting;
 mod signals;
 
 use std::process::ExitCode;
@@ -45,6 +47,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Train(commands::train::Args),
+    Sft(commands::sft::Args),
+    RewardModel(commands::reward_model::Args),
     Loss(commands::loss::Args),
     Logprobs(commands::logprobs::Args),
     Generate(commands::generate::Args),
@@ -74,6 +78,8 @@ fn main() -> ExitCode {
     }));
     let result = match Cli::parse().command {
         Command::Train(args) => commands::train::run(args),
+        Command::Sft(args) => commands::sft::run(args),
+        Command::RewardModel(args) => commands::reward_model::run(args),
         Command::Loss(args) => commands::loss::run(&args),
         Command::Logprobs(args) => commands::logprobs::run(&args),
         Command::Generate(args) => commands::generate::run(&args),

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use pref_train::{Outcome, PairMeans};
+use pref_train::{Means, Outcome};
 use serde_json::json;
 
 use crate::signals::INTERRUPTED;
@@ -60,28 +60,46 @@ pub(crate) fn report(outcome: &Outcome, json: bool) -> Result<ExitCode> {
     }
 }
 
-fn write_table(out: &mut impl Write, before: &PairMeans, after: &PairMeans) -> Result<()> {
-    writeln!(
-        out,
-        "{:<22} {:>10} {:>10}",
-        "held-out pairs", "before", "after"
-    )?;
-    for (name, before, after) in [
-        ("loss", before.loss, after.loss),
-        ("reward accuracy", before.accuracies, after.accuracies),
-        ("reward margin", before.margins, after.margins),
-        (
-            "log-prob of chosen",
-            before.chosen_logps,
-            after.chosen_logps,
-        ),
-        (
-            "log-prob of rejected",
-            before.rejected_logps,
-            after.rejected_logps,
-        ),
-    ] {
+fn write_table(out: &mut impl Write, before: &Means, after: &Means) -> Result<()> {
+    let noun = match after {
+        Means::Tokens(_) => "held-out answers",
+        Means::Pairs(_) | Means::Rewards(_) | Means::Segments(_) => "held-out pairs",
+    };
+    writeln!(out, "{noun:<22} {:>10} {:>10}", "before", "after")?;
+    for ((name, before), (_, after)) in lines(before).into_iter().zip(lines(after)) {
         writeln!(out, "{name:<22} {before:>10.4} {after:>10.4}")?;
     }
     Ok(())
+}
+
+/// The means that the table shows, with their names.
+fn lines(means: &Means) -> Vec<(&'static str, f64)> {
+    match means {
+        Means::Pairs(means) => vec![
+            ("loss", means.loss),
+            ("reward accuracy", means.accuracies),
+            ("reward margin", means.margins),
+            ("log-prob of chosen", means.chosen_logps),
+            ("log-prob of rejected", means.rejected_logps),
+        ],
+        Means::Tokens(means) => vec![
+            ("loss", means.loss),
+            ("token accuracy", means.mean_token_accuracy),
+        ],
+        Means::Rewards(means) => vec![
+            ("loss", means.loss),
+            ("accuracy", means.accuracy),
+            ("margin", means.margin),
+            ("mean reward", means.mean_reward),
+        ],
+        Means::Segments(means) => vec![
+            ("loss", means.loss),
+            ("accuracy", means.accuracy),
+            ("helpfulness", means.helpfulness),
+            ("correctness", means.correctness),
+            ("safety", means.safety),
+            ("completeness", means.completeness),
+            ("clarity", means.clarity),
+        ],
+    }
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use pref_train::{EvalRecord, StepRecord, Tracker};
+use pref_train::{EvalRecord, Means, StepRecord, Tracker};
 
 /// Shortest time between two lines of progress if stderr is not a terminal.
 const QUIET_INTERVAL: Duration = Duration::from_secs(10);
@@ -142,7 +142,7 @@ impl Progress {
     }
 }
 
-const WORK: &str = "{msg:<12} {bar:24} {pos}/{len} pairs  {eta} left";
+const WORK: &str = "{msg:<12} {bar:24} {pos}/{len} rows  {eta} left";
 const TRAINING: &str = "train        {bar:24} {pos}/{len}  {msg}  {eta} left";
 
 fn console_is_terminal() -> bool {
@@ -194,11 +194,7 @@ impl Tracker for Progress {
         self.tokens = record.num_tokens;
         let seconds = self.started.elapsed().as_secs_f64();
         let speed = (self.tokens - self.first.1) as f64 / seconds.max(1e-9);
-        let means = &record.pairs;
-        let text = format!(
-            "loss {:.4}  margin {:+.3}  accuracy {:.2}  {speed:.0} tokens/s",
-            means.loss, means.margins, means.accuracies
-        );
+        let text = format!("{}  {speed:.0} tokens/s", summary(&record.means, 2));
         self.bar.set_position(record.step as u64);
         self.bar.set_message(text.clone());
         let is_due = self
@@ -220,12 +216,32 @@ impl Tracker for Progress {
     }
 
     fn evaluation(&mut self, record: &EvalRecord) {
-        let means = &record.pairs;
+        let noun = match record.means {
+            Means::Tokens(_) => "answers",
+            Means::Pairs(_) | Means::Rewards(_) | Means::Segments(_) => "pairs",
+        };
         self.say(&format!(
-            "eval after step {}: loss {:.4}  margin {:+.3}  accuracy {:.3}  ({} pairs)",
-            record.step, means.loss, means.margins, means.accuracies, record.eval_pairs
+            "eval after step {}: {}  ({} {noun})",
+            record.step,
+            summary(&record.means, 3),
+            record.eval_pairs
         ));
     }
+}
+
+/// The most important means in words. `digits` is the number of decimals of an accuracy.
+fn summary(means: &Means, digits: usize) -> String {
+    let (margin, accuracy) = match means {
+        Means::Pairs(means) => (Some(means.margins), means.accuracies),
+        Means::Rewards(means) => (Some(means.margin), means.accuracy),
+        Means::Tokens(means) => (None, means.mean_token_accuracy),
+        Means::Segments(means) => (None, means.accuracy),
+    };
+    let margin = margin.map_or(String::new(), |margin| format!("  margin {margin:+.3}"));
+    format!(
+        "loss {:.4}{margin}  accuracy {accuracy:.digits$}",
+        means.loss()
+    )
 }
 
 #[cfg(test)]

@@ -74,11 +74,11 @@ pub use link::{
 };
 pub use moments::GradientMoments;
 pub use objective::{
-    Bvpo, BvpoOutput, Kto, KtoOutput, LossOutput, Objective, PairwiseObjective, Term,
-    UnpairedBatch, WeightedSum, mismatched_indices,
+    BradleyTerry, Bvpo, BvpoOutput, Kto, KtoOutput, LossOutput, Objective, PairwiseObjective,
+    SegmentScores, Sft, SftOutput, Term, UnpairedBatch, WeightedSum, mismatched_indices,
 };
 pub use reward::TokenReward;
-pub use segments::{N_ASPECTS, Segments};
+pub use segments::{ASPECT_NAMES, N_ASPECTS, Segments};
 pub use vocabulary::{backward_in_chunks, position_chunks, token_kl};
 pub use weight::{
     Confidence, Given, Importance, ReferenceConfidence, SharedLength, TemporalDecay, TokenWeight,

@@ -10,6 +10,15 @@ use crate::error::SegmentError;
 /// clarity, in this order (2D-DPO, Li et al. 2024).
 pub const N_ASPECTS: usize = 5;
 
+/// The names of the aspects, in the order of a row.
+pub const ASPECT_NAMES: [&str; N_ASPECTS] = [
+    "helpfulness",
+    "correctness",
+    "safety",
+    "completeness",
+    "clarity",
+];
+
 /// Segments of one answer in text order, each with a score from 0 to 4 in five aspects.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Segments {

@@ -123,11 +123,11 @@ impl BatchLayout {
     }
 
     /// Number of tokens that a pair takes in a batch of pairs of its length: those of one row if both answers
-    /// share it, else those of two rows of the longer answer.
+    /// share it, else those of a row of the longer answer for each answer.
     pub fn n_tokens(&self, pair: &impl PaddedLength) -> usize {
         match self.shares_prompts {
             true => pair.n_tokens_of_both(),
-            false => 2 * pair.n_tokens_of_longest(),
+            false => pair.n_answers().max(1) * pair.n_tokens_of_longest(),
         }
     }
 

@@ -254,7 +254,7 @@ fn single_answers_are_read_with_their_labels() {
     let folder = Folder::new();
     let labels = |path: &Path| -> Vec<(String, bool)> {
         let read = read_examples(path, &ReadOptions::default()).unwrap();
-        let of = |e: &Example| (e.completion.to_string(), e.desirable);
+        let of = |e: &Example| (e.completion.to_string(), e.label.unwrap());
         read.rows.iter().map(of).collect()
     };
     let expected = [("4".to_owned(), true), ("5".to_owned(), false)];

@@ -166,14 +166,15 @@ fn single_answers_become_the_tokens_of_pairs() {
         truncation: Truncation::CutPromptStart,
         ..TokenizeOptions::default()
     };
-    let example = |completion: &Text, desirable| Example {
+    let example = |completion: &Text, label| Example {
         prompt: pair.prompt.clone(),
         completion: completion.clone(),
-        desirable,
+        label: Some(label),
         more: Default::default(),
         tools: Vec::new(),
         template_kwargs: TemplateKwargs::default(),
         place: 7.into(),
+        annotation: None,
     };
     let examples = [example(&pair.chosen, true), example(&pair.rejected, false)];
     let single = tokenize_examples(&examples, &tokenizer, &options).unwrap();
@@ -181,7 +182,8 @@ fn single_answers_become_the_tokens_of_pairs() {
     assert_eq!(single.rows[0].prompt, pairs.rows[0].prompt);
     assert_eq!(single.rows[0].completion, pairs.rows[0].chosen);
     assert_eq!(single.rows[1].completion, pairs.rows[0].rejected);
-    assert!(single.rows[0].desirable && !single.rows[1].desirable);
+    assert_eq!(single.rows[0].label, Some(true));
+    assert_eq!(single.rows[1].label, Some(false));
     assert_eq!(
         single.report.cut_prompts.len(),
         2 * pairs.report.cut_prompts.len()

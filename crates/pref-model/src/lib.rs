@@ -35,8 +35,10 @@ mod generate;
 mod kernels;
 mod log_probs;
 mod number_format;
+mod places;
 mod policy;
 mod random;
+mod reward;
 mod weights;
 
 pub use config::{
@@ -50,7 +52,9 @@ pub use kernels::{
 };
 pub use log_probs::{Response, ResponseTokens, response_log_probs};
 pub use number_format::SaveDtype;
+pub use places::hidden_at;
 pub use policy::Policy;
+pub use reward::{FreshHead, RewardModel};
 pub use weights::{
     ChecksumError, Checksums, LoadError, SaveError, add_checksums, load_parameters, replace_file,
     save_parameters, try_for_each_parameter, verify_checksums, write_file,

@@ -4,14 +4,14 @@
 use std::ops::Range;
 
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
-use pref_core::{PairBatch, Side};
+use pref_core::{PairBatch, Side, position_chunks};
 use pref_data::{Batch, BatchLayout};
 use pref_model::{Policy, Response, ResponseTokens};
 
 use crate::sets::RowBatch;
 
 /// The ids of a batch on a device, `[rows, tokens]`.
-fn token_tensor<B: Backend>(batch: &Batch, device: &B::Device) -> Tensor<B, 2, Int> {
+pub(crate) fn token_tensor<B: Backend>(batch: &Batch, device: &B::Device) -> Tensor<B, 2, Int> {
     let ids: Vec<i32> = batch.tokens.iter().map(|&id| id as i32).collect();
     Tensor::from_data(TensorData::new(ids, [batch.rows, batch.width]), device)
 }
@@ -48,6 +48,35 @@ pub(crate) struct TokenValues<B: Backend> {
     pub(crate) reference: Option<Tensor<B, 2>>,
     /// `KL(reference ‖ policy)` of the next-token distributions, nats.
     pub(crate) kl: Option<Tensor<B, 2>>,
+    /// 1 for a token that the policy gives the largest probability, else 0.
+    pub(crate) is_top: Option<Tensor<B, 2>>,
+}
+
+/// Number of positions whose logits [`top_tokens`] computes at the same time, if the plan sets no limit.
+const TOP_CHUNK: usize = 256;
+
+/// 1 for each response token that the policy gives the largest probability, else 0, `[answers, response
+/// tokens]`. `hidden` are the hidden states of the tokens that predict them. The logits are computed a second
+/// time, because [`Policy::log_probs`] does not return them, for `chunk` positions at a time.
+pub(crate) fn top_tokens<B: Backend>(
+    policy: &impl Policy<B>,
+    tokens: &ResponseTokens<B>,
+    hidden: &Tensor<B, 2>,
+    chunk: usize,
+) -> Tensor<B, 2> {
+    let chunk = match chunk {
+        0 => TOP_CHUNK,
+        chunk => chunk,
+    };
+    let [n, width] = hidden.dims();
+    let targets = tokens.targets();
+    let is_top = position_chunks(n, chunk).map(|range| {
+        let positions = range.len();
+        let logits = policy.logits(hidden.clone().slice([range.clone(), 0..width]));
+        let best: Tensor<B, 1, Int> = logits.argmax(1).reshape([positions]);
+        best.equal(targets.clone().slice([range])).float()
+    });
+    tokens.to_rows(Tensor::cat(is_top.collect(), 0))
 }
 
 impl<B: Backend> TokenValues<B> {
@@ -94,11 +123,11 @@ pub(crate) struct AnswerBatch {
 }
 
 impl RowBatch {
-    /// The answers that the loss is computed from: both of each pair, or the single answers.
+    /// The answers that the loss is computed from: both of each pair, or single answers.
     pub(crate) fn answers_of_loss(&self, layout: BatchLayout) -> AnswerBatch {
         match self {
             RowBatch::Pairs(_) => self.both_answers(layout),
-            RowBatch::Single(_) => self.one_answer(layout, 0),
+            RowBatch::Single(_) | RowBatch::Wanted(_) => self.one_answer(layout, 0),
         }
     }
 

@@ -223,6 +223,14 @@ pub enum TrainError {
         "train.share-prompts needs a policy that supports branches, and this one does not; set it to false"
     )]
     NoSharedPrompts,
+    /// The objective is computed from scores, and the caller gives a policy.
+    #[error(
+        "{method} is computed from the scores of a reward model, and a policy of your own has none; train it with `train`, or set objective.method to a method on log-probs"
+    )]
+    NeedsRewardModel {
+        /// The method.
+        method: &'static str,
+    },
     /// A line of the metrics cannot be written.
     #[error("the metrics could not be written: {message}; {kept}")]
     Metrics {

@@ -2,16 +2,17 @@
 
 use std::ops::ControlFlow;
 
-use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, backend::Backend};
+use pref_core::BatchError;
 use pref_model::Policy;
 
-use crate::batch::{TokenValues, log_probs};
-use crate::metrics::{PairMeans, PairSums, PairValues};
+use crate::batch::{TokenValues, responses, top_tokens};
+use crate::metrics::{Means, Measured, PairMeans, RowValues, Sums};
 use crate::sets::DataSet;
 use crate::step::{LossInputs, RunObjective, StepFailure, mixed_means};
 
 /// Means over the evaluation rows, and over the evaluation rows with emptied traces if there are any.
-pub(crate) type Evaluation = (PairMeans, Option<PairMeans>);
+pub(crate) type Evaluation = (Means, Option<PairMeans>);
 
 /// Loss and rewards of a policy on the evaluation rows.
 ///
@@ -27,25 +28,15 @@ pub(crate) fn evaluate<B: Backend, P: Policy<B>>(
     mut continues: impl FnMut(usize) -> bool,
 ) -> Result<ControlFlow<(), Evaluation>, StepFailure> {
     let layout = inputs.layout;
-    let mut sums = [PairSums::default(); 2];
+    let mut sums = [Sums::default(); 2];
     for (sums, set) in sums.iter_mut().zip([DataSet::Eval, DataSet::EmptyEval]) {
         let examples = inputs.sets.of(set);
         let mut all = layout.length_sorted(examples.entries()).concat();
         all.retain(|i| !inputs.skipped.of(set).contains(i));
         let point = inputs.reference_point(policy, objective, set, &all)?;
         for indices in layout.divide(examples.entries(), &all) {
-            let rows = examples.rows(indices);
-            let answers = rows.answers_of_loss(layout);
-            let batch = &answers.batch;
-            let distributions = inputs.distributions(batch);
-            let distributions = distributions.as_ref();
-            let values = TokenValues {
-                policy: log_probs(policy, batch, &inputs.device),
-                reference: inputs.reference_log_probs(set, indices, &answers, distributions),
-                kl: distributions.map(|d| inputs.divergence(policy, batch, d)),
-            };
-            let (_, measured) = objective.loss(examples, &rows, &values, batch, point.as_ref())?;
-            let measured = PairValues::read(measured);
+            let measured = measure(policy, inputs, objective, (set, indices), point.as_ref())?;
+            let measured = RowValues::read(measured);
             let not_finite = measured.not_finite();
             if !not_finite.is_empty() {
                 let rows = not_finite.iter().map(|&k| indices[k]).collect();
@@ -58,4 +49,37 @@ pub(crate) fn evaluate<B: Backend, P: Policy<B>>(
         }
     }
     Ok(ControlFlow::Continue(mixed_means(&sums, inputs.alpha)))
+}
+
+/// What is measured of the rows `indices` of a data set. `point` is the reference point of kto.
+fn measure<B: Backend, P: Policy<B>>(
+    policy: &P,
+    inputs: &LossInputs<B, P>,
+    objective: &RunObjective<B>,
+    (set, indices): (DataSet, &[usize]),
+    point: Option<&Tensor<B, 1>>,
+) -> Result<Measured<B>, BatchError> {
+    let examples = inputs.sets.of(set);
+    let rows = examples.rows(indices);
+    let answers = rows.answers_of_loss(inputs.layout);
+    let batch = &answers.batch;
+    if let RunObjective::Scores(scores) = objective {
+        let (_, measured) = scores.loss(policy, &rows, batch, inputs.layout.pad_id, &inputs.device);
+        return Ok(measured);
+    }
+    let distributions = inputs.distributions(batch);
+    let distributions = distributions.as_ref();
+    let tokens = responses::<B>(batch, &inputs.device);
+    let hidden = tokens.hidden(policy);
+    let is_top = objective
+        .measures_top_tokens()
+        .then(|| top_tokens(policy, &tokens, &hidden, inputs.vocab_chunk));
+    let values = TokenValues {
+        policy: tokens.to_rows(policy.log_probs(hidden, tokens.targets())),
+        reference: inputs.reference_log_probs(set, indices, &answers, distributions),
+        kl: distributions.map(|d| inputs.divergence(policy, batch, d)),
+        is_top,
+    };
+    let (_, measured) = objective.loss(examples, &rows, &values, batch, point)?;
+    Ok(measured)
 }

@@ -50,11 +50,14 @@ mod step;
 mod tracker;
 
 pub use error::TrainError;
-pub use metrics::{EvalRecord, MetricsLine, PairMeans, PairSums, StepRecord};
+pub use metrics::{
+    EvalRecord, Means, MetricsLine, PairMeans, PairSums, RewardMeans, SegmentMeans, StepRecord,
+    TokenMeans,
+};
 pub use plan::{
     Auto, AutoValue, DataPlan, ModelPlan, OnError, OutputPlan, Plan, PlanError, ReferenceKind,
     ScheduleKind, Settings, TrainPlan, WeightFormat,
 };
-pub use run::{Outcome, has_checkpoint, train, train_policy};
+pub use run::{Outcome, has_checkpoint, model_hash, train, train_policy};
 pub use step::{AdamW, NamedGradients, Schedule, TrainBackend, TrainablePolicy};
 pub use tracker::{Silent, Tracker};

@@ -200,7 +200,7 @@ fn split(
 struct Lengths {
     /// For each field its name and the length in every row.
     columns: Vec<(&'static str, Vec<usize>)>,
-    /// Number of desirable answers; `None` for pairs.
+    /// Number of desirable answers; `None` for pairs, and for answers without labels.
     n_desirable: Option<usize>,
 }
 
@@ -243,13 +243,14 @@ fn stats(files: &[PathBuf], model: Option<&Path>, json: bool, read: &ReadArgs) -
     let mut columns = lengths.columns;
     let n = columns[0].1.len();
     ensure!(n > 0, "no row could be tokenized");
-    let (key, counted, remark) = match lengths.n_desirable {
-        None => {
-            let sides = columns[1].1.iter().zip(&columns[2].1);
+    let counted = match (lengths.n_desirable, &columns[..]) {
+        (Some(n), _) => Some(("desirable", n, "the label is true in")),
+        (None, [_, (_, chosen), (_, rejected)]) => {
+            let sides = chosen.iter().zip(rejected);
             let longer = sides.filter(|(chosen, rejected)| chosen > rejected).count();
-            ("chosen_longer", longer, "chosen is the longer answer in")
+            Some(("chosen_longer", longer, "chosen is the longer answer in"))
         }
-        Some(n) => ("desirable", n, "the label is true in"),
+        (None, _) => None,
     };
     let mut stdout = std::io::stdout().lock();
     let summaries = columns.iter_mut().map(|(name, column)| {
@@ -260,7 +261,11 @@ fn stats(files: &[PathBuf], model: Option<&Path>, json: bool, read: &ReadArgs) -
         (*name, mean, [0.0, 0.5, 0.9, 1.0].map(at))
     });
     if json {
-        let mut line = json!({noun: n, "unit": unit, key: counted, "duplicates": n_duplicates});
+        let mut line = json!({noun: n, "unit": unit});
+        if let Some((key, counted, _)) = counted {
+            line[key] = json!(counted);
+        }
+        line["duplicates"] = json!(n_duplicates);
         for (name, mean, [least, median, high, most]) in summaries {
             line[name] =
                 json!({"mean": mean, "least": least, "median": median, "p90": high, "most": most});
@@ -278,8 +283,10 @@ fn stats(files: &[PathBuf], model: Option<&Path>, json: bool, read: &ReadArgs) -
         let cells: String = quantiles.iter().map(|q| format!("{q:>9}")).collect();
         writeln!(stdout, "{name:<10}{mean:>9.1}{cells}")?;
     }
-    let share = 100.0 * counted as f64 / n as f64;
-    writeln!(stdout, "\n{remark} {counted} {noun} ({share:.0} %)")?;
+    if let Some((_, counted, remark)) = counted {
+        let share = 100.0 * counted as f64 / n as f64;
+        writeln!(stdout, "\n{remark} {counted} {noun} ({share:.0} %)")?;
+    }
     if n_duplicates > 0 {
         writeln!(
             stdout,
@@ -318,7 +325,7 @@ fn lengths(rows: &Rows) -> Lengths {
                     ("prompt", column(|e| &e.prompt)),
                     ("completion", column(|e| &e.completion)),
                 ],
-                n_desirable: Some(all.iter().filter(|e| e.desirable).count()),
+                n_desirable: n_wanted(all.iter().map(|e| e.label)),
             }
         }
     }
@@ -344,10 +351,15 @@ fn token_lengths(rows: &TokenRows) -> Lengths {
                     ("prompt", column(|e| e.prompt.len())),
                     ("completion", column(|e| e.completion.len())),
                 ],
-                n_desirable: Some(all.rows.iter().filter(|e| e.desirable).count()),
+                n_desirable: n_wanted(all.rows.iter().map(|e| e.label)),
             }
         }
     }
+}
+
+/// Number of answers whose label is true; `None` if an answer has no label.
+fn n_wanted(mut labels: impl Iterator<Item = Option<bool>>) -> Option<usize> {
+    labels.try_fold(0, |n, label| Some(n + usize::from(label?)))
 }
 
 fn length(text: &Text) -> usize {

@@ -72,9 +72,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
         TokenRows::Examples(mut examples) => {
             let example = examples.rows.remove(0);
-            let side = ["undesirable", "desirable"][usize::from(example.desirable)];
+            let side = match example.label {
+                Some(true) => "desirable",
+                Some(false) => "undesirable",
+                None => "answer",
+            };
             let mask = vec![false; example.completion.len()];
-            let answer = (side, example.completion, mask, None);
+            let answer = (side, example.completion, mask, example.features);
             (example.prompt, vec![answer])
         }
     };

@@ -12,5 +12,7 @@ pub(crate) mod logprobs;
 pub(crate) mod loss;
 pub(crate) mod man;
 pub(crate) mod objectives;
+pub(crate) mod reward_model;
 pub(crate) mod segment;
+pub(crate) mod sft;
 pub(crate) mod train;

@@ -6,12 +6,12 @@ use pref_data::{
     ContentHash, Example, Pair, Place, Record, Shape, Text, TokenExample, TokenPair, TokenizeError,
     TokenizeOptions, Tokenized, Tokenizer, tokenize, tokenize_examples,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Rows of a file as text.
 pub(crate) enum Rows {
     Pairs(Vec<Pair>),
-    /// Single answers, each desirable or not.
+    /// Single answers, with labels or without.
     Examples(Vec<Example>),
 }
 
@@ -64,11 +64,14 @@ impl Rows {
         }
     }
 
-    /// The prompt of each row, and the row's place in its file.
+    /// The prompt of each row, or the text of a row without a prompt, and the row's place in its file.
     pub(crate) fn prompts(&self) -> Vec<(&Text, &Place)> {
         match self {
             Rows::Pairs(rows) => rows.iter().map(|row| (&row.prompt, &row.place)).collect(),
-            Rows::Examples(rows) => rows.iter().map(|row| (&row.prompt, &row.place)).collect(),
+            Rows::Examples(rows) => rows
+                .iter()
+                .map(|row| (row.prompt_or_text(), &row.place))
+                .collect(),
         }
     }
 
@@ -76,7 +79,7 @@ impl Rows {
     pub(crate) fn values(&self) -> Vec<Value> {
         match self {
             Rows::Pairs(rows) => rows.iter().map(Pair::to_value).collect(),
-            Rows::Examples(rows) => rows.iter().map(|row| json!(row)).collect(),
+            Rows::Examples(rows) => rows.iter().map(Example::to_value).collect(),
         }
     }
 
@@ -99,9 +102,8 @@ const ANSWERS: &str = "answers";
 
 /// The word for rows of a shape in messages. The shape is unknown until a file's first row is read.
 pub(crate) fn noun(shape: Option<Shape>) -> &'static str {
-    if shape == Some(Shape::Unpaired) {
-        ANSWERS
-    } else {
-        PAIRS
+    match shape.is_some_and(Shape::is_single) {
+        true => ANSWERS,
+        false => PAIRS,
     }
 }

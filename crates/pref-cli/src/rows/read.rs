@@ -15,7 +15,7 @@ use crate::progress::{self, Counter};
 /// How rows are read.
 #[derive(clap::Args)]
 pub(crate) struct ReadArgs {
-    /// Layout of the rows: pairs, implicit-prompt, share-gpt, rated, rated-rows, help-steer or unpaired; found out from the first rows by default
+    /// Layout of the rows: pairs, implicit-prompt, share-gpt, rated, rated-rows, help-steer, unpaired, prompt-completion, messages or text; found out from the first rows by default
     #[arg(long, value_name = "SHAPE", value_parser = parse_shape)]
     shape: Option<Shape>,
     /// The file's own name for a field, such as prompt=question; may be repeated
@@ -136,7 +136,7 @@ fn each_of(reader: Reader, mut sink: impl FnMut(Rows) -> Result<()>) -> Result<V
         counter.add(n);
         anyhow::Ok(())
     };
-    let summary = if reader.shape() == Some(Shape::Unpaired) {
+    let summary = if reader.shape().is_some_and(Shape::is_single) {
         reader.each_example(|rows| take(Rows::Examples(rows)))?
     } else {
         reader.each_pair(|rows| take(Rows::Pairs(rows)))?

@@ -37,6 +37,8 @@ pub enum Method {
     Bvpo,
     Sft,
     Sum,
+    BradleyTerry,
+    Segments,
 }
 
 /// Name, equation and source of a method, for people to read.
@@ -52,7 +54,7 @@ pub struct MethodInfo {
 
 impl Method {
     /// Every method, in the order of listings.
-    pub const ALL: [Method; 33] = [
+    pub const ALL: [Method; 35] = [
         Method::Dpo,
         Method::Robust,
         Method::Hinge,
@@ -86,6 +88,8 @@ impl Method {
         Method::Bvpo,
         Method::Sft,
         Method::Sum,
+        Method::BradleyTerry,
+        Method::Segments,
     ];
 
     /// The method of that name.
@@ -246,13 +250,23 @@ impl Method {
             ),
             Method::Sft => (
                 "sft",
-                "−Σ p_t(y_w) / n_w",
-                "next-token likelihood of the chosen answers",
+                "−Σ_i Σ p_t(y_i) / Σ_i n_i",
+                "likelihood of the answers, averaged over all tokens",
             ),
             Method::Sum => (
                 "sum",
                 "Σ_i weight_i L_i",
                 "several objectives on the same pairs, like TRL's loss_type and loss_weights",
+            ),
+            Method::BradleyTerry => (
+                "bradley-terry",
+                "−log σ(r_w − r_l) + c (r_w + r_l)²",
+                "Ouyang et al. 2022, eq. 1; c: Eisenstein et al. 2023. For reward models",
+            ),
+            Method::Segments => (
+                "segments",
+                "Σ_a (ŝ_a − s_a)² / A,  for each scored segment",
+                "Li et al. 2024 (2D-DPO). For reward models",
             ),
         };
         MethodInfo {

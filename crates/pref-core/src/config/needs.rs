@@ -23,6 +23,10 @@ pub struct Needs {
     pub unpaired: bool,
     /// A second set of pairs, whose reasoning traces are emptied.
     pub traces: bool,
+    /// Single answers without a label, all of them wanted.
+    pub demonstrations: bool,
+    /// A reward model: the objective is computed from its scores, and not from log-probs.
+    pub reward_model: bool,
 }
 
 impl Needs {
@@ -38,6 +42,8 @@ impl Needs {
             kl: self.kl || other.kl,
             unpaired: self.unpaired || other.unpaired,
             traces: self.traces || other.traces,
+            demonstrations: self.demonstrations || other.demonstrations,
+            reward_model: self.reward_model || other.reward_model,
         }
     }
 
@@ -53,6 +59,8 @@ impl Needs {
             ("kl", self.kl),
             ("unpaired", self.unpaired),
             ("traces", self.traces),
+            ("demonstrations", self.demonstrations),
+            ("reward_model", self.reward_model),
         ]
         .into_iter()
         .filter_map(|(name, needed)| needed.then_some(name))

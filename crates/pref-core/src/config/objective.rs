@@ -16,7 +16,7 @@ use super::pairwise::PairwiseConfig;
 use super::preset::Preset;
 use super::reading::{read_method, read_pairwise};
 use super::sum::{TermConfig, read_sum};
-use crate::objective::{Kto, Objective, Term, WeightedSum};
+use crate::objective::{BradleyTerry, Kto, Objective, SegmentScores, Sft, Term, WeightedSum};
 
 /// A checked objective: a method with all its settings.
 ///
@@ -47,6 +47,12 @@ pub enum ObjectiveKind {
     Bvpo(Box<BvpoConfig>),
     /// Several objectives over the same pairs, whose losses are added up. At least one.
     Sum(Vec<TermConfig>),
+    /// SFT, over single answers.
+    Sft(Sft),
+    /// Bradley-Terry, over the scores that a reward model gives to both answers of pairs.
+    BradleyTerry(BradleyTerry),
+    /// The scores that a reward model gives to segments.
+    Segments(SegmentScores),
 }
 
 impl ObjectiveConfig {
@@ -72,6 +78,9 @@ impl ObjectiveConfig {
             Preset::Kto(kto) => ObjectiveKind::Kto(kto),
             Preset::Bvpo => ObjectiveKind::Bvpo(Box::new(read_bvpo(&mut fields)?)),
             Preset::Sum => ObjectiveKind::Sum(read_sum(&mut fields)?),
+            Preset::Sft(_) => ObjectiveKind::Sft(Sft),
+            Preset::BradleyTerry(objective) => ObjectiveKind::BradleyTerry(objective),
+            Preset::Segments => ObjectiveKind::Segments(SegmentScores),
         };
         Ok(Self {
             method,
@@ -90,15 +99,21 @@ impl ObjectiveConfig {
         &self.kind
     }
 
-    /// The checked settings of a single objective over pairs; `None` for kto, bvpo and sum.
+    /// The checked settings of a single objective over pairs; `None` for every other kind.
     pub fn pairwise(&self) -> Option<&PairwiseConfig> {
         match &self.kind {
             ObjectiveKind::Pairwise(pairwise) => Some(pairwise),
-            ObjectiveKind::Kto(_) | ObjectiveKind::Bvpo(_) | ObjectiveKind::Sum(_) => None,
+            ObjectiveKind::Kto(_)
+            | ObjectiveKind::Bvpo(_)
+            | ObjectiveKind::Sum(_)
+            | ObjectiveKind::Sft(_)
+            | ObjectiveKind::BradleyTerry(_)
+            | ObjectiveKind::Segments(_) => None,
         }
     }
 
-    /// The objective for a backend, if it is computed on one set of pairs; `None` for kto and bvpo.
+    /// The objective for a backend, if it compares log-probs of one set of pairs; `None` for kto, bvpo,
+    /// sft and the objectives of reward models.
     pub fn over_pairs<B: Backend>(&self) -> Option<Box<dyn Objective<B>>> {
         match &self.kind {
             ObjectiveKind::Pairwise(pairwise) => Some(Box::new(pairwise.build())),
@@ -111,7 +126,11 @@ impl ObjectiveConfig {
                 let rest = terms.collect();
                 Some(Box::new(WeightedSum { first, rest }))
             }
-            ObjectiveKind::Kto(_) | ObjectiveKind::Bvpo(_) => None,
+            ObjectiveKind::Kto(_)
+            | ObjectiveKind::Bvpo(_)
+            | ObjectiveKind::Sft(_)
+            | ObjectiveKind::BradleyTerry(_)
+            | ObjectiveKind::Segments(_) => None,
         }
     }
 
@@ -132,6 +151,19 @@ impl ObjectiveConfig {
                 let needs = terms.iter().map(|term| term.objective.needs());
                 needs.fold(Needs::default(), Needs::or)
             }
+            ObjectiveKind::Sft(_) => Needs {
+                demonstrations: true,
+                ..Needs::default()
+            },
+            ObjectiveKind::BradleyTerry(_) => Needs {
+                reward_model: true,
+                ..Needs::default()
+            },
+            ObjectiveKind::Segments(_) => Needs {
+                reward_model: true,
+                segments: true,
+                ..Needs::default()
+            },
         }
     }
 

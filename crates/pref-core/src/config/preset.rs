@@ -14,7 +14,7 @@ use crate::link::{
     ApoDown, ApoZero, DiscoPop, Exo, Figa, Hinge, LengthRegularized, Logistic, Nca, NoPreference,
     OddsRatio, RobustLogistic, SimPo, Sppo, Squared,
 };
-use crate::objective::Kto;
+use crate::objective::{BradleyTerry, Kto};
 use crate::reward::TokenReward;
 use crate::segments::N_ASPECTS;
 use crate::weight::{Confidence, ReferenceConfidence, SharedLength, TemporalDecay};
@@ -30,6 +30,12 @@ pub(super) enum Preset {
     Bvpo,
     /// A sum, whose terms are still to be read.
     Sum,
+    /// SFT. The preset is used if it is a part of another objective.
+    Sft(PairwisePreset),
+    /// Bradley-Terry, complete.
+    BradleyTerry(BradleyTerry),
+    /// Scores of segments, complete.
+    Segments,
 }
 
 /// The choices that a method over pairs makes.
@@ -190,13 +196,22 @@ impl Preset {
                 });
                 new(LogProb, link).with_fixed_weight(WeightConfig::Varied)
             }
-            Method::Sft => PairwisePreset {
-                sft_coefficient: 1.0,
-                ..new(LogProb, LinkConfig::NoPreference(NoPreference))
-            },
+            Method::Sft => {
+                return Ok(Preset::Sft(PairwisePreset {
+                    sft_coefficient: 1.0,
+                    ..new(LogProb, LinkConfig::NoPreference(NoPreference))
+                }));
+            }
             Method::Kto => return Ok(Preset::Kto(kto(fields)?)),
             Method::Bvpo => return Ok(Preset::Bvpo),
             Method::Sum => return Ok(Preset::Sum),
+            Method::BradleyTerry => {
+                let key = "center_rewards_coefficient";
+                return Ok(Preset::BradleyTerry(BradleyTerry {
+                    center_rewards_coefficient: fields.number(key, 0.0, Domain::NonNegative)?,
+                }));
+            }
+            Method::Segments => return Ok(Preset::Segments),
         };
         Ok(Preset::Pairwise(preset))
     }

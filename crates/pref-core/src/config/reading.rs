@@ -66,11 +66,15 @@ pub(super) fn read_inner(
     let mut fields = Fields::new(path, value)?;
     let method = read_method(&mut fields)?;
     match Preset::read(method, &mut fields)? {
-        Preset::Pairwise(preset) => {
+        Preset::Pairwise(preset) | Preset::Sft(preset) => {
             let config = read_pairwise(method, preset, &mut fields)?;
             Ok((config, Value::Object(fields.finish()?)))
         }
-        Preset::Kto(_) | Preset::Bvpo | Preset::Sum => Err(ObjectiveConfigError::Meaningless {
+        Preset::Kto(_)
+        | Preset::Bvpo
+        | Preset::Sum
+        | Preset::BradleyTerry(_)
+        | Preset::Segments => Err(ObjectiveConfigError::Meaningless {
             method: owner.name(),
             setting: format!("{place} of {}", method.name()),
             why,

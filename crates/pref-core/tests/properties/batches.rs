@@ -107,8 +107,8 @@ pub(super) fn methods() -> Vec<ObjectiveConfig> {
         .chain(divergences)
         .filter(|config| config.over_pairs::<B>().is_some())
         .collect();
-    // all but kto and bvpo
-    assert_eq!(all.len(), Method::ALL.len() - 2 + 3);
+    // all but kto, bvpo, sft, bradley-terry and segments
+    assert_eq!(all.len(), Method::ALL.len() - 5 + 3);
     all
 }
 

@@ -112,24 +112,30 @@ impl Linter {
     fn example(&mut self, example: &Example) -> Vec<Finding> {
         let place = &example.place;
         let [prompt, answer] = [&example.prompt, &example.completion].map(all_words);
-        let label = |desirable: bool| ["false", "true"][usize::from(desirable)];
-        let texts = |desirable: bool| text_key([&*prompt, &*answer, label(desirable)]);
-        let desirable = example.desirable;
+        let texts = |label: &str| text_key([&*prompt, &*answer, label]);
+        // an answer without a label contradicts no other, so no row has its opposite
+        let [label, opposite] = match example.label {
+            Some(true) => ["true", "false"],
+            Some(false) => ["false", "true"],
+            None => ["none", "the opposite of none"],
+        };
+        let loose_source = loose(&all_words(example.prompt_or_text()));
         let loose = [loose(&prompt), loose(&answer)];
         let keys = RowKeys {
             content: example.content_hash(),
-            texts: texts(desirable),
-            opposite_texts: texts(!desirable),
-            loose_texts: text_key([&*loose[0], &*loose[1], label(desirable)]),
+            texts: texts(label),
+            opposite_texts: texts(opposite),
+            loose_texts: text_key([&*loose[0], &*loose[1], label]),
         };
         let contradicts = |first: &str| format!("the same answer has the other label in {first}");
         let mut findings = self.compare(&keys, contradicts, "answer", place);
         findings.extend(blank(&example.completion, "the answer", place));
-        let prompt = text_key([&*loose[0]]);
+        let prompt = text_key([&*loose_source]);
         self.prompts.entry(prompt).or_insert(place.clone());
-        match desirable {
-            true => self.n_wanted += 1,
-            false => self.n_unwanted += 1,
+        match example.label {
+            Some(true) => self.n_wanted += 1,
+            Some(false) => self.n_unwanted += 1,
+            None => {}
         }
         findings
     }

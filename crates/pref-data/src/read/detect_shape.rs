@@ -26,8 +26,22 @@ pub(super) fn shape_of_row(row: &SourceRow) -> Option<Shape> {
     if has("prompt") && is_list("responses") && is_list("ratings") {
         return Some(Shape::Rated);
     }
-    if has("prompt") && has("completion") && has("label") {
-        return Some(Shape::Unpaired);
+    if has("prompt") && has("completion") {
+        return match (has("label"), column("label")) {
+            (true, _) => Some(Shape::Unpaired),
+            (false, true) => None,
+            (false, false) => Some(Shape::PromptCompletion),
+        };
+    }
+    // a row with one of these columns may lack a value in it
+    let is_answers = ["chosen", "rejected", "completion", "response", "responses"]
+        .into_iter()
+        .any(column);
+    if !is_answers && (is_list("messages") || is_list("conversations")) {
+        return Some(Shape::Messages);
+    }
+    if !is_answers && !column("prompt") && !column("messages") && has("text") {
+        return Some(Shape::Text);
     }
     match (
         has("prompt") && has("response"),

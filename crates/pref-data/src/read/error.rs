@@ -211,7 +211,7 @@ pub enum ReadError {
         rating: f64,
     },
     /// A row is a single answer, and pairs are read.
-    #[error("{}:{line}: the row is a single answer (`completion`, `label`), and pairs are needed here; train on it with objective.method = \"kto\", or give rows of `prompt`, `chosen`, `rejected`", path.display())]
+    #[error("{}:{line}: the row is a single answer, and pairs are needed here; give rows of `prompt`, `chosen`, `rejected`, or train on single answers with objective.method = \"sft\", or \"kto\" if they have a `label`", path.display())]
     Unpaired {
         /// The file.
         path: PathBuf,

@@ -26,4 +26,4 @@ pub use reader::Reader;
 pub use record::Record;
 pub use rows::SourceRow;
 pub use shape::Shape;
-pub use whole_files::{each_example, each_pair, read_examples, read_pairs, read_with};
+pub use whole_files::{each_example, each_pair, each_wanted, read_examples, read_pairs, read_with};

@@ -172,6 +172,31 @@ impl Reader {
         )
     }
 
+    /// Reads the wanted answers to the end, and passes them to `sink` in chunks: the chosen answer of a
+    /// pair, and single answers unless their label is false.
+    ///
+    /// # Errors
+    /// As [`Reader::each_pair`].
+    pub fn each_wanted<E: From<ReadError>>(
+        self,
+        sink: impl FnMut(Vec<Example>) -> Result<(), E>,
+    ) -> Result<Summary, E> {
+        self.each_chunk(
+            |record, examples| {
+                match record {
+                    Record::Example(example) if example.label == Some(false) => {}
+                    Record::Example(example) => examples.push(example),
+                    Record::Pair(pair) => {
+                        let [chosen, _] = examples_of_pair(pair);
+                        examples.push(chosen);
+                    }
+                }
+                Ok(())
+            },
+            sink,
+        )
+    }
+
     /// Reads to the end. `add` adds the rows of a record to the current chunk.
     fn each_chunk<T, E: From<ReadError>>(
         mut self,
@@ -261,7 +286,9 @@ impl Iterator for Reader {
         };
         let shape = self.shape?;
         Some(match shape {
-            Shape::Unpaired => row.example().map(Record::Example),
+            Shape::Unpaired | Shape::PromptCompletion | Shape::Messages | Shape::Text => {
+                row.example(shape).map(Record::Example)
+            }
             Shape::Pairs
             | Shape::ImplicitPrompt
             | Shape::ShareGpt

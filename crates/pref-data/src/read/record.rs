@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::text::{ContentHash, Example, Pair, Place};
+use crate::text::{Annotation, ContentHash, Example, Pair, Place};
 
 /// A row, or all rated rows of one prompt, as a pair or a single answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,17 +47,22 @@ impl Record {
 
 /// A pair as two answers: the chosen one, which is wanted, and the rejected one, which is not.
 pub(super) fn examples_of_pair(pair: Pair) -> [Example; 2] {
-    let example = |completion, desirable| Example {
+    let example = |completion, label, annotation: &Option<Box<Annotation>>| Example {
         prompt: pair.prompt.clone(),
         completion,
-        desirable,
+        label: Some(label),
         tools: pair.tools.clone(),
         template_kwargs: pair.template_kwargs.clone(),
         place: pair.place.clone(),
+        annotation: annotation.clone(),
         more: pair.more.clone(),
     };
     let (chosen, rejected) = (pair.chosen.clone(), pair.rejected.clone());
-    [example(chosen, true), example(rejected, false)]
+    let [of_chosen, of_rejected] = &pair.annotations;
+    [
+        example(chosen, true, of_chosen),
+        example(rejected, false, of_rejected),
+    ]
 }
 
 /// The approximate size of a value in memory, in bytes.

@@ -24,8 +24,15 @@ pub enum Shape {
     /// `prompt`, `response`, `helpfulness`. Consecutive rows with one prompt are one group, and the
     /// pair consists of the most and the least helpful answer of the group.
     HelpSteer,
-    /// `prompt`, `completion`, `label`: single answers.
+    /// `prompt`, `completion`, `label`: single answers, each wanted or not.
     Unpaired,
+    /// `prompt`, `completion`: single answers without a label, for sft.
+    PromptCompletion,
+    /// `messages`, or `conversations` as in ShareGPT: a conversation that ends with a turn of the
+    /// assistant, which is the answer.
+    Messages,
+    /// `text`: a whole text, which is the answer from its second token.
+    Text,
 }
 
 impl Shape {
@@ -37,7 +44,23 @@ impl Shape {
             | Shape::ImplicitPrompt
             | Shape::ShareGpt
             | Shape::Rated
-            | Shape::Unpaired => false,
+            | Shape::Unpaired
+            | Shape::PromptCompletion
+            | Shape::Messages
+            | Shape::Text => false,
+        }
+    }
+
+    /// Whether a row is a single answer, and not a pair.
+    pub fn is_single(self) -> bool {
+        match self {
+            Shape::Unpaired | Shape::PromptCompletion | Shape::Messages | Shape::Text => true,
+            Shape::Pairs
+            | Shape::ImplicitPrompt
+            | Shape::ShareGpt
+            | Shape::Rated
+            | Shape::RatedRows
+            | Shape::HelpSteer => false,
         }
     }
 
@@ -51,6 +74,9 @@ impl Shape {
             Shape::RatedRows => "rated-rows",
             Shape::HelpSteer => "help-steer",
             Shape::Unpaired => "unpaired",
+            Shape::PromptCompletion => "prompt-completion",
+            Shape::Messages => "messages",
+            Shape::Text => "text",
         }
     }
 }
@@ -65,6 +91,9 @@ impl fmt::Display for Shape {
             Shape::RatedRows => "rated `response` rows, the best of a prompt against the worst",
             Shape::HelpSteer => "`response` rows, the most helpful of a prompt against the least",
             Shape::Unpaired => "single answers, a `completion` with a `label`",
+            Shape::PromptCompletion => "single answers, a `completion` without a label",
+            Shape::Messages => "conversations, whose last turn is the answer",
+            Shape::Text => "whole texts",
         })
     }
 }

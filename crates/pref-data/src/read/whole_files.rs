@@ -61,7 +61,7 @@ pub fn each_pair<E: From<ReadError>>(
 /// let file = folder.path().join("unpaired.jsonl");
 /// std::fs::write(&file, r#"{"prompt": "2+2?", "completion": "5", "label": false}"#)?;
 /// let read = read_examples(&file, &ReadOptions::default())?;
-/// assert!(!read.rows[0].desirable);
+/// assert_eq!(read.rows[0].label, Some(false));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -81,6 +81,19 @@ pub fn each_example<E: From<ReadError>>(
     sink: impl FnMut(Vec<Example>) -> Result<(), E>,
 ) -> Result<Summary, E> {
     Reader::open(&[path], options)?.each_example(sink)
+}
+
+/// Reads the wanted answers of a file, and passes them to `sink` in chunks: the chosen answer of a pair,
+/// and single answers unless their label is false.
+///
+/// # Errors
+/// As [`read_with`], and the errors of `sink`.
+pub fn each_wanted<E: From<ReadError>>(
+    path: &Path,
+    options: &ReadOptions,
+    sink: impl FnMut(Vec<Example>) -> Result<(), E>,
+) -> Result<Summary, E> {
+    Reader::open(&[path], options)?.each_wanted(sink)
 }
 
 /// Collects the rows that a reader passes to its sink.

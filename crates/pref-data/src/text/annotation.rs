@@ -7,7 +7,7 @@ use serde::Serialize;
 pub const ASPECTS: usize = 5;
 
 /// Segments, scores, parts, weights and importance of one answer. In a file the fields are
-/// `chosen_segments`, `rejected_scores`, ….
+/// `chosen_segments`, `rejected_scores`, …, and for a single answer `completion_segments`, ….
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Annotation {
     /// Segments of the answer, in order. Joined, they must equal the answer.
@@ -24,6 +24,16 @@ pub struct Annotation {
 }
 
 impl Annotation {
+    /// The same annotation with scores of 0 for segments that have none.
+    pub(crate) fn with_scores(&self) -> Self {
+        let mut scored = self.clone();
+        let n = self.segments.as_ref().map_or(0, Vec::len);
+        if scored.scores.is_none() && scored.segments.is_some() {
+            scored.scores = Some(vec![[0.0; ASPECTS]; n]);
+        }
+        scored
+    }
+
     /// Whether the annotation divides the answer into pieces, which must be located in its text.
     pub(crate) fn has_pieces(&self) -> bool {
         self.segments.is_some() || self.parts.is_some()

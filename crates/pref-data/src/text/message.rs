@@ -19,6 +19,9 @@ pub struct Message {
     pub more: Map<String, Value>,
 }
 
+/// The role of the turns that a model writes.
+pub(crate) const ASSISTANT: &str = "assistant";
+
 impl Message {
     /// A turn without other fields.
     pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {

@@ -10,7 +10,7 @@ mod template_kwargs;
 
 pub use annotation::{ASPECTS, Annotation};
 pub use content_hash::{ContentHash, InvalidContentHash};
-pub(crate) use message::text_key;
+pub(crate) use message::{ASSISTANT, text_key};
 pub use message::{Message, Text};
 pub use pair::{Example, Pair};
 pub use place::{Place, Placed};

@@ -10,31 +10,27 @@ use super::message::Text;
 use super::place::{Place, Placed};
 use super::template_kwargs::TemplateKwargs;
 
-/// One answer to a prompt, with a label that says whether it is wanted.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// One answer to a prompt, possibly with a label that says whether it is wanted.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Example {
-    /// The prompt.
+    /// The prompt. An empty plain text means that there is none: the answer is a whole text, and begins
+    /// at its second token.
     pub prompt: Text,
     /// The answer.
     pub completion: Text,
     /// Whether the answer is wanted: training makes wanted answers more likely and unwanted answers
     /// less likely.
-    #[serde(rename = "label")]
-    pub desirable: bool,
+    /// Absent from data for sft, in which every answer is wanted.
+    pub label: Option<bool>,
     /// Functions that the chat template offers to the model, as JSON schemas.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<Value>,
     /// Settings of the chat template for this row.
-    #[serde(
-        rename = "chat_template_kwargs",
-        skip_serializing_if = "TemplateKwargs::is_empty"
-    )]
     pub template_kwargs: TemplateKwargs,
     /// The position of the row.
-    #[serde(skip)]
     pub place: Place,
+    /// Annotation of the answer.
+    pub annotation: Option<Box<Annotation>>,
     /// Fields of the row that this crate does not know.
-    #[serde(flatten)]
     pub more: Map<String, Value>,
 }
 
@@ -70,13 +66,53 @@ pub struct Pair {
 impl Example {
     /// The hash of the content of this row, the same in every file and format; see [`ContentHash`].
     pub fn content_hash(&self) -> ContentHash {
-        let mut hasher = ContentHasher::new("example");
+        let mut hasher = ContentHasher::new(match self.label {
+            Some(_) => "example",
+            None => "demonstration",
+        });
         hasher.text(&self.prompt);
         hasher.text(&self.completion);
-        hasher.flag(self.desirable);
+        if let Some(label) = self.label {
+            hasher.flag(label);
+        }
         hasher.tools(&self.tools);
         hasher.template_kwargs(&self.template_kwargs);
+        if let Some(annotation) = &self.annotation {
+            hasher.annotation(Some(annotation));
+        }
         hasher.finish()
+    }
+
+    /// The text by which rows are kept together when a set is divided: the prompt, or the whole text of
+    /// a row that has no prompt.
+    pub fn prompt_or_text(&self) -> &Text {
+        match self.is_text() {
+            true => &self.completion,
+            false => &self.prompt,
+        }
+    }
+
+    /// Whether the answer is a whole text without a prompt.
+    pub fn is_text(&self) -> bool {
+        self.prompt == Text::Plain(String::new())
+    }
+
+    /// The answer as a row: `text`, or `prompt` and `completion`, with the `label` if there is one. Reading
+    /// this row gives the same answer.
+    pub fn to_value(&self) -> Value {
+        let mut row = match self.is_text() {
+            true => json!({"text": self.completion}),
+            false => json!({"prompt": self.prompt, "completion": self.completion}),
+        };
+        if let Some(label) = self.label {
+            row["label"] = json!(label);
+        }
+        add_settings(&mut row, &self.tools, &self.template_kwargs);
+        add_annotation(&mut row, "completion", self.annotation.as_deref());
+        for (name, value) in &self.more {
+            row[name] = value.clone();
+        }
+        row
     }
 }
 
@@ -127,36 +163,46 @@ impl Pair {
             "chosen": self.chosen,
             "rejected": self.rejected,
         });
-        if !self.tools.is_empty() {
-            row["tools"] = json!(self.tools);
-        }
-        if !self.template_kwargs.is_empty() {
-            row["chat_template_kwargs"] = json!(self.template_kwargs);
-        }
+        add_settings(&mut row, &self.tools, &self.template_kwargs);
         for (side, annotation) in ["chosen", "rejected"].into_iter().zip(&self.annotations) {
-            let Some(annotation) = annotation else {
-                continue;
-            };
-            let parts = annotation.parts.as_ref().map(|parts| -> Value {
-                let part = |(label, text): &(String, String)| json!({"label": label, "text": text});
-                parts.iter().map(part).collect()
-            });
-            for (name, value) in [
-                ("segments", json!(annotation.segments)),
-                ("scores", json!(annotation.scores)),
-                ("parts", json!(parts)),
-                ("weights", json!(annotation.weights)),
-                ("importance", json!(annotation.importance)),
-            ] {
-                if !value.is_null() {
-                    row[format!("{side}_{name}")] = value;
-                }
-            }
+            add_annotation(&mut row, side, annotation.as_deref());
         }
         for (name, value) in &self.more {
             row[name] = value.clone();
         }
         row
+    }
+}
+
+/// Adds the tools and the template settings of a row, if it has any.
+fn add_settings(row: &mut Value, tools: &[Value], kwargs: &TemplateKwargs) {
+    if !tools.is_empty() {
+        row["tools"] = json!(tools);
+    }
+    if !kwargs.is_empty() {
+        row["chat_template_kwargs"] = json!(kwargs);
+    }
+}
+
+/// Adds the fields of an annotation, such as `chosen_segments` for the side `chosen`.
+fn add_annotation(row: &mut Value, side: &str, annotation: Option<&Annotation>) {
+    let Some(annotation) = annotation else {
+        return;
+    };
+    let parts = annotation.parts.as_ref().map(|parts| -> Value {
+        let part = |(label, text): &(String, String)| json!({"label": label, "text": text});
+        parts.iter().map(part).collect()
+    });
+    for (name, value) in [
+        ("segments", json!(annotation.segments)),
+        ("scores", json!(annotation.scores)),
+        ("parts", json!(parts)),
+        ("weights", json!(annotation.weights)),
+        ("importance", json!(annotation.importance)),
+    ] {
+        if !value.is_null() {
+            row[format!("{side}_{name}")] = value;
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 
 use super::answer_text::AnswerText;
 use super::error::TokenizeError;
+use super::options::TokenizeOptions;
 use super::rendering::{Rendering, WithAnswer};
-use crate::segment::PartRules;
 use crate::text::{Annotation, Text};
 use crate::tokens::TokenFeatures;
 
@@ -15,8 +15,17 @@ pub(super) fn answer_features(
     whole: &WithAnswer,
     (name, answer, annotation): (&'static str, &Text, Option<&Annotation>),
     letters: &[usize],
-    rules: Option<&PartRules>,
+    options: &TokenizeOptions,
 ) -> Result<TokenFeatures, TokenizeError> {
+    let (rules, keeps_empty) = (options.parts.as_ref(), options.unscored_segments);
+    let unscored;
+    let annotation = match annotation {
+        Some(given) if options.unscored_segments => {
+            unscored = given.with_scores();
+            Some(&unscored)
+        }
+        annotation => annotation,
+    };
     let content = answer.to_string();
     let (found, region) = match &whole.plain_answer {
         Some(range) => (Some(AnswerText::verbatim(range.clone())), range.clone()),
@@ -29,7 +38,7 @@ pub(super) fn answer_features(
     let features = match found {
         Some(found) => {
             let starts: Vec<usize> = letters.iter().map(|&at| found.answer_byte(at)).collect();
-            TokenFeatures::new(name, &content, &starts, annotation, rules)
+            TokenFeatures::new(name, &content, &starts, annotation, rules, keeps_empty)
         }
         None if annotation.is_some_and(Annotation::has_pieces) => {
             return Err(TokenizeError::RewrittenAnswer {
@@ -41,7 +50,14 @@ pub(super) fn answer_features(
             // the template writes other words: the rules are applied to these words
             let starts = letters.iter().map(|&at| at.clamp(region.start, region.end));
             let starts: Vec<usize> = starts.map(|at| at - region.start).collect();
-            TokenFeatures::new(name, &whole.text[region], &starts, annotation, rules)
+            TokenFeatures::new(
+                name,
+                &whole.text[region],
+                &starts,
+                annotation,
+                rules,
+                keeps_empty,
+            )
         }
     };
     features.map_err(|source| TokenizeError::Annotation {

@@ -57,7 +57,7 @@ pub enum TokenizeError {
     EmptyResponse {
         /// The row.
         place: Place,
-        /// `chosen` or `rejected`; `completion` for a single answer.
+        /// `chosen` or `rejected`; `completion` or `text` for a single answer.
         side: &'static str,
     },
     /// Prompt and answer should be tokenized separately, but the template changes the prompt when an
@@ -68,6 +68,16 @@ pub enum TokenizeError {
     ChangedPrompt {
         /// The row.
         place: Place,
+    },
+    /// The chat template writes an earlier turn of the assistant differently when other turns follow.
+    #[error(
+        "{place}: the chat template writes turn {turn} differently when other turns follow, so its tokens cannot be found; set data.all-turns to false, or give each turn a row of its own"
+    )]
+    ChangedTurn {
+        /// The row.
+        place: Place,
+        /// Number of the turn in the conversation, from 1.
+        turn: usize,
     },
     /// Both answers have the same ids.
     #[error(
@@ -136,6 +146,7 @@ impl TokenizeError {
             | TokenizeError::RewrittenAnswer { place, .. }
             | TokenizeError::EmptyResponse { place, .. }
             | TokenizeError::ChangedPrompt { place }
+            | TokenizeError::ChangedTurn { place, .. }
             | TokenizeError::NoPreference { place, .. }
             | TokenizeError::Annotation { place, .. }
             | TokenizeError::NoEmbedding { place, .. }

@@ -9,14 +9,17 @@
 mod answer_features;
 mod answer_text;
 mod error;
+mod examples;
 mod options;
 mod prompt;
 mod rendering;
 mod report;
 mod rows;
 mod truncate;
+mod turns;
 
 pub use error::TokenizeError;
+pub use examples::tokenize_examples;
 pub use options::{Boundary, LongPrompts, TokenizeOptions, Truncation};
 pub use report::TokenizeReport;
-pub use rows::{Tokenized, tokenize, tokenize_examples};
+pub use rows::{Tokenized, tokenize};

@@ -63,6 +63,12 @@ pub struct TokenizeOptions {
     pub boundary: Boundary,
     /// Rules that label the tokens of answers whose row has no parts. No labels if absent.
     pub parts: Option<PartRules>,
+    /// Whether the answer of a conversation is all turns of the assistant, and not only the last one. This
+    /// concerns single answers.
+    pub all_turns: bool,
+    /// Whether segments without scores count as segments with scores of 0, and segments without a token of
+    /// their own stay, with an empty range. A program that scores segments needs all of them.
+    pub unscored_segments: bool,
     /// Settings of the chat template. A row's own settings replace them.
     pub template_kwargs: TemplateKwargs,
     /// Whether rows that cannot be tokenized are skipped. Otherwise the first one is an error.

@@ -180,7 +180,6 @@ impl<'a> TokenizedPrompt<'a> {
             });
         }
         let letters = joined.letters.take().map(|mut all| all.split_off(n));
-        let rules = self.options.parts.as_ref();
         let features = letters.map(|letters| {
             let whole = &joined.whole;
             answer_features(
@@ -188,7 +187,7 @@ impl<'a> TokenizedPrompt<'a> {
                 whole,
                 (answer.name, answer.text, answer.annotation),
                 &letters,
-                rules,
+                self.options,
             )
         });
         Ok(TokenizedAnswer {

@@ -85,7 +85,7 @@ impl<'a> Rendering<'a> {
                 plain_answer: Some(range),
             });
         }
-        let rendered = self.render(&self.turns(answer));
+        let rendered = self.render(&self.turns(answer), false);
         let mut text = rendered.map_err(|e| self.failed(e))?;
         let n_rendered = text.len();
         if !self.tokenizer.ends_in_special(&text) {
@@ -112,16 +112,21 @@ impl<'a> Rendering<'a> {
         };
         last.content = MARKER.to_owned();
         // a template may refuse the marker, or write nothing in its place
-        let marked = self.render(&turns);
+        let marked = self.render(&turns, false);
         let found = marked
             .ok()
             .and_then(|marked| region_of_marker(text, &marked));
         found.unwrap_or(after_prompt)
     }
 
-    fn render(&self, turns: &[Message]) -> Result<String, TokenizerError> {
+    /// The text of some turns. With `answers`, it ends where the assistant answers.
+    pub(super) fn render(
+        &self,
+        turns: &[Message],
+        answers: bool,
+    ) -> Result<String, TokenizerError> {
         let (tools, kwargs) = (self.tools, &self.kwargs);
-        self.tokenizer.render_with(turns, tools, kwargs, false)
+        self.tokenizer.render_with(turns, tools, kwargs, answers)
     }
 
     /// The turns of prompt and answer. A plain text becomes a turn of the assistant.

@@ -1,5 +1,5 @@
-//! Tokenizes all rows of a set in parallel. In: pairs or single answers. Out: [`Tokenized`], with a
-//! report, and with the errors of rows that were skipped.
+//! Tokenizes all rows of a set in parallel. In: pairs, or rows and a function. Out: [`Tokenized`], with
+//! a report, and with the errors of rows that were skipped.
 
 use rayon::prelude::*;
 
@@ -9,9 +9,9 @@ use super::prompt::{Answer, TokenizedPrompt};
 use super::rendering::Rendering;
 use super::report::{RowFlaws, TokenizeReport};
 use super::truncate::truncate;
-use crate::text::{Example, Pair, Placed};
+use crate::text::{Pair, Placed};
 use crate::tokenizer::Tokenizer;
-use crate::tokens::{TokenExample, TokenPair};
+use crate::tokens::TokenPair;
 
 /// Pairs or single answers as ids, with a report.
 #[derive(Debug)]
@@ -74,50 +74,8 @@ pub fn tokenize(
     })
 }
 
-/// Tokenizes single answers in the same way as [`tokenize`].
-///
-/// # Errors
-/// As [`tokenize`].
-pub fn tokenize_examples(
-    examples: &[Example],
-    tokenizer: &Tokenizer,
-    options: &TokenizeOptions,
-) -> Result<Tokenized<TokenExample>, TokenizeError> {
-    tokenize_all(examples, options, |example, flaws| {
-        let rendering = Rendering::new(
-            &example.prompt,
-            (&example.tools, &example.template_kwargs),
-            &example.place,
-            tokenizer,
-            &options.template_kwargs,
-        )?;
-        let prompt = TokenizedPrompt::new(rendering, options)?;
-        let answers = [Answer {
-            name: "completion",
-            text: &example.completion,
-            annotation: None,
-        }];
-        let (prompt, [answer]) = prompt.split(answers, flaws)?;
-        // truncated like a pair whose rejected answer is empty
-        let pair = TokenPair {
-            prompt,
-            chosen: answer.ids,
-            place: example.place.clone(),
-            ..TokenPair::default()
-        };
-        let pair = truncate(pair, options, flaws)?;
-        check_ids(pair.as_ref(), tokenizer, options)?;
-        Ok(pair.map(|pair| TokenExample {
-            prompt: pair.prompt,
-            completion: pair.chosen,
-            desirable: example.desirable,
-            place: pair.place,
-        }))
-    })
-}
-
 /// An error if the model has no embedding for an id.
-fn check_ids(
+pub(super) fn check_ids(
     pair: Option<&TokenPair>,
     tokenizer: &Tokenizer,
     options: &TokenizeOptions,
@@ -139,7 +97,7 @@ fn check_ids(
 
 /// Tokenizes rows in parallel and collects the report. `tokenize_row` returns None for a row that is
 /// dropped.
-fn tokenize_all<R: Sync + Placed, T: Send>(
+pub(super) fn tokenize_all<R: Sync + Placed, T: Send>(
     rows: &[R],
     options: &TokenizeOptions,
     tokenize_row: impl Fn(&R, &mut RowFlaws) -> Result<Option<T>, TokenizeError> + Sync,

@@ -76,16 +76,18 @@ pub enum AnnotationError {
 impl TokenFeatures {
     /// The features of an answer. `starts` holds, for each token, the byte of `text` at which the
     /// token's first letter is. `rules` label the tokens if the annotation has no parts.
+    /// With `keeps_empty`, segments without a token have an empty range; otherwise they are left out.
     pub(crate) fn new(
         side: &'static str,
         text: &str,
         starts: &[usize],
         annotation: Option<&Annotation>,
         rules: Option<&PartRules>,
+        keeps_empty: bool,
     ) -> Result<Self, AnnotationError> {
         let nothing = Annotation::default();
         let annotation = annotation.unwrap_or(&nothing);
-        let (segments, scores) = scored_segments(side, text, starts, annotation)?;
+        let (segments, scores) = scored_segments(side, text, starts, annotation, keeps_empty)?;
         let column = |field, values: &Option<Vec<f64>>| match values {
             Some(values) if values.len() != starts.len() => Err(AnnotationError::Tokens {
                 side,
@@ -123,7 +125,7 @@ impl TokenFeatures {
     }
 }
 
-/// Token ranges and score rows, one for each scored segment that has a token.
+/// Token ranges and score rows, one for each scored segment that is not left out.
 type ScoredSegments = (Vec<Range<usize>>, Vec<[f64; ASPECTS]>);
 
 fn scored_segments(
@@ -131,6 +133,7 @@ fn scored_segments(
     text: &str,
     starts: &[usize],
     annotation: &Annotation,
+    keeps_empty: bool,
 ) -> Result<ScoredSegments, AnnotationError> {
     let n_segments = annotation.segments.as_ref().map_or(0, Vec::len);
     let scores = annotation.scores.as_deref().unwrap_or_default();
@@ -153,8 +156,8 @@ fn scored_segments(
         let first = of_tokens.partition_point(|&s| s < index);
         let end = of_tokens.partition_point(|&s| s <= index);
         // a token that spans two segments belongs to the first; if the second has no other token,
-        // it is left out
-        if first < end {
+        // it is left out, or has an empty range
+        if first < end || keeps_empty {
             found.0.push(first..end);
             found.1.push(*row);
         }

@@ -35,17 +35,23 @@ impl TokenPair {
 }
 
 /// A single answer as token ids. The prompt and the answer have at least one token each.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TokenExample {
     /// Ids of the prompt, `[prompt tokens]`.
     pub prompt: Vec<u32>,
-    /// Ids of the answer, `[answer tokens]`, including the end-of-sequence token.
+    /// Ids of the answer, `[answer tokens]`, including the end-of-sequence token. If the answer has several
+    /// turns of a conversation, all ids from the first of them.
     pub completion: Vec<u32>,
-    /// Whether the answer is wanted.
-    pub desirable: bool,
+    /// Whether the answer is wanted. Absent from an answer without a label.
+    pub label: Option<bool>,
+    /// For each token of `completion`, whether it is the answer's. If the answer has several turns, the
+    /// tokens between them are not. All tokens are the answer's if absent.
+    pub counted: Option<Vec<bool>>,
     /// The position of the row.
     #[serde(skip)]
     pub place: Place,
+    /// Features of the tokens of the answer, if the row annotates it.
+    pub features: Option<Box<TokenFeatures>>,
 }
 
 /// The length by which rows are sorted and divided into batches.
@@ -55,6 +61,10 @@ pub trait PaddedLength {
 
     /// Number of tokens of the prompt and both answers together.
     fn n_tokens_of_both(&self) -> usize;
+    /// Number of answers, each of which takes a row of a batch. Default: 2.
+    fn n_answers(&self) -> usize {
+        2
+    }
 }
 
 impl PaddedLength for TokenPair {

@@ -4,6 +4,7 @@
 //! A setting that changes what the model computes and is not implemented is refused by name.
 
 mod architecture;
+mod classifier;
 mod error;
 mod fresh;
 mod json;

@@ -157,6 +157,11 @@ impl StoredTensors<'_> {
         formats.reduce(Format::wider)
     }
 
+    /// The shape of a tensor. `None` if there is no tensor of this name.
+    pub(crate) fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.by_name.get(name).map(|(_, view)| view.shape())
+    }
+
     /// The values of a tensor of this shape.
     ///
     /// # Errors

@@ -15,8 +15,9 @@ mod write;
 
 pub use atomic::{replace_file, write_file};
 pub use checksums::{ChecksumError, Checksums, add_checksums, verify_checksums};
-pub(crate) use files::WeightFiles;
+pub(crate) use files::{StoredTensors, WeightFiles};
 pub use load_error::LoadError;
+pub(crate) use module::load_renamed;
 pub use module::{load_parameters, save_parameters};
 pub use parameters::try_for_each_parameter;
 pub use save_error::SaveError;

@@ -35,9 +35,23 @@ pub fn save_parameters<B: Backend, M: Module<B>>(
 /// # Errors
 /// [`LoadError`] names the file and the tensor; shapes and names must match exactly.
 pub fn load_parameters<B: Backend, M: Module<B>>(module: M, folder: &Path) -> Result<M, LoadError> {
+    load_renamed(module, folder, |path| path)
+}
+
+/// Does what [`load_parameters`] does, for tensors with other names: `name` gives the name of a tensor from
+/// the path of its parameter.
+///
+/// # Errors
+/// The errors of [`load_parameters`].
+pub(crate) fn load_renamed<B: Backend, M: Module<B>>(
+    module: M,
+    folder: &Path,
+    name: fn(&str) -> &str,
+) -> Result<M, LoadError> {
     WeightFiles::open(folder)?.read(|tensors| {
         let mut loader = Loader {
             path: Vec::new(),
+            name,
             tensors,
             failure: None,
         };
@@ -51,6 +65,7 @@ pub fn load_parameters<B: Backend, M: Module<B>>(module: M, folder: &Path) -> Re
 
 struct Loader<'a, 'b> {
     path: Vec<String>,
+    name: fn(&str) -> &str,
     tensors: &'a mut StoredTensors<'b>,
     /// The first parameter without values.
     failure: Option<LoadError>,
@@ -70,7 +85,8 @@ impl<B: Backend> ModuleMapper<B> for Loader<'_, '_> {
             return param;
         }
         let shape = param.dims();
-        match self.tensors.values(&self.path.join("."), &shape) {
+        let path = self.path.join(".");
+        match self.tensors.values((self.name)(&path), &shape) {
             Ok(values) => {
                 let data = TensorData::new(values, shape);
                 param.map(|tensor| {

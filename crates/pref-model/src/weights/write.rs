@@ -74,6 +74,17 @@ impl TensorsToSave {
         })
     }
 
+    /// The same tensors under other names.
+    pub(crate) fn renamed(self, name: impl Fn(&str) -> &str) -> Self {
+        let by_name = self.by_name.into_iter();
+        Self {
+            folder: self.folder,
+            by_name: by_name
+                .map(|(old, stored)| (name(&old).to_owned(), stored))
+                .collect(),
+        }
+    }
+
     /// Writes the tensors in files of at most `shard_bytes` bytes of weights, then calls `finish` to write
     /// other files, and at last removes the weights of an earlier save.
     pub(crate) fn write(

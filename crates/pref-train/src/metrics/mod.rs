@@ -1,12 +1,16 @@
 //! What a run measures. In: the output of losses. Out: the lines of `metrics.jsonl`, with TRL's names.
 
 mod means;
+mod pair_sums;
 mod prefix;
 mod record;
 mod sums;
 mod values;
 
-pub use means::PairMeans;
+pub use means::{Means, PairMeans, RewardMeans, SegmentMeans, TokenMeans};
+pub use pair_sums::PairSums;
 pub use record::{EvalRecord, MetricsLine, StepRecord};
-pub use sums::PairSums;
-pub(crate) use values::{PairValues, of_answers, of_pairs};
+pub(crate) use sums::Sums;
+pub(crate) use values::{
+    Measured, RowValues, of_answers, of_pairs, of_rewards, of_segments, of_tokens,
+};

@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::means::PairMeans;
-
-fn write<S: Serializer>(prefix: &str, means: Option<&PairMeans>, s: S) -> Result<S::Ok, S::Error> {
+fn write<S: Serializer>(
+    prefix: &str,
+    means: Option<&impl Serialize>,
+    s: S,
+) -> Result<S::Ok, S::Error> {
     let value = serde_json::to_value(means).map_err(serde::ser::Error::custom)?;
     let fields = value.as_object().into_iter().flatten();
     let prefixed: Map<String, Value> = fields
@@ -18,7 +21,10 @@ fn write<S: Serializer>(prefix: &str, means: Option<&PairMeans>, s: S) -> Result
 }
 
 /// The means whose names have the prefix. `None` if there is no loss with the prefix.
-fn read<'de, D: Deserializer<'de>>(prefix: &str, d: D) -> Result<Option<PairMeans>, D::Error> {
+fn read<'de, D: Deserializer<'de>, M: DeserializeOwned>(
+    prefix: &str,
+    d: D,
+) -> Result<Option<M>, D::Error> {
     let prefixed = BTreeMap::<String, Value>::deserialize(d)?;
     let plain: Map<String, Value> = prefixed
         .into_iter()
@@ -34,13 +40,13 @@ fn read<'de, D: Deserializer<'de>>(prefix: &str, d: D) -> Result<Option<PairMean
 pub(super) mod eval {
     use serde::{Deserializer, Serializer, de::Error};
 
-    use super::PairMeans;
+    use crate::metrics::Means;
 
-    pub(crate) fn serialize<S: Serializer>(means: &PairMeans, s: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(means: &Means, s: S) -> Result<S::Ok, S::Error> {
         super::write("eval_", Some(means), s)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<PairMeans, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Means, D::Error> {
         let means = super::read("eval_", d)?;
         means.ok_or_else(|| D::Error::custom("no evaluation"))
     }

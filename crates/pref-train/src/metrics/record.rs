@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::means::PairMeans;
+use super::means::{Means, PairMeans};
 use super::prefix;
 
 /// One line of `metrics.jsonl`: the optimiser steps since the previous line.
@@ -12,11 +12,11 @@ pub struct StepRecord {
     pub step: usize,
     /// Number of passes over the training rows so far; a part of a pass is a fraction.
     pub epoch: f64,
-    /// Means over the pairs of these steps.
+    /// Means over the rows of these steps.
     #[serde(flatten)]
-    pub pairs: PairMeans,
-    /// For an objective on two sets, means over the pairs with emptied traces. The loss in `pairs` is
-    /// then the loss of the mixture, and the other means in `pairs` are over the pairs with traces.
+    pub means: Means,
+    /// For an objective on two sets, means over the pairs with emptied traces. The loss in `means` is
+    /// then the loss of the mixture, and the other means in `means` are over the pairs with traces.
     #[serde(flatten, with = "prefix::empty")]
     pub empty: Option<PairMeans>,
     /// Global gradient norm of the last of these steps, before clipping.
@@ -36,7 +36,7 @@ pub struct EvalRecord {
     pub eval_pairs: usize,
     /// Means over these pairs or answers.
     #[serde(flatten, with = "prefix::eval")]
-    pub pairs: PairMeans,
+    pub means: Means,
     /// For an objective on two sets, means over the pairs with emptied traces.
     #[serde(flatten, with = "prefix::eval_empty")]
     pub empty: Option<PairMeans>,

@@ -1,108 +1,161 @@
-//! Sums over pairs, which become means. In: the values of batches. Out: [`PairMeans`].
+//! Sums over rows, tokens or segments, which become means. In: the values of batches. Out: [`Means`].
 
+use pref_core::N_ASPECTS;
 use serde::{Deserialize, Serialize};
 
-use super::means::PairMeans;
-use super::values::{PairValues, ValueKind};
+use super::means::{Means, RewardMeans, SegmentMeans, TokenMeans};
+use super::pair_sums::{PairSums, sum};
+use super::values::{RowValues, ValueKind};
 
-/// Sums over the pairs, or single answers, of some batches.
+/// Sums over the values of some batches of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct PairSums {
-    /// Number of pairs or single answers.
-    pub pairs: f64,
-    /// Number of chosen answers, and number of rejected answers.
-    answers: [f64; 2],
-    loss: f64,
-    chosen_rewards: f64,
-    rejected_rewards: f64,
-    correct: f64,
-    chosen_logps: f64,
-    rejected_logps: f64,
-    granule_accuracies: f64,
-    /// Sums of the estimated KL, nats, of chosen and of rejected answers. `None` without reference log-probs.
-    kl: Option<[f64; 2]>,
-    reference_point: Option<f64>,
+pub(crate) enum Sums {
+    /// Nothing was added so far.
+    #[default]
+    Nothing,
+    Pairs(PairSums),
+    Tokens(TokenSums),
+    Rewards(RewardSums),
+    Segments(SegmentSums),
 }
 
-impl PairSums {
-    /// Adds the values of a batch.
-    pub(crate) fn add(&mut self, values: &PairValues) {
+/// Sums over the tokens of answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TokenSums {
+    loss: f64,
+    n_tokens: f64,
+    n_correct: f64,
+}
+
+/// Sums over pairs that a reward model scores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RewardSums {
+    pairs: f64,
+    loss: f64,
+    n_correct: f64,
+    margins: f64,
+    rewards: f64,
+    /// The least and the largest reward.
+    extremes: Option<[f64; 2]>,
+}
+
+/// Sums over segments that a reward model scores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SegmentSums {
+    segments: f64,
+    loss: f64,
+    /// Number of segments whose score is right after rounding, for each aspect.
+    n_correct: [f64; N_ASPECTS],
+}
+
+impl Sums {
+    /// Whether nothing was added so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, Sums::Nothing)
+    }
+
+    /// Adds the values of a batch. All batches of a run have values of the same kind.
+    pub(crate) fn add(&mut self, values: &RowValues) {
+        if self.is_empty() {
+            *self = match values.kind() {
+                ValueKind::Pairs { .. } | ValueKind::Answers => Sums::Pairs(PairSums::default()),
+                ValueKind::Tokens => Sums::Tokens(TokenSums::default()),
+                ValueKind::Rewards => Sums::Rewards(RewardSums::default()),
+                ValueKind::Segments => Sums::Segments(SegmentSums::default()),
+            };
+        }
+        match self {
+            Sums::Nothing => {}
+            Sums::Pairs(sums) => sums.add(values),
+            Sums::Tokens(sums) => sums.add(values),
+            Sums::Rewards(sums) => sums.add(values),
+            Sums::Segments(sums) => sums.add(values),
+        }
+    }
+
+    /// The means. Without any value they are those of no pairs.
+    pub(crate) fn means(&self) -> Means {
+        match self {
+            Sums::Nothing => Means::Pairs(PairSums::default().means()),
+            Sums::Pairs(sums) => Means::Pairs(sums.means()),
+            Sums::Tokens(sums) => Means::Tokens(sums.means()),
+            Sums::Rewards(sums) => Means::Rewards(sums.means()),
+            Sums::Segments(sums) => Means::Segments(sums.means()),
+        }
+    }
+}
+
+impl TokenSums {
+    fn add(&mut self, values: &RowValues) {
+        self.loss += sum(values.row(0));
+        self.n_tokens += sum(values.row(1));
+        self.n_correct += sum(values.row(2));
+    }
+
+    fn means(&self) -> TokenMeans {
+        let mean = |sum: f64| sum / self.n_tokens.max(1.0);
+        TokenMeans {
+            loss: mean(self.loss),
+            mean_token_accuracy: mean(self.n_correct),
+        }
+    }
+}
+
+impl RewardSums {
+    fn add(&mut self, values: &RowValues) {
         self.pairs += values.n() as f64;
         self.loss += sum(values.row(0));
-        match values.kind() {
-            ValueKind::Pairs { has_kl } => self.add_pairs(values, has_kl),
-            ValueKind::Answers => self.add_single(values),
-        }
-    }
-
-    fn add_pairs(&mut self, values: &PairValues, has_kl: bool) {
-        let n = values.n() as f64;
-        self.answers = self.answers.map(|answers| answers + n);
-        self.chosen_rewards += sum(values.row(1));
-        self.rejected_rewards += sum(values.row(2));
         let both = values.row(1).iter().zip(values.row(2));
-        self.correct += both.filter(|(w, l)| w > l).count() as f64;
-        self.chosen_logps += sum(values.row(3));
-        self.rejected_logps += sum(values.row(4));
-        self.granule_accuracies += sum(values.row(5));
-        if has_kl {
-            let [chosen, rejected] = self.kl.unwrap_or_default();
-            self.kl = Some([chosen + sum(values.row(6)), rejected + sum(values.row(7))]);
+        for (&chosen, &rejected) in both {
+            let (chosen, rejected) = (f64::from(chosen), f64::from(rejected));
+            self.n_correct += f64::from(u8::from(chosen > rejected));
+            self.margins += chosen - rejected;
+            self.rewards += chosen + rejected;
+            let [least, largest] = self.extremes.unwrap_or([chosen, chosen]);
+            self.extremes = Some([
+                least.min(chosen).min(rejected),
+                largest.max(chosen).max(rejected),
+            ]);
         }
     }
 
-    /// Desirable answers count as chosen, undesirable answers as rejected. A desirable answer is correct if
-    /// its reward is above the reference point, and an undesirable answer is correct if it is not.
-    fn add_single(&mut self, values: &PairValues) {
-        let rows: [&[f32]; 6] = std::array::from_fn(|k| values.row(k + 1));
-        let [rewards, logps, ratios, desirable, points, thresholds] = rows;
-        let mut kl = self.kl.unwrap_or_default();
-        for i in 0..values.n() {
-            let reward = f64::from(rewards[i]);
-            let is_desirable = desirable[i] > 0.5;
-            let (sum_of_rewards, sum_of_logps) = match is_desirable {
-                true => (&mut self.chosen_rewards, &mut self.chosen_logps),
-                false => (&mut self.rejected_rewards, &mut self.rejected_logps),
-            };
-            *sum_of_rewards += reward;
-            *sum_of_logps += f64::from(logps[i]);
-            let side = usize::from(!is_desirable);
-            self.answers[side] += 1.0;
-            kl[side] += f64::from(ratios[i]);
-            let is_correct = (rewards[i] > thresholds[i]) == is_desirable;
-            self.correct += f64::from(u8::from(is_correct));
-            self.granule_accuracies += f64::from(u8::from(is_correct));
-        }
-        self.kl = Some(kl);
-        self.reference_point = Some(self.reference_point.unwrap_or_default() + sum(points));
-    }
-
-    /// Means over the pairs. For single answers, rewards, log-probs and KL are means over the desirable or
-    /// over the undesirable answers.
-    pub fn means(&self) -> PairMeans {
+    fn means(&self) -> RewardMeans {
         let mean = |sum: f64| sum / self.pairs.max(1.0);
-        let of_chosen = |sum: f64| sum / self.answers[0].max(1.0);
-        let of_rejected = |sum: f64| sum / self.answers[1].max(1.0);
-        let [chosen_rewards, rejected_rewards] = [
-            of_chosen(self.chosen_rewards),
-            of_rejected(self.rejected_rewards),
-        ];
-        PairMeans {
+        let [min_reward, max_reward] = self.extremes.unwrap_or_default();
+        RewardMeans {
             loss: mean(self.loss),
-            chosen_rewards,
-            rejected_rewards,
-            accuracies: mean(self.correct),
-            margins: chosen_rewards - rejected_rewards,
-            chosen_logps: of_chosen(self.chosen_logps),
-            rejected_logps: of_rejected(self.rejected_logps),
-            granule_accuracies: mean(self.granule_accuracies),
-            chosen_kl: self.kl.map(|[chosen, _]| of_chosen(chosen)),
-            rejected_kl: self.kl.map(|[_, rejected]| of_rejected(rejected)),
-            reference_point: self.reference_point.map(mean),
+            accuracy: mean(self.n_correct),
+            margin: mean(self.margins),
+            min_reward,
+            mean_reward: mean(self.rewards) / 2.0,
+            max_reward,
         }
     }
 }
 
-fn sum(row: &[f32]) -> f64 {
-    row.iter().map(|&v| f64::from(v)).sum()
+impl SegmentSums {
+    fn add(&mut self, values: &RowValues) {
+        self.segments += values.n() as f64;
+        self.loss += sum(values.row(0));
+        for (aspect, n_correct) in self.n_correct.iter_mut().enumerate() {
+            let predicted = values.row(1 + aspect).iter();
+            let both = predicted.zip(values.row(1 + N_ASPECTS + aspect));
+            let is_right = |(predicted, given): &(&f32, &f32)| predicted.round() == given.round();
+            *n_correct += both.filter(is_right).count() as f64;
+        }
+    }
+
+    fn means(&self) -> SegmentMeans {
+        let mean = |sum: f64| sum / self.segments.max(1.0);
+        let [helpfulness, correctness, safety, completeness, clarity] = self.n_correct.map(mean);
+        SegmentMeans {
+            loss: mean(self.loss),
+            accuracy: mean(self.n_correct.iter().sum::<f64>()) / N_ASPECTS as f64,
+            helpfulness,
+            correctness,
+            safety,
+            completeness,
+            clarity,
+        }
+    }
 }

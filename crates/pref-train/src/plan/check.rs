@@ -136,6 +136,36 @@ impl Plan {
     fn check_objective(&self) -> Result<(), PlanError> {
         let method = self.objective.method().name();
         let needs = self.objective.needs();
+        const SFT: &str = "\"sft\"";
+        const REWARDS: &str = "\"bradley-terry\" or \"segments\"";
+        for (key, is_set, is_used, methods) in [
+            (
+                "train.packing",
+                self.train.packing,
+                needs.demonstrations,
+                SFT,
+            ),
+            (
+                "data.all-turns",
+                self.data.all_turns,
+                needs.demonstrations,
+                SFT,
+            ),
+            (
+                "train.head-only",
+                self.train.head_only,
+                needs.reward_model,
+                REWARDS,
+            ),
+        ] {
+            if is_set && !is_used {
+                return Err(PlanError::UnusedSwitch {
+                    method,
+                    key,
+                    methods,
+                });
+            }
+        }
         if !needs.traces {
             for (key, set) in [
                 ("data.empty", &self.data.empty),

@@ -48,6 +48,9 @@ pub struct DataPlan {
     /// Settings of the chat template, such as `enable_thinking = false`. The `chat_template_kwargs` of a
     /// row take precedence. Default: none.
     pub chat_template_kwargs: TemplateKwargs,
+    /// For sft: whether all turns of the assistant in a conversation are the answer, and not only the last
+    /// one. Default: false.
+    pub all_turns: bool,
     /// The algorithm that finds the tokens that vary between two answers, for objectives that use them.
     /// Default: `levenshtein`.
     pub diff: DiffAlgorithm,
@@ -87,6 +90,7 @@ impl Default for DataPlan {
             boundary: Boundary::Joint,
             long_prompts: LongPrompts::Drop,
             chat_template_kwargs: TemplateKwargs::default(),
+            all_turns: false,
             diff: DiffAlgorithm::Levenshtein,
             ignore_stop_words: false,
             first_part: "reasoning".to_owned(),

@@ -103,6 +103,16 @@ pub enum PlanError {
         /// The setting that names the set.
         key: &'static str,
     },
+    /// A setting of some objectives is true for another one.
+    #[error("{method} does not use `{key}`; set it to false, or `objective.method` to {methods}")]
+    UnusedSwitch {
+        /// The method.
+        method: &'static str,
+        /// The setting.
+        key: &'static str,
+        /// The methods that use it.
+        methods: &'static str,
+    },
     /// Two settings give evaluation pairs.
     #[error(
         "`data.eval` and `data.eval-fraction` = {fraction} both give evaluation pairs; keep one of them"

@@ -20,11 +20,13 @@ const ALIASES: &[(&str, &str)] = &[
     ("max_length", "data.max-length"),
     ("truncation_mode", "data.truncation"),
     ("chat_template_kwargs", "data.chat-template-kwargs"),
+    ("assistant_only_loss", "data.all-turns"),
     ("output_dir", "output.folder"),
     ("save_total_limit", "output.keep-checkpoints"),
     ("num_train_epochs", "train.epochs"),
     ("max_steps", "train.steps"),
     ("per_device_train_batch_size", "train.batch-size"),
+    ("packing", "train.packing"),
     ("pad_to_multiple_of", "train.pad-to-multiple-of"),
     ("gradient_accumulation_steps", "train.gradient-accumulation"),
     ("learning_rate", "train.learning-rate"),
@@ -52,6 +54,10 @@ const ALIASES: &[(&str, &str)] = &[
     ),
     ("desirable_weight", "objective.desirable_weight"),
     ("undesirable_weight", "objective.undesirable_weight"),
+    (
+        "center_rewards_coefficient",
+        "objective.center_rewards_coefficient",
+    ),
 ];
 
 /// The sections of a plan.

@@ -10,6 +10,7 @@ use super::error::PlanError;
 use super::keys::{SECTIONS, canonical};
 use super::objective::{Given, objective};
 use super::sections::{Plan, ReferenceKind};
+use super::train::TrainPlan;
 
 /// Settings in the order in which they were given, at most one for each name.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -164,8 +165,17 @@ impl Settings {
         if !self.has("output.folder") {
             tree["output"]["folder"] = default_folder(&tree);
         }
+        let needs = objective.needs();
+        if !self.has("train.learning-rate") {
+            // The defaults of TRL's `SFTConfig` and `RewardConfig`, and of its `DPOConfig`.
+            tree["train"]["learning-rate"] =
+                json!(match (needs.demonstrations, needs.reward_model) {
+                    (true, _) => 2e-5,
+                    (false, true) => 1e-4,
+                    (false, false) => TrainPlan::default().learning_rate,
+                });
+        }
         if !self.has("model.reference") {
-            let needs = objective.needs();
             tree["model"]["reference"] = json!(match (needs.kl, needs.reference) {
                 (true, _) => ReferenceKind::FrozenCopy,
                 (false, true) => ReferenceKind::Precomputed,

@@ -16,5 +16,6 @@ mod timer;
 mod train;
 
 pub use checkpoint::has_checkpoint;
+pub use identity::model_hash;
 pub use outcome::Outcome;
 pub use train::{train, train_policy};

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use burn::module::AutodiffModule;
-use pref_model::{Decoder, Policy};
+use pref_data::Tokenizer;
+use pref_model::{Decoder, FreshHead, Policy, RewardModel};
 
 use super::identity::{Fingerprint, parameter_fingerprint, weight_fingerprint};
 use crate::autodiff_lock::lock_autodiff;
 use crate::error::TrainError;
 use crate::plan::Plan;
-use crate::step::{TrainBackend, TrainablePolicy};
+use crate::step::{ScoreObjective, TrainBackend, TrainablePolicy};
 
 /// The source of the models of a run.
 pub(super) trait Models<B: TrainBackend> {
@@ -62,6 +63,43 @@ impl<B: TrainBackend> Models<B> for ModelFolders {
             &plan.model.ignore_config,
             device,
         )?)
+    }
+}
+
+/// Reward models: their folders, or the folders of language models, whose heads are replaced.
+pub(super) struct RewardModels(pub(super) ScoreObjective);
+
+impl<B: TrainBackend> Models<B> for RewardModels {
+    type Policy = RewardModel<B>;
+
+    fn policy(&self, plan: &Plan, device: &B::Device) -> Result<Self::Policy, TrainError> {
+        let tokenizer = Tokenizer::from_folder(&plan.model.path)?;
+        let fresh = FreshHead {
+            labels: self.0.labels(),
+            pad_id: tokenizer.pad_id().or(tokenizer.eos_id()),
+            seed: plan.train.seed,
+        };
+        let _lock = lock_autodiff();
+        let model = &plan.model;
+        let model = RewardModel::load_or_start(&model.path, &model.ignore_config, fresh, device)?;
+        Ok(match plan.train.head_only {
+            true => model.with_frozen_decoder(),
+            false => model,
+        })
+    }
+
+    fn fingerprint(&self, plan: &Plan, _: &Self::Policy) -> Result<Fingerprint, TrainError> {
+        weight_fingerprint(&plan.model.path)
+    }
+
+    /// No objective of a reward model has a reference.
+    fn reference(
+        &self,
+        plan: &Plan,
+        path: &Path,
+        device: &B::Device,
+    ) -> Result<RewardModel<B::InnerBackend>, TrainError> {
+        Ok(RewardModel::load(path, &plan.model.ignore_config, device)?)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::metrics::PairMeans;
+use crate::metrics::Means;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,9 +15,9 @@ pub enum Outcome {
         /// Number of optimiser steps of the run.
         steps: usize,
         /// The evaluation before the first step, if there are evaluation rows.
-        before: Option<PairMeans>,
+        before: Option<Means>,
         /// The evaluation after the last step, if there are evaluation rows.
-        after: Option<PairMeans>,
+        after: Option<Means>,
     },
     /// The run was asked to stop, and can be resumed.
     Interrupted {

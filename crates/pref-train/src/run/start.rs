@@ -62,16 +62,17 @@ impl Start<'_> {
             return Err(TrainError::NoSharedPrompts);
         }
         let n_ids = policy.vocab_size();
-        let sets = self.sets(n_ids, policy.max_positions(), tracker)?;
+        let max_length = self.max_length(policy.max_positions())?;
+        let sets = self.sets(n_ids, max_length, tracker)?;
         let mut plan = plan.clone();
         let division = Division::choose::<B, _>(&mut plan.train, &policy, sets.of(DataSet::Train));
         tracker.note(&division.to_string());
         let plan = &plan;
-        let layout = self.layout(n_ids, &division);
+        let layout = self.layout(n_ids, max_length, &division);
         let identity = Identity::of(plan, models.fingerprint(plan, &policy)?, &sets)?;
         let restored = match self.previous {
             Some(previous) => {
-                let total = previous.check_length(plan, sets.of(DataSet::Train).len())?;
+                let total = previous.check_length(plan, sets.of(DataSet::Train).n_drawn())?;
                 Some(self.restore(&policy, total, &identity, device, tracker)?)
             }
             None => None,
@@ -110,13 +111,8 @@ impl Start<'_> {
         }))
     }
 
-    /// The rows of all data sets, for a model with this number of ids and positions.
-    fn sets(
-        &self,
-        n_ids: usize,
-        positions: usize,
-        tracker: &mut dyn Tracker,
-    ) -> Result<PerSet<Examples>, TrainError> {
+    /// Largest number of tokens of a row, for a model with this number of positions.
+    fn max_length(&self, positions: usize) -> Result<usize, TrainError> {
         let plan = self.plan;
         let max_length = plan.data.max_length.unwrap_or(positions.min(1024));
         if max_length > positions {
@@ -126,24 +122,41 @@ impl Start<'_> {
                 positions,
             });
         }
+        Ok(max_length)
+    }
+
+    /// The rows of all data sets, for a model with this number of ids.
+    fn sets(
+        &self,
+        n_ids: usize,
+        max_length: usize,
+        tracker: &mut dyn Tracker,
+    ) -> Result<PerSet<Examples>, TrainError> {
+        let plan = self.plan;
         let sets = read_sets(plan, self.tokenizer, max_length, n_ids, tracker)?;
-        let n_rows = sets.of(DataSet::Train).len();
-        plan.train.check_warmup(plan.train.total_steps(n_rows))?;
+        let n_drawn = sets.of(DataSet::Train).n_drawn();
+        plan.train.check_warmup(plan.train.total_steps(n_drawn))?;
         Ok(sets)
     }
 
     /// How rows become batches, for a model with this number of ids.
-    fn layout(&self, n_ids: usize, division: &Division) -> BatchLayout {
+    fn layout(&self, n_ids: usize, max_length: usize, division: &Division) -> BatchLayout {
         let train = &self.plan.train;
+        // Bins have several rows each, so tokens limit a batch of bins.
+        let (pairs, tokens) = match (train.packing, division.batch_tokens) {
+            (false, tokens) => (train.batch_size, tokens),
+            (true, 0) => (usize::MAX, train.batch_size * max_length),
+            (true, tokens) => (usize::MAX, tokens),
+        };
         BatchLayout {
+            pairs,
+            tokens,
             pad_id: [self.tokenizer.pad_id(), self.tokenizer.eos_id()]
                 .into_iter()
                 .flatten()
                 .find(|&id| (id as usize) < n_ids)
                 .unwrap_or(0),
             pad_to_multiple_of: train.pad_to_multiple_of,
-            pairs: train.batch_size,
-            tokens: division.batch_tokens,
             shares_prompts: division.share_prompts,
         }
     }

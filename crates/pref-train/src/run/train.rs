@@ -14,20 +14,22 @@ use super::checkpoint::{self, Snapshot};
 use super::folder::Folder;
 use super::identity::Identity;
 use super::lock::Lock;
-use super::models::{GivenPolicy, ModelFolders, Models};
+use super::models::{GivenPolicy, ModelFolders, Models, RewardModels};
 use super::outcome::Outcome;
 use super::pins;
 use super::start::{Ready, Start};
 use super::timer::SaveTimer;
 use crate::error::{TrainError, error_chain};
 use crate::evaluate::evaluate;
-use crate::metrics::{EvalRecord, MetricsLine, PairMeans, StepRecord};
+use crate::metrics::{EvalRecord, Means, MetricsLine, StepRecord};
 use crate::plan::{Plan, ReferenceKind, WeightFormat};
 use crate::sets::DataSet;
 use crate::step::{RunObjective, StepFailure, TrainBackend, TrainablePolicy, Trainer};
 use crate::tracker::Tracker;
 
-/// Trains the model in `model.path` of a plan, until the plan is finished or `stop` is set.
+/// Trains the model in `model.path` of a plan, until the plan is finished or `stop` is set. An objective on
+/// scores trains a [`RewardModel`](pref_model::RewardModel), which starts from a reward model or from a language
+/// model.
 ///
 /// With `resume`, the run in the plan's folder continues from its newest checkpoint that is complete and
 /// undamaged. Its inputs (weights, tokenizer, template, rows) must be the same as at its start; their paths
@@ -47,7 +49,14 @@ pub fn train<B: TrainBackend>(
     tracker: &mut dyn Tracker,
     stop: &AtomicBool,
 ) -> Result<Outcome, TrainError> {
-    run::<B, ModelFolders>(plan, ModelFolders, resume, device, tracker, stop)
+    match RunObjective::<B>::new(&plan.objective) {
+        RunObjective::Scores(scores) => {
+            run::<B, RewardModels>(plan, RewardModels(scores), resume, device, tracker, stop)
+        }
+        RunObjective::Pairs(_) | RunObjective::Answers(_) | RunObjective::Wanted(_) => {
+            run::<B, ModelFolders>(plan, ModelFolders, resume, device, tracker, stop)
+        }
+    }
 }
 
 /// Trains a policy of your own, as [`train`] trains the model in `model.path`.
@@ -57,8 +66,8 @@ pub fn train<B: TrainBackend>(
 /// values of the checkpoint.
 ///
 /// # Errors
-/// The errors of [`train`], and [`TrainError::NoSharedPrompts`] if the plan asks for shared prompts and the
-/// policy does not support them.
+/// The errors of [`train`], [`TrainError::NoSharedPrompts`] if the plan asks for shared prompts and the
+/// policy does not support them, and [`TrainError::NeedsRewardModel`] for an objective on scores.
 pub fn train_policy<B: TrainBackend, P: TrainablePolicy<B>>(
     plan: &Plan,
     policy: P,
@@ -67,6 +76,10 @@ pub fn train_policy<B: TrainBackend, P: TrainablePolicy<B>>(
     tracker: &mut dyn Tracker,
     stop: &AtomicBool,
 ) -> Result<Outcome, TrainError> {
+    if plan.objective.needs().reward_model {
+        let method = plan.objective.method().name();
+        return Err(TrainError::NeedsRewardModel { method });
+    }
     run::<B, GivenPolicy<P>>(plan, GivenPolicy(policy), resume, device, tracker, stop)
 }
 
@@ -136,7 +149,7 @@ struct Run<'a, B: TrainBackend, P: TrainablePolicy<B>> {
     /// The objective on the backend without gradients.
     eval_objective: RunObjective<B::InnerBackend>,
     /// The evaluations in the metrics, by the number of steps before them.
-    evaluations: BTreeMap<usize, PairMeans>,
+    evaluations: BTreeMap<usize, Means>,
     timer: SaveTimer,
     tracker: &'a mut dyn Tracker,
     stop: &'a AtomicBool,
@@ -161,7 +174,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         self.folder.rewind(step, unwritten.as_ref())?;
         for record in self.folder.records()? {
             if let MetricsLine::Eval(record) = record {
-                self.evaluations.insert(record.step, record.pairs);
+                self.evaluations.insert(record.step, record.means);
             }
         }
         if !previous.changes.is_empty() {
@@ -270,7 +283,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         );
         self.tracker.end();
         let step = self.trainer.position.step;
-        let (pairs, empty) = match evaluated {
+        let (means, empty) = match evaluated {
             Ok(ControlFlow::Continue(evaluation)) => evaluation,
             Ok(ControlFlow::Break(())) => return Ok(ControlFlow::Break(())),
             Err(failure) => return Err(self.save_after_failure(failure, Some(step))?),
@@ -278,12 +291,12 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         let record = EvalRecord {
             step,
             eval_pairs: self.trainer.inputs.n_used(DataSet::Eval),
-            pairs,
+            means,
             empty,
         };
         self.folder.log(&MetricsLine::Eval(record.clone()))?;
         self.tracker.evaluation(&record);
-        self.evaluations.insert(record.step, record.pairs);
+        self.evaluations.insert(record.step, record.means);
         Ok(ControlFlow::Continue(()))
     }
 
@@ -292,7 +305,9 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
     fn check_first_step(&mut self, record: &StepRecord) {
         let plan = &self.plan.model;
         let is_own = plan.reference != ReferenceKind::None && plan.reference_path.is_none();
-        let means = &record.pairs;
+        let Means::Pairs(means) = &record.means else {
+            return;
+        };
         let largest = means.chosen_rewards.abs().max(means.rejected_rewards.abs());
         if is_own && largest > 0.01 {
             self.tracker.note(&format!(

@@ -50,17 +50,41 @@ impl<'a> RowCollector<'a> {
             self.part_labels.extend(labels);
             let (place, lengths) = (pair.place.clone(), pair.ids().map(<[u32]>::len));
             let varied = varied.next();
-            self.store(&PairRow { pair, varied }, place, lengths)
+            let n_units = match self.needs.reward_model && self.needs.segments {
+                true => pair
+                    .features
+                    .iter()
+                    .flatten()
+                    .map(|f| f.segments.len())
+                    .sum(),
+                false => 1,
+            };
+            self.store(&PairRow { pair, varied }, place, lengths, n_units)
         };
         pairs.into_iter().map(store).collect()
     }
 
     /// Stores single answers. The result has an entry for each answer.
+    ///
+    /// # Errors
+    /// [`TrainError::MissingField`] names the first answer without a label, if the objective needs labels.
     pub(super) fn answers(&mut self, answers: Vec<TokenExample>) -> Result<Vec<Entry>, TrainError> {
         let store = |answer: TokenExample| {
+            if self.needs.unpaired && answer.label.is_none() {
+                return Err(TrainError::MissingField {
+                    place: answer.place,
+                    field: "label".to_owned(),
+                    remedy: "give each answer a label, or train with objective.method = \"sft\"",
+                });
+            }
             // The length of the mismatched answer is known once all rows are read.
             let lengths = [answer.prompt.len(), answer.completion.len(), 0];
-            self.store(&answer, answer.place.clone(), lengths)
+            let n_units = match (self.needs.demonstrations, &answer.counted) {
+                (true, Some(counted)) => counted.iter().filter(|&&counts| counts).count(),
+                (true, None) => answer.completion.len(),
+                (false, _) => 1,
+            };
+            self.store(&answer, answer.place.clone(), lengths, n_units)
         };
         answers.into_iter().map(store).collect()
     }
@@ -70,9 +94,10 @@ impl<'a> RowCollector<'a> {
         row: &impl Serialize,
         place: Place,
         lengths: [usize; 3],
+        n_units: usize,
     ) -> Result<Entry, TrainError> {
         match self.rows.push(row) {
-            Ok(bytes) => Ok(Entry::new(bytes, place, lengths)),
+            Ok(bytes) => Ok(Entry::new(bytes, place, lengths, n_units)),
             Err(error) => Err(TrainError::file(self.rows.folder())(error)),
         }
     }

@@ -10,6 +10,7 @@ use pref_core::Needs;
 use pref_data::{PaddedLength, Place, Placed, TokenExample};
 
 use super::mismatch::mismatched_rows;
+use super::packing::packed;
 use super::row::{AnswerRow, RowBatch};
 use super::store::StoredRows;
 use crate::error::TrainError;
@@ -21,15 +22,22 @@ pub(crate) struct Entry {
     bytes: Range<usize>,
     place: Place,
     lengths: [u32; 3],
+    n_units: u32,
 }
 
 impl Entry {
-    pub(super) fn new(bytes: Range<usize>, place: Place, lengths: [usize; 3]) -> Self {
+    pub(super) fn new(
+        bytes: Range<usize>,
+        place: Place,
+        lengths: [usize; 3],
+        n_units: usize,
+    ) -> Self {
         Self {
             bytes,
             place,
             // no model has more positions than a u32 can count
             lengths: lengths.map(|n| n as u32),
+            n_units: n_units as u32,
         }
     }
 
@@ -54,6 +62,13 @@ impl PaddedLength for Entry {
 
     fn n_tokens_of_both(&self) -> usize {
         self.lengths().iter().sum()
+    }
+
+    fn n_answers(&self) -> usize {
+        match self.lengths[2] {
+            0 => 1,
+            _ => 2,
+        }
     }
 }
 
@@ -80,8 +95,21 @@ impl StoredExamples {
 pub(crate) struct Examples {
     stored: StoredExamples,
     entries: Vec<Entry>,
-    /// For single answers: the index of the row that each row's mismatched answer comes from.
-    mismatched: Option<Vec<usize>>,
+    kind: Kind,
+}
+
+/// What the rows of a set are.
+#[derive(Debug)]
+enum Kind {
+    Pairs,
+    /// Single answers of kto, with the index of the row that each row's mismatched answer comes from.
+    Single {
+        mismatched: Vec<usize>,
+    },
+    /// Single answers of sft, possibly in bins.
+    Wanted {
+        bins: Option<Vec<Vec<usize>>>,
+    },
 }
 
 impl Examples {
@@ -90,16 +118,32 @@ impl Examples {
         Self {
             stored: stored.clone(),
             entries,
-            mismatched: None,
+            kind: Kind::Pairs,
         }
     }
 
     /// Whether the rows are pairs, and not single answers.
     pub(crate) fn are_pairs(&self) -> bool {
-        self.mismatched.is_none()
+        matches!(self.kind, Kind::Pairs)
     }
 
-    /// A set of single answers. Each row also gets the answer to another prompt, which
+    /// A set of single answers for sft. With `capacity`, training takes bins of answers: the prompts and
+    /// answers of a bin have together at most `capacity` tokens.
+    pub(super) fn wanted(
+        stored: &StoredExamples,
+        entries: Vec<Entry>,
+        capacity: Option<usize>,
+    ) -> Self {
+        let lengths = || entries.iter().map(PaddedLength::n_tokens_of_longest);
+        let bins = capacity.map(|capacity| packed(lengths(), capacity));
+        Self {
+            stored: stored.clone(),
+            entries,
+            kind: Kind::Wanted { bins },
+        }
+    }
+
+    /// A set of single answers for kto. Each row also gets the answer to another prompt, which
     /// [`mismatched_rows`] chooses. This answer is cut so that prompt and answer have at most `max_length`
     /// tokens, but it keeps at least one token.
     ///
@@ -127,7 +171,7 @@ impl Examples {
         Ok(Self {
             stored: stored.clone(),
             entries,
-            mismatched: Some(mismatched),
+            kind: Kind::Single { mismatched },
         })
     }
 
@@ -153,9 +197,10 @@ impl Examples {
 
     /// Names of the two answers of a row, in files.
     pub(crate) fn side_names(&self) -> [&'static str; 2] {
-        match self.mismatched {
-            None => ["chosen", "rejected"],
-            Some(_) => ["completion", "mismatched"],
+        match self.kind {
+            Kind::Pairs => ["chosen", "rejected"],
+            Kind::Single { .. } => ["completion", "mismatched"],
+            Kind::Wanted { .. } => ["completion", "none"],
         }
     }
 
@@ -164,12 +209,37 @@ impl Examples {
     pub(crate) fn n_tokens(&self, indices: &[usize]) -> u64 {
         let tokens = indices.iter().map(|&i| {
             let [prompt, first, second] = self.entries[i].lengths();
-            match self.mismatched {
-                None => 2 * prompt + first + second,
-                Some(_) => prompt + first,
+            match self.kind {
+                Kind::Pairs => 2 * prompt + first + second,
+                Kind::Single { .. } | Kind::Wanted { .. } => prompt + first,
             }
         });
         tokens.sum::<usize>() as u64
+    }
+
+    /// Number of values that the loss of these rows averages: rows, counted tokens for sft, segments for the
+    /// scores of segments.
+    pub(crate) fn n_units(&self, indices: &[usize]) -> u64 {
+        let units = indices.iter().map(|&i| u64::from(self.entries[i].n_units));
+        units.sum()
+    }
+
+    /// Number of items that training draws in an epoch: rows, or bins of rows.
+    pub(crate) fn n_drawn(&self) -> usize {
+        match &self.kind {
+            Kind::Wanted { bins: Some(bins) } => bins.len(),
+            Kind::Pairs | Kind::Single { .. } | Kind::Wanted { bins: None } => self.len(),
+        }
+    }
+
+    /// The rows of drawn items.
+    pub(crate) fn drawn_rows(&self, drawn: Vec<usize>) -> Vec<usize> {
+        match &self.kind {
+            Kind::Wanted { bins: Some(bins) } => {
+                drawn.iter().flat_map(|&bin| &bins[bin]).copied().collect()
+            }
+            Kind::Pairs | Kind::Single { .. } | Kind::Wanted { bins: None } => drawn,
+        }
     }
 
     /// The bytes of a stored row.
@@ -182,9 +252,12 @@ impl Examples {
     pub(crate) fn rows(&self, indices: &[usize]) -> RowBatch {
         let stored = &self.stored.rows;
         let bytes = |i: usize| self.entries[i].bytes.clone();
-        match &self.mismatched {
-            None => RowBatch::Pairs(indices.iter().map(|&i| stored.get(bytes(i))).collect()),
-            Some(others) => {
+        match &self.kind {
+            Kind::Pairs => RowBatch::Pairs(indices.iter().map(|&i| stored.get(bytes(i))).collect()),
+            Kind::Wanted { .. } => {
+                RowBatch::Wanted(indices.iter().map(|&i| stored.get(bytes(i))).collect())
+            }
+            Kind::Single { mismatched: others } => {
                 let row = |&i: &usize| {
                     let other: TokenExample = stored.get(bytes(others[i]));
                     let mut mismatched = other.completion;

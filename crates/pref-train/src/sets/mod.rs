@@ -5,6 +5,7 @@ mod collect;
 mod data_set;
 mod examples;
 mod mismatch;
+mod packing;
 mod read;
 mod requirements;
 mod row;

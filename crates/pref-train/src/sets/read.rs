@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use pref_data::{
     DiffOptions, Example, Pair, PartRules, Placed, ReadOptions, Shape, Summary, Text,
-    TokenizeError, TokenizeOptions, TokenizeReport, Tokenizer, each_example, each_pair, hold_out,
-    tokenize, tokenize_examples,
+    TokenizeError, TokenizeOptions, TokenizeReport, Tokenizer, each_example, each_pair,
+    each_wanted, hold_out, tokenize, tokenize_examples,
 };
 use pref_model::write_file;
 
@@ -49,6 +49,8 @@ pub(crate) fn read_sets(
         template_kwargs: data.chat_template_kwargs.clone(),
         skip_bad_rows: data.on_error == OnError::Skip,
         embedding_rows: Some(embedding_rows),
+        all_turns: data.all_turns,
+        unscored_segments: false,
     };
     let diff = DiffOptions {
         algorithm: data.diff,
@@ -63,10 +65,13 @@ pub(crate) fn read_sets(
         rejects: Vec::new(),
         tracker,
     };
-    if needs.unpaired {
+    if needs.unpaired || needs.demonstrations {
         let mut read = |path: &Path, range| {
-            let each = |path: &Path, read: &ReadOptions, sink: &mut Sink<'_, Example>| {
-                each_example(path, read, sink)
+            let each = |path: &Path, read: &ReadOptions, sink: &mut Sink<'_, Example>| match needs
+                .demonstrations
+            {
+                true => each_wanted(path, read, sink),
+                false => each_example(path, read, sink),
             };
             let store = |rows: &[Example]| {
                 let answers = tokenize_examples(rows, tokenizer, &options)?;
@@ -77,12 +82,18 @@ pub(crate) fn read_sets(
                     rejects: answers.rejects,
                 })
             };
-            files.entries(path, range, each, store, |row| &row.prompt)
+            files.entries(path, range, each, store, Example::prompt_or_text)
         };
         let [train, eval] = split(plan, &data.train, data.eval.as_deref(), &mut read)?;
         let stored = collector.finish()?;
-        let single = |entries| Examples::single(&stored, entries, max_length);
         let none = || Examples::pairs(&stored, Vec::new());
+        if needs.demonstrations {
+            let capacity = plan.train.packing.then_some(max_length);
+            let train = Examples::wanted(&stored, train, capacity);
+            let eval = Examples::wanted(&stored, eval, None);
+            return Ok(PerSet([train, eval, none(), none()]));
+        }
+        let single = |entries| Examples::single(&stored, entries, max_length);
         return Ok(PerSet([single(train)?, single(eval)?, none(), none()]));
     }
     let mut read = |path: &Path, range| {

@@ -1,4 +1,5 @@
-//! Rows in memory: pairs, or single answers. In: stored rows. Out: their token ids and features.
+//! Rows in memory: pairs, or single answers with or without mismatched ones. In: stored rows. Out: their
+//! token ids and features.
 
 use pref_data::{TokenDiff, TokenExample, TokenPair};
 use serde::{Deserialize, Serialize};
@@ -23,11 +24,14 @@ pub(crate) struct AnswerRow {
 #[derive(Debug)]
 pub(crate) enum RowBatch {
     Pairs(Vec<PairRow>),
+    /// Single answers of kto.
     Single(Vec<AnswerRow>),
+    /// Single answers of sft.
+    Wanted(Vec<TokenExample>),
 }
 
 impl RowBatch {
-    /// The ids of each row: the prompt and two answers.
+    /// The ids of each row: the prompt and two answers. Without a second answer, its ids are empty.
     pub(crate) fn ids(&self) -> Vec<[&[u32]; 3]> {
         match self {
             RowBatch::Pairs(rows) => rows.iter().map(|row| row.pair.ids()).collect(),
@@ -35,6 +39,15 @@ impl RowBatch {
                 let ids = |row| {
                     let AnswerRow { answer, mismatched }: &AnswerRow = row;
                     [&answer.prompt[..], &answer.completion, mismatched]
+                };
+                rows.iter().map(ids).collect()
+            }
+            RowBatch::Wanted(rows) => {
+                let ids = |row| {
+                    let TokenExample {
+                        prompt, completion, ..
+                    }: &TokenExample = row;
+                    [&prompt[..], completion, &[]]
                 };
                 rows.iter().map(ids).collect()
             }

@@ -3,7 +3,7 @@
 
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use pref_core::{PairBatch, Side};
-use pref_data::TokenFeatures;
+use pref_data::{TokenExample, TokenFeatures};
 
 use crate::sets::{AnswerRow, Examples, PairRow, scored_segments};
 
@@ -11,9 +11,25 @@ use crate::sets::{AnswerRow, Examples, PairRow, scored_segments};
 pub(crate) fn desirable<B: Backend>(rows: &[AnswerRow], device: &B::Device) -> Tensor<B, 1> {
     let values = rows
         .iter()
-        .map(|row| f32::from(u8::from(row.answer.desirable)));
+        .map(|row| f32::from(u8::from(row.answer.label == Some(true))));
     let values: Vec<f32> = values.collect();
     Tensor::from_data(TensorData::new(values, [rows.len()]), device)
+}
+
+/// 1 for a token of an answer that counts in the loss, 0 for the tokens between two turns of the answer, and
+/// for padding or 1, `[answers, tokens]`.
+pub(crate) fn counted<B: Backend>(
+    rows: &[TokenExample],
+    [n, width]: [usize; 2],
+    device: &B::Device,
+) -> Tensor<B, 2> {
+    let mut values = vec![1.0_f32; n * width];
+    for (line, row) in values.chunks_mut(width.max(1)).zip(rows) {
+        for (cell, &counts) in line.iter_mut().zip(row.counted.iter().flatten()) {
+            *cell = f32::from(u8::from(counts));
+        }
+    }
+    Tensor::from_data(TensorData::new(values, [n, width]), device)
 }
 
 /// Adds the features that the objective needs to the batch of these rows.

@@ -11,7 +11,7 @@ use pref_model::Policy;
 
 use super::objective::RunObjective;
 use crate::batch::{AnswerBatch, TokenValues, log_probs, responses};
-use crate::metrics::{PairMeans, PairSums};
+use crate::metrics::{Means, PairMeans, Sums};
 use crate::reference::{Distributions, Reference};
 use crate::sets::{DataSet, Examples, PerSet};
 
@@ -105,7 +105,7 @@ impl<B: Backend, P: Policy<B>> LossInputs<B, P> {
 
     /// The reference point of kto, nats, `[1]`: the KL to the reference, estimated from the mismatched
     /// answers of all these rows. It does not depend on how the rows are divided into batches. `None` for
-    /// an objective over pairs.
+    /// another objective.
     pub(crate) fn reference_point<A: Backend>(
         &self,
         policy: &P,
@@ -113,7 +113,7 @@ impl<B: Backend, P: Policy<B>> LossInputs<B, P> {
         set: DataSet,
         indices: &[usize],
     ) -> Result<Option<Tensor<B, 1>>, BatchError> {
-        if matches!(objective, RunObjective::Pairs(_)) || indices.is_empty() {
+        if !matches!(objective, RunObjective::Answers(_)) || indices.is_empty() {
             return Ok(None);
         }
         let examples = self.sets.of(set);
@@ -124,6 +124,7 @@ impl<B: Backend, P: Policy<B>> LossInputs<B, P> {
                 policy: log_probs(policy, &batch.batch, &self.device),
                 reference: self.reference_log_probs(set, micro, &batch, None),
                 kl: None,
+                is_top: None,
             };
             let side = values.side(&batch.batch, 0..micro.len());
             let sum = |values: Tensor<B, 2>| (values * side.mask.clone()).sum_dim(1);
@@ -140,13 +141,13 @@ impl<B: Backend, P: Policy<B>> LossInputs<B, P> {
 /// Means of the training rows, and of the rows with emptied traces if there are any. If there are, the loss in
 /// the first means is `alpha` times the loss of the training rows plus `1 − alpha` times the loss of the
 /// rows with emptied traces.
-pub(crate) fn mixed_means(
-    [train, empty]: &[PairSums; 2],
-    alpha: f64,
-) -> (PairMeans, Option<PairMeans>) {
+pub(crate) fn mixed_means([train, empty]: &[Sums; 2], alpha: f64) -> (Means, Option<PairMeans>) {
     let mut means = train.means();
-    let empty = (empty.pairs > 0.0).then(|| empty.means());
-    if let Some(empty) = &empty {
+    let empty = match empty.is_empty() {
+        true => None,
+        false => empty.means().pairs().copied(),
+    };
+    if let (Means::Pairs(means), Some(empty)) = (&mut means, &empty) {
         means.loss = alpha * means.loss + (1.0 - alpha) * empty.loss;
     }
     (means, empty)

@@ -9,6 +9,7 @@ mod optimizer;
 mod policy;
 mod position;
 mod schedule;
+mod scores;
 mod trainer;
 
 pub use gradients::NamedGradients;
@@ -20,4 +21,5 @@ pub(crate) use optimizer::Moments;
 pub use policy::{TrainBackend, TrainablePolicy};
 pub(crate) use position::Position;
 pub use schedule::Schedule;
+pub(crate) use scores::ScoreObjective;
 pub(crate) use trainer::Trainer;

@@ -2,21 +2,26 @@
 //! each pair or single answer.
 
 use burn::tensor::{Tensor, backend::Backend};
-use pref_core::{BatchError, Kto, Objective, ObjectiveConfig, ObjectiveKind};
+use pref_core::{BatchError, Kto, Objective, ObjectiveConfig, ObjectiveKind, Sft};
 use pref_data::Batch;
 
-use super::features::{attach, desirable};
+use super::features::{attach, counted, desirable};
+use super::scores::ScoreObjective;
 use crate::batch::TokenValues;
-use crate::metrics::{of_answers, of_pairs};
+use crate::metrics::{Measured, of_answers, of_pairs, of_tokens};
 use crate::sets::{Examples, RowBatch};
 
-/// An objective over pairs, or over single answers.
+/// An objective over pairs, over single answers, or over scores.
 #[derive(Debug)]
 pub(crate) enum RunObjective<B: Backend> {
     /// An objective over pairs. For a mixture of two sets, it is the objective of each set.
     Pairs(Box<dyn Objective<B>>),
-    /// An objective over single answers.
+    /// KTO, over single answers with a reference point.
     Answers(Kto),
+    /// SFT, over single answers.
+    Wanted(Sft),
+    /// An objective over the scores of a reward model.
+    Scores(ScoreObjective),
 }
 
 impl<B: Backend> RunObjective<B> {
@@ -24,6 +29,13 @@ impl<B: Backend> RunObjective<B> {
     pub(crate) fn new(config: &ObjectiveConfig) -> Self {
         match config.kind() {
             ObjectiveKind::Kto(kto) => RunObjective::Answers(*kto),
+            ObjectiveKind::Sft(sft) => RunObjective::Wanted(*sft),
+            ObjectiveKind::BradleyTerry(objective) => {
+                RunObjective::Scores(ScoreObjective::Answers(*objective))
+            }
+            ObjectiveKind::Segments(objective) => {
+                RunObjective::Scores(ScoreObjective::Segments(*objective))
+            }
             ObjectiveKind::Bvpo(bvpo) => RunObjective::Pairs(Box::new(bvpo.inner.build())),
             ObjectiveKind::Pairwise(_) | ObjectiveKind::Sum(_) => {
                 let objective = config.over_pairs();
@@ -32,8 +44,14 @@ impl<B: Backend> RunObjective<B> {
         }
     }
 
-    /// Mean loss of a batch, `[1]`, and the values that [`PairValues`](crate::metrics::PairValues) reads.
-    /// Single answers are compared with `reference_point`, `[1]`.
+    /// Whether the metrics say how many tokens have the largest probability.
+    pub(crate) fn measures_top_tokens(&self) -> bool {
+        matches!(self, RunObjective::Wanted(_))
+    }
+
+    /// Mean loss of a batch, `[1]`, and what is measured. Single answers of kto are compared with
+    /// `reference_point`, `[1]`. The objectives of reward models have
+    /// [`a loss of their own`](ScoreObjective::loss).
     pub(crate) fn loss(
         &self,
         examples: &Examples,
@@ -41,7 +59,7 @@ impl<B: Backend> RunObjective<B> {
         values: &TokenValues<B>,
         batch: &Batch,
         reference_point: Option<&Tensor<B, 1>>,
-    ) -> Result<(Tensor<B, 1>, Tensor<B, 2>), BatchError> {
+    ) -> Result<(Tensor<B, 1>, Measured<B>), BatchError> {
         match (self, rows) {
             (RunObjective::Pairs(objective), RowBatch::Pairs(rows)) => {
                 let mut pairs = values.pairs(batch);
@@ -60,8 +78,23 @@ impl<B: Backend> RunObjective<B> {
                 let measured = of_answers(kto, &output, &answers, desirable);
                 Ok((output.loss, measured))
             }
-            (RunObjective::Pairs(_), RowBatch::Single(_))
-            | (RunObjective::Answers(_), RowBatch::Pairs(_)) => {
+            (RunObjective::Wanted(sft), RowBatch::Wanted(rows)) => {
+                let mut answers = values.side(batch, 0..batch.answers.len());
+                answers.mask = answers.mask.clone()
+                    * counted(rows, answers.mask.dims(), &answers.mask.device());
+                let output = sft.loss(&answers);
+                let is_top = values.is_top.clone();
+                let is_top = is_top.expect("the top tokens are computed for this objective");
+                let measured = of_tokens(&output, &answers, is_top);
+                Ok((output.loss, measured))
+            }
+            (
+                RunObjective::Pairs(_)
+                | RunObjective::Answers(_)
+                | RunObjective::Wanted(_)
+                | RunObjective::Scores(_),
+                RowBatch::Pairs(_) | RowBatch::Single(_) | RowBatch::Wanted(_),
+            ) => {
                 unreachable!("rows are read in the form that the objective needs")
             }
         }

@@ -3,7 +3,7 @@
 use pref_data::Sampler;
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{MetricsLine, PairSums};
+use crate::metrics::{MetricsLine, Sums};
 
 /// How far a run is, and where its data continues.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub(crate) struct Position {
     /// The order of the rows with emptied traces, and the position of the next row in it.
     pub(crate) empty_sampler: Sampler,
     /// Sums since the last line of the metrics: of the training rows, and of the rows with emptied traces.
-    pub(crate) unlogged: [PairSums; 2],
+    pub(crate) unlogged: [Sums; 2],
     /// The line of the metrics of the last step, if it could not be written.
     pub(crate) unwritten: Option<MetricsLine>,
 }

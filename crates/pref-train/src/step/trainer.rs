@@ -15,9 +15,9 @@ use super::policy::{TrainBackend, TrainablePolicy};
 use super::position::Position;
 use super::schedule::Schedule;
 use crate::autodiff_lock::lock_autodiff;
-use crate::batch::{TokenValues, responses};
+use crate::batch::{TokenValues, responses, top_tokens};
 use crate::error::TrainError;
-use crate::metrics::{PairSums, PairValues, StepRecord};
+use crate::metrics::{Measured, RowValues, StepRecord, Sums};
 use crate::plan::{Plan, TrainPlan};
 use crate::reference::Reference;
 use crate::sets::{DataSet, Examples, PerSet, skipped_rows};
@@ -59,7 +59,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         };
         let skipped = skipped_rows(&plan.data, &sets)?;
         let train = &plan.train;
-        let n = |set: DataSet| sets.of(set).len();
+        let n = |set: DataSet| sets.of(set).n_drawn();
         Ok(Self {
             policy: Some(policy),
             optimizer: AdamW::new(train),
@@ -69,7 +69,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
                 tokens: 0,
                 sampler: Sampler::new(n(DataSet::Train), order, train.seed),
                 empty_sampler: Sampler::new(n(DataSet::Empty), order, train.seed),
-                unlogged: [PairSums::default(); 2],
+                unlogged: [Sums::default(); 2],
                 unwritten: None,
             },
             schedule: Schedule::new(train, train.total_steps(n(DataSet::Train))),
@@ -86,9 +86,12 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
                         BvpoAlpha::Fixed(alpha) => alpha,
                         BvpoAlpha::Optimal => unreachable!("a checked plan has a fixed α"),
                     },
-                    ObjectiveKind::Pairwise(_) | ObjectiveKind::Kto(_) | ObjectiveKind::Sum(_) => {
-                        1.0
-                    }
+                    ObjectiveKind::Pairwise(_)
+                    | ObjectiveKind::Kto(_)
+                    | ObjectiveKind::Sum(_)
+                    | ObjectiveKind::Sft(_)
+                    | ObjectiveKind::BradleyTerry(_)
+                    | ObjectiveKind::Segments(_) => 1.0,
                 },
                 device: device.clone(),
             },
@@ -119,7 +122,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
     /// Number of optimiser steps of the whole run.
     pub(crate) fn total_steps(&self) -> usize {
         self.plan
-            .total_steps(self.inputs.sets.of(DataSet::Train).len())
+            .total_steps(self.inputs.sets.of(DataSet::Train).n_drawn())
     }
 
     /// The places of the rows `indices` in their files.
@@ -130,7 +133,8 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
     }
 
     /// Takes one optimiser step: forward and backward on each micro-batch, then the update. The loss is
-    /// the mean over all rows of the step, independent of their division into micro-batches. The result
+    /// the mean over all rows of the step (for sft over all counted tokens, for the scores of segments over
+    /// all segments), independent of their division into micro-batches. The result
     /// is a line of the metrics, if one is due.
     ///
     /// # Errors
@@ -156,12 +160,10 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
                 let (inputs, objective) = (&self.inputs, &self.objective);
                 inputs.reference_point(&policy, objective, set, indices)?
             };
-            for micro in self
-                .inputs
-                .layout
-                .divide(self.inputs.sets.of(set).entries(), indices)
-            {
-                let share = weight * micro.len() as f64 / indices.len() as f64;
+            let examples = self.inputs.sets.of(set);
+            for micro in self.inputs.layout.divide(examples.entries(), indices) {
+                let share = examples.n_units(micro) as f64 / examples.n_units(indices) as f64;
+                let share = weight * share;
                 let point = point.clone().map(Tensor::from_inner);
                 let values = self.gradients(set, micro, share, point.as_ref(), &mut gradients)?;
                 measured.push((set, micro, values));
@@ -170,7 +172,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
 
         let mut sums = self.position.unlogged;
         for (set, micro, values) in measured {
-            let values = PairValues::read(values);
+            let values = RowValues::read(values);
             let not_finite = values.not_finite();
             if !not_finite.is_empty() {
                 let rows = not_finite.iter().map(|&k| micro[k]).collect();
@@ -213,13 +215,13 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
             self.position.unlogged = sums;
             return Ok(None);
         }
-        self.position.unlogged = [PairSums::default(); 2];
-        let (pairs, empty) = mixed_means(&sums, self.inputs.alpha);
-        let n_pairs = self.inputs.sets.of(DataSet::Train).len();
+        self.position.unlogged = [Sums::default(); 2];
+        let (means, empty) = mixed_means(&sums, self.inputs.alpha);
+        let n_drawn = self.inputs.sets.of(DataSet::Train).n_drawn();
         Ok(Some(StepRecord {
             step: self.position.step,
-            epoch: self.position.step as f64 / self.plan.steps_per_epoch(n_pairs) as f64,
-            pairs,
+            epoch: self.position.step as f64 / self.plan.steps_per_epoch(n_drawn) as f64,
+            means,
             empty,
             grad_norm: norm,
             learning_rate: rate,
@@ -230,11 +232,12 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
     /// The next rows of a data set, sorted by length, without the rows that the plan leaves out. After the
     /// sort, rows of similar length share a micro-batch, which saves padding and does not change the mean.
     fn next_rows(&self, set: DataSet, sampler: &mut Sampler, n: usize) -> Vec<usize> {
-        let entries = self.inputs.sets.of(set).entries();
+        let examples = self.inputs.sets.of(set);
+        let entries = examples.entries();
         let mut indices = Vec::new();
         // This ends, because at least one row of the set is not left out.
         while indices.is_empty() {
-            indices = sampler.next_batch(n);
+            indices = examples.drawn_rows(sampler.next_batch(n));
             indices.retain(|i| !self.inputs.skipped.of(set).contains(i));
         }
         self.inputs.layout.sort_by_length(entries, &mut indices);
@@ -242,8 +245,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
     }
 
     /// Adds the gradients of `share` times the mean loss of the rows `indices`. `point` is the reference
-    /// point for single answers. The result has the values of each row that
-    /// [`PairValues`](crate::metrics::PairValues) reads.
+    /// point of kto. The result is what is measured of each row.
     fn gradients(
         &self,
         set: DataSet,
@@ -251,29 +253,48 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         share: f64,
         point: Option<&Tensor<B, 1>>,
         gradients: &mut NamedGradients<B::InnerBackend>,
-    ) -> Result<Tensor<B::InnerBackend, 2>, BatchError> {
+    ) -> Result<Measured<B::InnerBackend>, BatchError> {
         let device = &self.inputs.device;
         let examples = self.inputs.sets.of(set);
         let rows = examples.rows(indices);
         let answers = rows.answers_of_loss(self.inputs.layout);
+        let policy = self.policy();
+        gradients.lend::<B, _>(policy);
+        let mut add = |backward: B::Gradients| {
+            gradients.accumulate::<B, _>(policy, backward);
+        };
+        if let RunObjective::Scores(scores) = &self.objective {
+            let (loss, measured) = scores.loss(
+                policy,
+                &rows,
+                &answers.batch,
+                self.inputs.layout.pad_id,
+                device,
+            );
+            add((loss * share).backward());
+            return Ok(measured.inner());
+        }
         let distributions = self.inputs.distributions(&answers.batch);
         let reference =
             self.inputs
                 .reference_log_probs(set, indices, &answers, distributions.as_ref());
         let batch = answers.batch;
         let reference = reference.map(Tensor::from_inner);
-        let policy = self.policy();
-        gradients.lend::<B, _>(policy);
-        let mut add = |backward: B::Gradients| {
-            gradients.accumulate::<B, _>(policy, backward);
-        };
         let tokens = responses::<B>(&batch, device);
         let chunk = self.inputs.vocab_chunk;
+        let hidden = tokens.hidden(policy);
+        let is_top = self.objective.measures_top_tokens().then(|| {
+            let (policy, tokens) = (policy.valid(), responses(&batch, device));
+            let hidden = hidden.clone().inner();
+            top_tokens(&policy, &tokens, &hidden, chunk)
+        });
+        let is_top = is_top.map(Tensor::from_inner);
         if (chunk == 0 || tokens.len() <= chunk) && distributions.is_none() {
             let values = TokenValues {
-                policy: tokens.log_probs(policy),
+                policy: tokens.to_rows(policy.log_probs(hidden, tokens.targets())),
                 reference,
                 kl: None,
+                is_top,
             };
             let (loss, measured) = self
                 .objective
@@ -290,6 +311,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
                 policy: values.next().expect("log-probs come first"),
                 reference: reference.clone(),
                 kl: values.next(),
+                is_top: is_top.clone(),
             };
             let (loss, measured) = self
                 .objective
@@ -297,7 +319,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
             Ok((loss * share, measured.inner()))
         };
         backward_in_chunks(
-            tokens.hidden(policy),
+            hidden,
             chunk,
             n_values,
             |hidden, range| {

@@ -94,6 +94,8 @@ fn every_kind_of_objective_resumes_to_the_same_bytes() {
         ("2d-dpo", &scored, vec![]),
         ("tdpo2", &pairs, vec!["train.vocab-chunk=16"]),
         ("sft", &pairs, vec!["train.log-every=1"]),
+        ("bradley-terry", &pairs, vec!["train.share-prompts=true"]),
+        ("segments", &scored, vec![]),
     ] {
         let method = format!("objective.method={name}");
         let more = [vec![method.as_str()], more].concat();

@@ -10,6 +10,8 @@ mod families;
 mod own_policy;
 mod plans;
 mod resume;
+mod rewards;
 mod runs;
 mod sets;
+mod sft;
 mod trajectories;

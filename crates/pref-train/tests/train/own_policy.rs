@@ -49,7 +49,7 @@ fn another_model_learns_resumes_to_the_same_bytes_and_is_saved() {
     let Outcome::Finished { before, after, .. } = outcome else {
         panic!("the run was not stopped");
     };
-    let (before, after) = (before.unwrap(), after.unwrap());
+    let [before, after] = [before, after].map(|means| *means.unwrap().pairs().unwrap());
     assert_eq!(before.margins, 0.0, "the policy begins as its reference");
     assert!(after.loss < before.loss, "{before:?} {after:?}");
     assert!(after.margins > 0.0, "{after:?}");

@@ -101,12 +101,12 @@ fn the_first_loss_is_ln_2_and_the_loss_falls() {
     let run = folder.path().join("run");
     let plan = plan(&data, &run, &["train.steps=12", "train.log-every=1"]);
     let (outcome, memory) = common::run::<Autodiff<NdArray>>(&plan, false).unwrap();
-    let first = memory.steps[0].pairs.loss;
+    let first = memory.steps[0].means.loss();
     assert!((first - std::f64::consts::LN_2).abs() < 1e-5, "{first}");
     let Outcome::Finished { before, after, .. } = outcome else {
         panic!("it ran to its end");
     };
-    let (before, after) = (before.unwrap(), after.unwrap());
+    let [before, after] = [before, after].map(|means| *means.unwrap().pairs().unwrap());
     assert!(after.loss < before.loss - 0.1);
     assert!(after.accuracies > 0.9);
 }

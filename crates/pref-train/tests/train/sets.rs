@@ -58,7 +58,10 @@ fn close(a: &Memory, b: &Memory) {
     assert!(!a.steps.is_empty());
     for (a, b) in a.steps.iter().zip(&b.steps) {
         assert!((a.grad_norm - b.grad_norm).abs() < 1e-3 * a.grad_norm.max(1.0));
-        near(&figures(&a.pairs), &figures(&b.pairs));
+        near(
+            &figures(a.means.pairs().unwrap()),
+            &figures(b.means.pairs().unwrap()),
+        );
     }
 }
 
@@ -99,15 +102,18 @@ fn single_answers_train() {
         "objective.beta=0.5",
     ];
     let memory = run(&data, &folder.path().join("run"), &settings);
-    let first = &memory.steps[0].pairs;
+    let first = memory.steps[0].means.pairs().unwrap();
     // The policy equals its reference, so every reward is 0, and σ(0) is 0.5.
     assert!((first.loss - 0.5).abs() < 1e-5, "{}", first.loss);
     assert!(first.reference_point.unwrap() < 1e-4);
     let last = memory.evals.last().unwrap();
     assert_eq!(last.eval_pairs, 4);
-    let (before, after) = (&memory.evals[0].pairs, &last.pairs);
+    let (before, after) = (
+        memory.evals[0].means.pairs().unwrap(),
+        last.means.pairs().unwrap(),
+    );
     assert!(before.margins.abs() < 1e-4);
-    let trained = &memory.steps.last().unwrap().pairs;
+    let trained = memory.steps.last().unwrap().means.pairs().unwrap();
     assert!(trained.margins > 0.05, "{trained:?}");
     assert!(after.loss.is_finite() && after.reference_point.is_some());
 }
@@ -306,15 +312,18 @@ fn two_sets_are_mixed() {
     let dpo_empty = alone("dpo-empty", &empty);
     assert_eq!([only_empty.steps.len(), dpo_empty.steps.len()], [3, 3]);
     for (a, b) in only_empty.steps.iter().zip(&dpo_empty.steps) {
-        near(&figures(a.empty.as_ref().unwrap()), &figures(&b.pairs));
-        assert!((a.pairs.loss - b.pairs.loss).abs() < 1e-4);
+        near(
+            &figures(a.empty.as_ref().unwrap()),
+            &figures(b.means.pairs().unwrap()),
+        );
+        assert!((a.means.loss() - b.means.loss()).abs() < 1e-4);
     }
 
     // With half of the weight on each set, both improve, and both are in the metrics.
     let mixed = both("mixed", 0.5);
     let last = mixed.steps.last().unwrap();
     let of_empty = last.empty.as_ref().unwrap();
-    assert!(last.pairs.margins > 0.0 && of_empty.margins > 0.0);
+    assert!(last.means.pairs().unwrap().margins > 0.0 && of_empty.margins > 0.0);
     let line = common::metrics(&path("mixed")).pop().unwrap();
     let json = serde_json::to_value(&line).unwrap();
     assert!(json["eval_empty_rewards/margins"].is_number(), "{json}");

@@ -1,11 +1,11 @@
-//! Runs compared step by step with TRL's `DPOTrainer`, on the same pairs, model and settings.
+//! Runs compared step by step with TRL's `DPOTrainer` and `SFTTrainer`, on the same pairs, model and settings.
 
 #![allow(clippy::print_stdout, reason = "shown when a test fails, step by step")]
 
 use std::path::Path;
 
 use burn::backend::{Autodiff, Flex, NdArray};
-use pref_train::TrainBackend;
+use pref_train::{Means, TrainBackend};
 use serde_json::{Map, Value};
 
 use crate::common;
@@ -13,8 +13,8 @@ use crate::common;
 /// Largest allowed error of the loss in the first four steps, nats.
 const TOLERANCE: f64 = 1e-3;
 
-/// Trajectories that this test does not repeat: they need LoRA, or train without preferences.
-const NOT_REPEATED: [&str; 2] = ["dpo-llama-lora", "sft-llama"];
+/// Trajectories that this test does not repeat: they need LoRA.
+const NOT_REPEATED: [&str; 1] = ["dpo-llama-lora"];
 
 #[track_caller]
 fn check<B: TrainBackend>(name: &str, model: &str, objective: &str) {
@@ -51,14 +51,12 @@ fn check<B: TrainBackend>(name: &str, model: &str, objective: &str) {
     for (ours, theirs) in memory.steps.iter().zip(theirs) {
         let number = |key: &str| theirs[key].as_f64().unwrap();
         println!(
-            "step {}: loss {:.6} / {:.6}, grad norm {:.4} / {:.4}, margin {:.5} / {:.5}",
+            "step {}: loss {:.6} / {:.6}, grad norm {:.4} / {:.4}",
             ours.step,
-            ours.pairs.loss,
+            ours.means.loss(),
             number("loss"),
             ours.grad_norm,
             number("grad_norm"),
-            ours.pairs.margins,
-            number("rewards/margins"),
         );
         let near = |what: &str, ours: f64, theirs: f64, allowed: f64| {
             let error = (ours - theirs).abs();
@@ -69,23 +67,33 @@ fn check<B: TrainBackend>(name: &str, model: &str, objective: &str) {
         if ours.step <= 4 {
             // A squared loss of about 25 is compared relative to its size.
             let scale = number("loss").abs().max(1.0);
-            near("loss", ours.pairs.loss, number("loss"), TOLERANCE * scale);
+            near("loss", ours.means.loss(), number("loss"), TOLERANCE * scale);
             near(
                 "norm",
                 ours.grad_norm,
                 number("grad_norm"),
                 1e-2 * number("grad_norm"),
             );
+            let pairs = match ours.means {
+                Means::Pairs(pairs) => pairs,
+                Means::Tokens(means) => {
+                    // TRL averages the accuracies of micro-batches, and Pref counts all tokens of the step.
+                    let theirs = number("mean_token_accuracy");
+                    near("accuracy", means.mean_token_accuracy, theirs, 3e-4);
+                    continue;
+                }
+                Means::Rewards(_) | Means::Segments(_) => panic!("{:?}", ours.means),
+            };
             for (key, ours) in [
-                ("logps/chosen", ours.pairs.chosen_logps),
-                ("logps/rejected", ours.pairs.rejected_logps),
+                ("logps/chosen", pairs.chosen_logps),
+                ("logps/rejected", pairs.rejected_logps),
             ] {
                 near(key, ours, number(key), 2e-2);
             }
             for (key, ours) in [
-                ("rewards/chosen", ours.pairs.chosen_rewards),
-                ("rewards/rejected", ours.pairs.rejected_rewards),
-                ("rewards/margins", ours.pairs.margins),
+                ("rewards/chosen", pairs.chosen_rewards),
+                ("rewards/rejected", pairs.rejected_rewards),
+                ("rewards/margins", pairs.margins),
             ] {
                 near(key, ours, number(key), 2e-3);
             }
@@ -95,9 +103,9 @@ fn check<B: TrainBackend>(name: &str, model: &str, objective: &str) {
     let (ours, theirs) = (memory.steps.last().unwrap(), theirs.last().unwrap());
     let end = theirs["loss"].as_f64().unwrap();
     assert!(
-        (ours.pairs.loss - end).abs() <= 0.05 * end.max(1.0),
+        (ours.means.loss() - end).abs() <= 0.05 * end.max(1.0),
         "ends at {}, TRL at {end}",
-        ours.pairs.loss
+        ours.means.loss()
     );
     if let Some(norms) = peer["final_norms"].as_object() {
         check_norms(&run.join("model/model.safetensors"), norms);
@@ -106,7 +114,7 @@ fn check<B: TrainBackend>(name: &str, model: &str, objective: &str) {
 
 /// The Euclidean norm of every tensor after the last step, which shows which tensors decayed.
 #[track_caller]
-fn check_norms(file: &Path, theirs: &Map<String, Value>) {
+pub(crate) fn check_norms(file: &Path, theirs: &Map<String, Value>) {
     let bytes = std::fs::read(file).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     assert_eq!(tensors.len(), theirs.len());
@@ -130,6 +138,7 @@ fn check_norms(file: &Path, theirs: &Map<String, Value>) {
 
 const DPO: &str = r#"{ method = "dpo", beta = 0.1 }"#;
 const IPO: &str = r#"{ method = "ipo", tau = 0.1, length_average = true }"#;
+const SFT: &str = r#"{ method = "sft" }"#;
 
 #[test]
 fn dpo_on_llama_follows_trl_on_flex() {
@@ -162,6 +171,16 @@ fn dpo_with_weight_decay_follows_trl_on_ndarray() {
 }
 
 #[test]
+fn sft_on_llama_follows_trl_on_flex() {
+    check::<Autodiff<Flex>>("sft-llama", "llama", SFT);
+}
+
+#[test]
+fn sft_on_llama_follows_trl_on_ndarray() {
+    check::<Autodiff<NdArray>>("sft-llama", "llama", SFT);
+}
+
+#[test]
 fn every_trajectory_is_repeated_or_listed_as_not_repeated() {
     let entries = std::fs::read_dir(common::workspace("fixtures/trajectories")).unwrap();
     let name = |entry: std::io::Result<std::fs::DirEntry>| {
@@ -170,7 +189,7 @@ fn every_trajectory_is_repeated_or_listed_as_not_repeated() {
     };
     let mut found: Vec<String> = entries.map(name).collect();
     found.sort();
-    let mut known = vec!["dpo-llama", "dpo-llama-decay", "ipo-qwen2"];
+    let mut known = vec!["dpo-llama", "dpo-llama-decay", "ipo-qwen2", "sft-llama"];
     known.extend(NOT_REPEATED);
     known.sort_unstable();
     assert_eq!(found, known);

@@ -1,5 +1,5 @@
 //! Reads the annotation of an answer from a row. In: the fields `chosen_segments`,
-//! `rejected_scores` and so on. Out: an [`Annotation`], or an error that names the field.
+//! `completion_scores` and so on. Out: an [`Annotation`], or an error that names the field.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::read::error::ReadError;
 use crate::text::{ASPECTS, Annotation};
 
 impl SourceRow {
-    /// The annotation of one answer; `side` is `chosen` or `rejected`. None if the row has no such
+    /// The annotation of one answer; `side` is `chosen`, `rejected` or `completion`. None if the row has no such
     /// field.
     pub(super) fn annotation(&self, side: &str) -> Result<Option<Box<Annotation>>, ReadError> {
         let list = |name: &str| {

@@ -9,14 +9,19 @@ use super::source_row::SourceRow;
 use crate::read::error::ReadError;
 
 /// Fields that hold texts or conversations.
-const TEXTS: [&str; 6] = [
+const TEXTS: [&str; 8] = [
     "prompt",
     "chosen",
     "rejected",
     "conversations",
     "response",
     "completion",
+    "messages",
+    PLAIN,
 ];
+
+/// A field that is always a plain text.
+const PLAIN: &str = "text";
 
 impl SourceRow {
     /// Reads the values of a table's cells. A list or a conversation is written as JSON or as Python prints
@@ -32,7 +37,7 @@ impl SourceRow {
             };
             let cell = cell.trim();
             let value = match TEXTS.contains(&field) {
-                true if begins_as_messages(cell) => {
+                true if field != PLAIN && begins_as_messages(cell) => {
                     Some(parse_value(cell).map_err(|message| ReadError::Cell {
                         path: self.path.to_path_buf(),
                         line: self.line,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 /// All fields that a row may have.
-pub(in crate::read) const FIELDS: [&str; 23] = [
+pub(in crate::read) const FIELDS: [&str; 30] = [
     "prompt",
     "chosen",
     "rejected",
@@ -18,6 +18,8 @@ pub(in crate::read) const FIELDS: [&str; 23] = [
     "helpfulness",
     "completion",
     "label",
+    "messages",
+    "text",
     "tools",
     "chat_template_kwargs",
     "chosen_segments",
@@ -30,11 +32,16 @@ pub(in crate::read) const FIELDS: [&str; 23] = [
     "rejected_parts",
     "rejected_weights",
     "rejected_importance",
+    "completion_segments",
+    "completion_scores",
+    "completion_parts",
+    "completion_weights",
+    "completion_importance",
 ];
 
 /// Whether a field annotates an answer, as `chosen_weights` does.
 pub(super) fn is_annotation(field: &str) -> bool {
-    let sides = ["chosen_", "rejected_"];
+    let sides = ["chosen_", "rejected_", "completion_"];
     FIELDS.contains(&field) && sides.iter().any(|side| field.starts_with(side))
 }
 

@@ -2,6 +2,7 @@
 //! [`Example`](crate::Example), or an error that names file, line and field.
 
 mod annotation;
+mod answer;
 mod cells;
 mod fields;
 mod messages;

@@ -1,5 +1,5 @@
-//! Converts a row to a pair or an answer. In: a row and its shape. Out: a [`Pair`] or an
-//! [`Example`], or an error that names file, line and field.
+//! Converts a row to a pair, and reads the fields that all rows have. In: a row and its shape. Out: a
+//! [`Pair`], or an error that names file, line and field.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use super::fields::is_annotation;
 use super::source_row::{SourceRow, kind};
 use crate::read::error::ReadError;
 use crate::read::shape::Shape;
-use crate::text::{Example, Pair, TemplateKwargs, Text};
+use crate::text::{Pair, TemplateKwargs, Text};
 
 impl SourceRow {
     /// Converts a row of this shape to a pair.
@@ -22,7 +22,7 @@ impl SourceRow {
             Shape::ImplicitPrompt => self.split_prompt()?,
             // the reader has joined the rows of one prompt
             Shape::Rated | Shape::RatedRows | Shape::HelpSteer => self.best_and_worst()?,
-            Shape::Unpaired => {
+            Shape::Unpaired | Shape::PromptCompletion | Shape::Messages | Shape::Text => {
                 return Err(ReadError::Unpaired {
                     path: self.path.to_path_buf(),
                     line: self.line,
@@ -51,41 +51,13 @@ impl SourceRow {
         Ok(pair)
     }
 
-    /// The single answer of a row.
-    pub(in crate::read) fn example(self) -> Result<Example, ReadError> {
-        const LABEL: &str = "true or false, or 1 or 0";
-        let desirable = match self.object.get("label") {
-            None => return Err(self.missing("label")),
-            Some(Value::Null) => return Err(self.null("label")),
-            Some(Value::Bool(label)) => *label,
-            Some(Value::Number(label)) if label.as_f64() == Some(1.0) => true,
-            Some(Value::Number(label)) if label.as_f64() == Some(0.0) => false,
-            Some(Value::String(label)) if label.eq_ignore_ascii_case("true") => true,
-            Some(Value::String(label)) if label.eq_ignore_ascii_case("false") => false,
-            Some(other) => return Err(self.wrong_type("label".to_owned(), LABEL, kind(other))),
-        };
-        let mut example = Example {
-            prompt: self.text("prompt")?,
-            completion: self.text("completion")?,
-            desirable,
-            tools: self.tools()?,
-            template_kwargs: self.template_kwargs()?,
-            place: self.place(),
-            more: Map::new(),
-        };
-        self.check_texts([
-            ("prompt", &example.prompt),
-            ("completion", &example.completion),
-        ])?;
-        example.more = self.unused_fields(Shape::Unpaired);
-        Ok(example)
-    }
-
     /// The fields of the row that a record of this shape does not use.
-    fn unused_fields(self, shape: Shape) -> Map<String, Value> {
+    pub(super) fn unused_fields(self, shape: Shape) -> Map<String, Value> {
         let is_used = |field: &str| {
             let always = ["prompt", "tools", "chat_template_kwargs"].contains(&field);
-            let is_answer = ["chosen", "rejected"].contains(&field) || is_annotation(field);
+            let is_completion = field.starts_with("completion");
+            let is_annotation = is_annotation(field) && is_completion == shape.is_single();
+            let is_answer = ["chosen", "rejected"].contains(&field) || is_annotation;
             always
                 || match shape {
                     Shape::Pairs | Shape::ImplicitPrompt => is_answer,
@@ -93,7 +65,13 @@ impl SourceRow {
                     Shape::Rated | Shape::RatedRows | Shape::HelpSteer => {
                         is_answer || ["responses", "ratings"].contains(&field)
                     }
-                    Shape::Unpaired => ["completion", "label"].contains(&field),
+                    Shape::Unpaired | Shape::PromptCompletion => {
+                        is_annotation || ["completion", "label"].contains(&field)
+                    }
+                    Shape::Messages => {
+                        is_annotation || ["messages", "conversations"].contains(&field)
+                    }
+                    Shape::Text => field == "text",
                 }
         };
         let mut unused = self.object;
@@ -103,7 +81,7 @@ impl SourceRow {
 
     /// An error if a text is empty, or if some texts are strings and others conversations. The prompt is
     /// the first of `texts`.
-    fn check_texts<const N: usize>(
+    pub(super) fn check_texts<const N: usize>(
         &self,
         texts: [(&'static str, &Text); N],
     ) -> Result<(), ReadError> {
@@ -128,7 +106,7 @@ impl SourceRow {
     }
 
     /// JSON schemas of functions: a list, or, as in some tables, a string that holds a list.
-    fn tools(&self) -> Result<Vec<Value>, ReadError> {
+    pub(super) fn tools(&self) -> Result<Vec<Value>, ReadError> {
         const TOOLS: &str = "a list of functions as JSON schemas";
         let parsed = match self.object.get("tools") {
             None | Some(Value::Null) => return Ok(Vec::new()),
@@ -142,7 +120,7 @@ impl SourceRow {
     }
 
     /// Settings of the chat template: an object, or a string that holds an object.
-    fn template_kwargs(&self) -> Result<TemplateKwargs, ReadError> {
+    pub(super) fn template_kwargs(&self) -> Result<TemplateKwargs, ReadError> {
         const KWARGS: &str = "an object of settings of the chat template, without `messages` and `add_generation_prompt`";
         let value = match self.object.get("chat_template_kwargs") {
             None | Some(Value::Null) => return Ok(TemplateKwargs::default()),

@@ -64,7 +64,7 @@ fn every_pairwise_objective_trains_on_annotated_pairs() {
         let mut settings = objective.clone();
         settings.extend(["train.steps=3", "data.eval-fraction=0"]);
         let (_, memory) = common::run::<Cpu>(&plan(&data, &run, &settings), false).unwrap();
-        let losses: Vec<f64> = memory.steps.iter().map(|s| s.pairs.loss).collect();
+        let losses: Vec<f64> = memory.steps.iter().map(|s| s.means.loss()).collect();
         if let Some(first) = first {
             assert!((losses[0] - first).abs() < 1e-4, "{objective:?} {losses:?}");
         }
@@ -105,12 +105,12 @@ fn a_sum_trains_and_logs_its_first_term() {
         &["objective.method=sum", terms],
     );
     let (_, memory) = common::run::<Cpu>(&sum, false).unwrap();
-    let first = &memory.steps[0].pairs;
+    let first = memory.steps[0].means.pairs().unwrap();
     // Half of ln 2, and a tenth of about ln 512 per token.
     assert!(first.loss > 0.7 && first.loss < 1.3, "{}", first.loss);
     // The policy still equals the reference, which was scored in other batches, so rounding differs.
     assert!(first.chosen_kl.unwrap().abs() < 1e-4);
-    let last = &memory.steps[5].pairs;
+    let last = memory.steps[5].means.pairs().unwrap();
     assert!(last.chosen_kl.unwrap().abs() > 1e-2);
     assert!(
         (last.margins - 0.1 * (last.chosen_kl.unwrap() - last.rejected_kl.unwrap())).abs() < 1e-5
@@ -140,7 +140,7 @@ fn every_method_that_needs_nothing_but_pairs_trains() {
             "train.save-every=0",
         ];
         let (_, memory) = common::run::<Cpu>(&plan(&data, &run, &settings), false).unwrap();
-        let loss = |i: usize| memory.steps[i].pairs.loss;
+        let loss = |i: usize| memory.steps[i].means.loss();
         assert!(
             loss(7) < loss(0),
             "{}: {} to {}",

@@ -78,7 +78,7 @@ fn precomputed_and_frozen_references_train_alike() {
     let losses = |name: &str, kind: &str| {
         let run = folder.path().join(name);
         let (_, memory) = common::run::<Cpu>(&plan(&data, &run, &[kind]), false).unwrap();
-        let loss = |r: &pref_train::StepRecord| r.pairs.loss;
+        let loss = |r: &pref_train::StepRecord| r.means.loss();
         memory.steps.iter().map(loss).collect::<Vec<_>>()
     };
     let precomputed = losses("a", "model.reference=precomputed");
@@ -114,11 +114,16 @@ fn chunks_of_positions_change_nothing() {
         let whole = steps(0);
         let chunked = steps(7);
         let values = |m: &common::Memory| -> Vec<f64> {
-            let steps = m
-                .steps
-                .iter()
-                .flat_map(|s| [s.pairs.loss, s.pairs.margins, s.grad_norm]);
-            steps.chain(m.evals.iter().map(|e| e.pairs.loss)).collect()
+            let steps = m.steps.iter().flat_map(|s| {
+                [
+                    s.means.loss(),
+                    s.means.pairs().unwrap().margins,
+                    s.grad_norm,
+                ]
+            });
+            steps
+                .chain(m.evals.iter().map(|e| e.means.loss()))
+                .collect()
         };
         let (whole_values, chunked_values) = (values(&whole), values(&chunked));
         // Four steps of three values, and an evaluation before and after.
@@ -128,7 +133,7 @@ fn chunks_of_positions_change_nothing() {
         }
         if method.starts_with("tdpo") {
             // While policy and reference are equal, their divergence is 0.
-            assert!((whole.steps[0].pairs.loss - std::f64::consts::LN_2).abs() < 1e-5);
+            assert!((whole.steps[0].means.loss() - std::f64::consts::LN_2).abs() < 1e-5);
         }
     }
 }
@@ -146,5 +151,5 @@ fn the_divergence_enters_the_loss() {
         common::run::<Cpu>(&plan, false).unwrap().1.steps.remove(3)
     };
     let (dpo, tdpo) = (last("dpo"), last("tdpo1"));
-    assert!((dpo.pairs.loss - tdpo.pairs.loss).abs() > 1e-4);
+    assert!((dpo.means.loss() - tdpo.means.loss()).abs() > 1e-4);
 }
