@@ -5,6 +5,8 @@
 //! that `transformers` reads. It is a Burn module; its parameters have the names of the tensors in the
 //! files.
 //!
+//! A [`RewardModel`] is a decoder whose head gives scores in place of logits.
+//!
 //! Code that works with any model takes a [`Policy`]. The operations that take most of the time of a
 //! training step are methods of [`Kernels`], which backends can override.
 //!

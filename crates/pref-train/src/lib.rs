@@ -26,6 +26,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! The objective decides what is trained: most objectives compare pairs, `sft` takes answers alone, and
+//! `bradley-terry` and `segments` train a [`RewardModel`](pref_model::RewardModel).
+//!
 //! # A model of your own
 //!
 //! [`train_policy`] trains any Burn module that is a [`Policy`](pref_model::Policy). Data, objectives,

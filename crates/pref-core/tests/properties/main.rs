@@ -8,3 +8,4 @@ mod gradients;
 mod identities;
 mod metrics;
 mod padding;
+mod scores;

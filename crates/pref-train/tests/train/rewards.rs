@@ -137,7 +137,7 @@ fn bradley_terry_follows_trl_on_ndarray() {
 fn scored(folder: &Path, n: usize) -> PathBuf {
     let row = |i: usize| {
         let [first, second] = ["It is a sum.\n".to_owned(), format!("#### {}", i + 2)];
-        let wrong = format!("#### {}", i + 3);
+        let wrong = format!("It is unknown, maybe {}.", i + 3);
         json!({
             "prompt": format!("What is {i} + 2?\n"),
             "chosen": format!("{first}{second}"), "rejected": format!("{first}{wrong}"),

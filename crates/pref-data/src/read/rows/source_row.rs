@@ -101,9 +101,19 @@ impl SourceRow {
             .find(|f| value(f).is_none_or(Value::is_null))
         {
             Some(field) if value(&field).is_some() => self.null(field),
+            Some("chosen") if value(&"rejected").is_none() => self.no_answer(),
             Some(field) => self.missing(field),
             None => self.missing("chosen"),
         }
+    }
+
+    /// The error for a row with a prompt and without any answer, which may have been meant for sft.
+    fn no_answer(&self) -> ReadError {
+        let mut error = self.missing("chosen");
+        if let ReadError::MissingField { suggestion, .. } = &mut error {
+            suggestion.insert_str(0, " (for sft, an answer is a `completion`)");
+        }
+        error
     }
 
     /// The error for a value of the wrong type.
