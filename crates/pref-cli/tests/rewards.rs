@@ -202,7 +202,12 @@ fn a_killed_scoring_goes_on_where_it_stopped() {
     assert!(said.err.contains("rows were scored before"), "{}", said.err);
     assert!(fs::read(&whole).unwrap() == fs::read(&killed).unwrap());
     let again = score(&model, &pairs, &killed, &few);
-    let shown = [other, changed, again].map(|said| said.failure(folder.path()));
+    let shown = [other, changed, again].map(|said| {
+        // how many rows were scored before depends on the moment of the kill
+        let text = said.failure(folder.path());
+        let lines = text.lines().filter(|line| !line.ends_with("scored before"));
+        lines.collect::<Vec<_>>().join("\n")
+    });
     insta::assert_snapshot!(shown.join("\n"));
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         } else if args.name.is_some() {
             write_one(&mut stdout, method, config)?;
         } else {
-            writeln!(stdout, "{:<10} {}", info.name, info.equation)?;
+            writeln!(stdout, "{:<13} {}", info.name, info.equation)?;
         }
     }
     Ok(ExitCode::SUCCESS)
