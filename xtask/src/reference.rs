@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::workspace;
 
 /// The folders of the reference that are copied.
-const COPIED: [&str; 3] = ["losses", "models", "trajectories"];
+const COPIED: [&str; 4] = ["adapters", "losses", "models", "trajectories"];
 
 /// The folder of GSM8K's pairs, beside the reference and in `fixtures/`.
 const GSM8K: &str = "gsm8k";

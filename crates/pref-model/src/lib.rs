@@ -6,6 +6,8 @@
 //! files.
 //!
 //! A [`RewardModel`] is a decoder whose head gives scores in place of logits.
+//! A decoder can have a LoRA adapter, which is read and written in PEFT's format: [`Decoder::add_lora`],
+//! [`Decoder::load_lora`], [`Decoder::merge_lora`].
 //!
 //! Code that works with any model takes a [`Policy`]. The operations that take most of the time of a
 //! training step are methods of [`Kernels`], which backends can override.
@@ -36,6 +38,7 @@ mod decoder;
 mod generate;
 mod kernels;
 mod log_probs;
+mod lora;
 mod number_format;
 mod places;
 mod policy;
@@ -53,6 +56,7 @@ pub use kernels::{
     AdamWStep, GradientSums, Kernels, Rotary, ScoreRule, Visibility, token_log_probs,
 };
 pub use log_probs::{Response, ResponseTokens, response_log_probs};
+pub use lora::{LoraConfig, LoraError, LoraTargets, TrainingPass};
 pub use number_format::SaveDtype;
 pub use places::hidden_at;
 pub use policy::Policy;

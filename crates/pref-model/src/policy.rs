@@ -9,6 +9,7 @@ use burn::tensor::{Int, Tensor, backend::Backend};
 
 use crate::decoder::Decoder;
 use crate::kernels::{Kernels, token_log_probs};
+use crate::lora::TrainingPass;
 use crate::number_format::SaveDtype;
 use crate::weights::{LoadError, SaveError, load_parameters, save_parameters};
 
@@ -59,9 +60,25 @@ pub trait Policy<B: Backend>: Module<B> {
     }
 
     /// The reference of a run that starts from this model. The default is a copy, which costs no memory until
-    /// the policy changes. A model with adapters should return itself without the adapters.
+    /// the policy changes.
     #[must_use]
     fn reference(&self) -> Self {
+        self.clone()
+    }
+
+    /// The model without its adapters, which shares its memory. The default is `None`, for a model without
+    /// adapters.
+    #[must_use]
+    fn without_adapters(&self) -> Option<Self> {
+        None
+    }
+
+    /// The model as it computes in one forward pass of training. It has the same parameters. A model with
+    /// dropout switches it on here, and takes its random numbers from `pass`, so that a resumed run repeats
+    /// them. The default is a copy.
+    #[must_use]
+    fn in_training(&self, pass: TrainingPass) -> Self {
+        let _ = pass;
         self.clone()
     }
 
@@ -110,10 +127,27 @@ impl<B: Kernels> Policy<B> for Decoder<B> {
     }
 
     fn log_probs(&self, hidden: Tensor<B, 2>, targets: Tensor<B, 1, Int>) -> Tensor<B, 1> {
-        B::target_log_probs(hidden, self.head(), self.config().logit_softcap(), targets)
+        self.target_log_probs(hidden, targets)
     }
 
+    fn without_adapters(&self) -> Option<Self> {
+        self.lora().map(|_| self.without_lora())
+    }
+
+    fn in_training(&self, pass: TrainingPass) -> Self {
+        self.in_pass(pass)
+    }
+
+    /// A decoder with an adapter saves the adapter alone.
     fn save(&self, folder: &Path, dtype: SaveDtype) -> Result<(), SaveError> {
         Decoder::save(self, folder, dtype)
+    }
+
+    /// A decoder with an adapter reads the adapter alone.
+    fn restore(self, folder: &Path) -> Result<Self, LoadError> {
+        match self.lora() {
+            Some(_) => self.restore_lora(folder),
+            None => load_parameters(self, folder),
+        }
     }
 }

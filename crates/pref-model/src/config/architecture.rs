@@ -109,11 +109,6 @@ impl Config {
         &self.eos_token_ids
     }
 
-    /// Limit `c` of the logits, which become `c · tanh(logits / c)`.
-    pub(crate) fn logit_softcap(&self) -> Option<f64> {
-        self.logit_softcap
-    }
-
     /// Number of values that the backward pass reads, for each token. In each layer: the inputs of the norms and of
     /// the projections, queries, keys and values, and the three vectors of the MLP.
     pub(crate) fn activations_per_token(&self) -> usize {

@@ -66,6 +66,7 @@ impl<B: Backend> Decoder<B> {
                 false => Some(source.linear("lm_head", hidden, vocab, false)?),
             },
             config: config.clone(),
+            lora: None,
         })
     }
 }
@@ -108,7 +109,11 @@ where
             true => Some(self.tensor(&format!("{name}.bias"), [n_out])?),
             false => None,
         };
-        Ok(Linear { weight, bias })
+        Ok(Linear {
+            weight,
+            bias,
+            lora: None,
+        })
     }
 
     fn layer(&mut self, name: &str) -> Result<Layer<B>, E> {

@@ -49,6 +49,9 @@ impl<B: Backend> Decoder<B> {
     /// ([`Checksums`](crate::Checksums)). Weight files of an earlier save that are not part of the new
     /// one are removed. No other file is touched.
     ///
+    /// A decoder with an adapter writes the adapter alone, in PEFT's files: `adapter_config.json` and
+    /// `adapter_model.safetensors`. [`SaveDtype::Source`] then writes f32, as PEFT does.
+    ///
     /// # Errors
     /// [`SaveError`] names the file, or the weight that the format cannot hold. If there is such a weight,
     /// nothing is written.
@@ -57,7 +60,7 @@ impl<B: Backend> Decoder<B> {
     }
 
     /// Writes the model into a folder as [`save`](Self::save) does, in files of at most `shard_bytes` bytes
-    /// of weights. A single larger tensor still gets one file.
+    /// of weights. A single larger tensor still gets one file. An adapter is always one file.
     ///
     /// # Errors
     /// The errors of [`save`](Self::save).
@@ -67,6 +70,9 @@ impl<B: Backend> Decoder<B> {
         dtype: SaveDtype,
         shard_bytes: usize,
     ) -> Result<(), SaveError> {
+        if let Some(config) = self.lora() {
+            return self.save_lora(config, folder, dtype);
+        }
         let format = Format::to_save(dtype, self.config().stored);
         let tensors = TensorsToSave::of_module(self, format, folder)?;
         tensors.write(shard_bytes, || {

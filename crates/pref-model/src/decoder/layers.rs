@@ -8,18 +8,25 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use crate::config::Config;
 use crate::kernels::Kernels;
+use crate::lora::Adapter;
 
-/// `y = x Wᵀ + b`.
+/// `y = x Wᵀ + b`. With an adapter, `W` is frozen, and the adapter adds a low-rank update to it.
 #[derive(Module, Debug)]
 pub(super) struct Linear<B: Backend> {
     pub(super) weight: Param<Tensor<B, 2>>,
     pub(super) bias: Option<Param<Tensor<B, 1>>>,
+    pub(super) lora: Option<Adapter<B>>,
 }
 
 impl<B: Kernels> Linear<B> {
     /// `[n, in]` to `[n, out]`. All rows and tokens are one axis, so that this is one large matrix product.
     pub(super) fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        let y = B::project(x, self.weight.val());
+        let weight = self.weight.val();
+        let y = B::project(x.clone(), weight.clone());
+        let y = match &self.lora {
+            Some(adapter) => adapter.apply(x, y, &weight),
+            None => y,
+        };
         match &self.bias {
             Some(bias) => y + bias.val().unsqueeze(),
             None => y,

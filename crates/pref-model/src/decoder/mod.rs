@@ -1,5 +1,6 @@
 //! The decoder of the supported families. In: token ids. Out: hidden states and logits.
 
+mod adapters;
 mod attention;
 mod build;
 mod cache;

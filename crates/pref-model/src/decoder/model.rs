@@ -10,7 +10,8 @@ use super::cache::{Cache, KeysValues};
 use super::layers::{Embedding, Linear, Mlp, Norm};
 use super::positions::Positions;
 use crate::config::{Config, LayerKind};
-use crate::kernels::{Kernels, Visibility, head_logits};
+use crate::kernels::{Kernels, Visibility, head_logits, token_log_probs};
+use crate::lora::LoraConfig;
 
 /// A decoder-only language model.
 #[derive(Module, Debug)]
@@ -20,6 +21,9 @@ pub struct Decoder<B: Backend> {
     pub(super) lm_head: Option<Linear<B>>,
     #[module(skip)]
     pub(super) config: Config,
+    /// The settings of the adapter, if there is one. Its values are in the layers.
+    #[module(skip)]
+    pub(super) lora: Option<LoraConfig>,
 }
 
 /// All parts of the decoder except the head. Hugging Face's name for it is `model`.
@@ -50,12 +54,23 @@ impl<B: Backend> Decoder<B> {
         &self.config
     }
 
-    /// The output head, `[vocab, hidden]`: a weight of its own, or the embedding if both are tied.
-    pub(crate) fn head(&self) -> Tensor<B, 2> {
+    /// The settings of the adapter, if the decoder has one.
+    pub fn lora(&self) -> Option<&LoraConfig> {
+        self.lora.as_ref()
+    }
+
+    /// The output head, `[vocab, hidden]`: a weight of its own, or the embedding if both are tied. An adapter
+    /// of the head is not part of it.
+    fn head(&self) -> Tensor<B, 2> {
         match &self.lm_head {
             Some(head) => head.weight.val(),
             None => self.model.embed_tokens.weight.val(),
         }
+    }
+
+    /// The output head if it has an adapter.
+    fn adapted_head(&self) -> Option<&Linear<B>> {
+        self.lm_head.as_ref().filter(|head| head.lora.is_some())
     }
 }
 
@@ -103,7 +118,27 @@ impl<B: Kernels> Decoder<B> {
 
     /// Logits of hidden states: `[n, hidden]` to `[n, vocab]`.
     pub fn logits(&self, hidden: Tensor<B, 2>) -> Tensor<B, 2> {
-        head_logits(hidden, self.head(), self.config.logit_softcap)
+        let softcap = self.config.logit_softcap;
+        let Some(head) = self.adapted_head() else {
+            return head_logits(hidden, self.head(), softcap);
+        };
+        let logits = head.forward(hidden);
+        match softcap {
+            Some(cap) => (logits / cap).tanh() * cap,
+            None => logits,
+        }
+    }
+
+    /// Log-probs of the targets `[n]` of hidden states `[n, hidden]`, nats.
+    pub(crate) fn target_log_probs(
+        &self,
+        hidden: Tensor<B, 2>,
+        targets: Tensor<B, 1, Int>,
+    ) -> Tensor<B, 1> {
+        match self.adapted_head() {
+            Some(_) => token_log_probs(self.logits(hidden), targets),
+            None => B::target_log_probs(hidden, self.head(), self.config.logit_softcap, targets),
+        }
     }
 }
 

@@ -73,6 +73,16 @@ impl WeightFiles {
         })
     }
 
+    /// Opens one file of a folder.
+    pub(crate) fn open_file(folder: &Path, name: &str) -> Result<Self, LoadError> {
+        let path = folder.join(name);
+        Ok(Self {
+            folder: folder.to_owned(),
+            files: vec![(path.clone(), map(&path)?)],
+            index: None,
+        })
+    }
+
     /// Reads tensors with `read`. A second thread compares the files with their checksums at the
     /// same time, so that the bytes come from the disk once.
     ///

@@ -55,17 +55,7 @@ impl<'a> WeightFolder<'a> {
         name: &str,
         write: impl FnOnce(&Path) -> Result<(), SaveError>,
     ) -> Result<(), SaveError> {
-        let path = self.folder.join(name);
-        let sums = &mut self.sums;
-        replace_file(&path, |file| {
-            write(file.path()).map_err(Failure::Inner)?;
-            Ok(sums.insert_file(name, file.path())?)
-        })
-        .map_err(|failure| match failure {
-            Failure::Inner(error) => error,
-            Failure::Checksum(error) => SaveError::Checksum(error),
-            Failure::Io(error) => SaveError::at(&path)(error),
-        })?;
+        write_summed(self.folder, name, &mut self.sums, write)?;
         self.written.insert(name.to_owned());
         Ok(())
     }
@@ -83,6 +73,41 @@ impl<'a> WeightFolder<'a> {
         }
         Ok(())
     }
+}
+
+/// Writes one file of a folder and its checksum. All other files stay.
+pub(super) fn write_alone(
+    folder: &Path,
+    name: &str,
+    write: impl FnOnce(&Path) -> Result<(), SaveError>,
+) -> Result<(), SaveError> {
+    let mut sums = Checksums::of_folder(folder).unwrap_or_default();
+    // While the file is being replaced, it has no checksum.
+    if sums.contains(name) {
+        sums.remove(name);
+        sums.write(folder)?;
+    }
+    write_summed(folder, name, &mut sums, write)?;
+    Ok(sums.write(folder)?)
+}
+
+/// Writes a file, which `write` fills at a temporary path, and adds its checksum to `sums`.
+fn write_summed(
+    folder: &Path,
+    name: &str,
+    sums: &mut Checksums,
+    write: impl FnOnce(&Path) -> Result<(), SaveError>,
+) -> Result<(), SaveError> {
+    let path = folder.join(name);
+    replace_file(&path, |file| {
+        write(file.path()).map_err(Failure::Inner)?;
+        Ok(sums.insert_file(name, file.path())?)
+    })
+    .map_err(|failure| match failure {
+        Failure::Inner(error) => error,
+        Failure::Checksum(error) => SaveError::Checksum(error),
+        Failure::Io(error) => SaveError::at(&path)(error),
+    })
 }
 
 /// The index of a folder, if there is one, and the shards that it names.

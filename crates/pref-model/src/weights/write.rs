@@ -15,7 +15,7 @@ use super::finite::NotFinite;
 use super::names::{INDEX, SINGLE, shard};
 use super::parameters::try_for_each_parameter;
 use super::save_error::SaveError;
-use super::weight_folder::WeightFolder;
+use super::weight_folder::{WeightFolder, write_alone};
 use crate::number_format::Format;
 
 /// Largest number of bytes of weights in one file, as `transformers` splits them.
@@ -83,6 +83,36 @@ impl TensorsToSave {
                 .map(|(old, stored)| (name(&old).to_owned(), stored))
                 .collect(),
         }
+    }
+
+    /// Tensors with their names and values.
+    ///
+    /// # Errors
+    /// The errors of [`of_module`](Self::of_module).
+    pub(crate) fn of_values(
+        values: impl IntoIterator<Item = (String, TensorData)>,
+        format: Format,
+        folder: &Path,
+    ) -> Result<Self, SaveError> {
+        let stored = |(name, data): (String, TensorData)| {
+            let tensor = stored(&name, data, format, folder)?;
+            Ok((name, tensor))
+        };
+        Ok(Self {
+            folder: folder.to_owned(),
+            by_name: values
+                .into_iter()
+                .map(stored)
+                .collect::<Result<_, SaveError>>()?,
+        })
+    }
+
+    /// Writes all tensors into one file of the folder, which is created if necessary, and its checksum.
+    pub(crate) fn write_file(self, name: &str) -> Result<(), SaveError> {
+        let folder = &self.folder;
+        fs::create_dir_all(folder).map_err(SaveError::at(folder))?;
+        let tensors: Shard<'_> = self.by_name.iter().map(|(n, s)| (n.as_str(), s)).collect();
+        write_alone(folder, name, |path| write_tensors(path, &tensors))
     }
 
     /// Writes the tensors in files of at most `shard_bytes` bytes of weights, then calls `finish` to write
