@@ -82,6 +82,9 @@ pub(crate) struct InputArgs {
     /// Model: a folder in Hugging Face's layout, hub:OWNER/NAME or hub:OWNER/NAME@REVISION
     #[arg(long, value_name = "FOLDER")]
     pub(crate) model: PathBuf,
+    /// Adapter of the model: a folder that PEFT or `pref train` wrote
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) adapter: Option<PathBuf>,
     /// A key of config.json to ignore, if Pref does not know it and it does not change the model; may be repeated
     #[arg(long, value_name = "KEY")]
     pub(crate) ignore_config: Vec<String>,

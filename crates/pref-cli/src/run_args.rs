@@ -11,7 +11,7 @@ use pref_train::TrainBackend;
 use pref_train::{Outcome, Plan, Settings, Tracker};
 
 use crate::device::{DeviceArgs, Task};
-use crate::model::model_folder;
+use crate::model::whole_model;
 use crate::outcome::report;
 use crate::progress::Progress;
 
@@ -102,9 +102,9 @@ impl RunArgs {
         }
         // The plan in the run's folder records the folder that the model was downloaded to, so a resumed
         // run reads the same commit of the model.
-        plan.model.path = model_folder(&plan.model.path)?;
+        plan.model.path = whole_model(&plan.model.path)?;
         if let Some(path) = &mut plan.model.reference_path {
-            *path = model_folder(path)?;
+            *path = whole_model(path)?;
         }
         let outcome = self.device.device.run(Training {
             plan: &plan,

@@ -48,6 +48,12 @@ pub trait Policy<B: Backend>: Module<B> {
         None
     }
 
+    /// Whether [`logits`](Self::logits) gives the same values for the same hidden states within a forward pass.
+    /// Dropout in the head draws new values each time, so logits cannot be computed a second time.
+    fn repeats_logits(&self) -> bool {
+        true
+    }
+
     /// Whether [`hidden`](Self::hidden) accepts branches.
     fn shares_prompts(&self) -> bool {
         false
@@ -120,6 +126,11 @@ impl<B: Kernels> Policy<B> for Decoder<B> {
 
     fn activations_per_token(&self) -> Option<usize> {
         Some(self.config().activations_per_token())
+    }
+
+    fn repeats_logits(&self) -> bool {
+        let has_dropout = self.lora().is_some_and(|config| config.dropout > 0.0);
+        !has_dropout || !self.has_adapted_head()
     }
 
     fn shares_prompts(&self) -> bool {

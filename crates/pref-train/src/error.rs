@@ -28,6 +28,37 @@ pub enum TrainError {
     /// The model cannot be loaded.
     #[error(transparent)]
     Load(#[from] pref_model::LoadError),
+    /// The adapter cannot be read, or does not fit the model.
+    #[error("train.lora: {0}")]
+    Lora(#[from] pref_model::LoraError),
+    /// A pattern of `train.freeze` fits no parameter.
+    #[error(
+        "train.freeze: no parameter has a name that fits `{pattern}`; similar names are {similar}"
+    )]
+    NothingFrozen {
+        /// The pattern.
+        pattern: String,
+        /// Names of parameters.
+        similar: String,
+    },
+    /// No parameter is left to train.
+    #[error("train.freeze: no parameter is left to train; leave a pattern out")]
+    AllFrozen,
+    /// The policy of the caller cannot get an adapter.
+    #[error(
+        "train.lora adds an adapter to the model in model.path, but the caller gave a policy of its own; leave train.lora out, and add an adapter to the policy"
+    )]
+    LoraOfGivenPolicy,
+    /// The reference is the policy without its adapter, and it has none.
+    #[error(
+        "model.reference = \"adapter-off\" needs a policy with an adapter, and this one has none; set train.lora = true, or model.reference = \"frozen-copy\""
+    )]
+    NoAdapter,
+    /// The dropout of an adapter of the head would depend on the division of the positions.
+    #[error(
+        "an adapter of lm_head with a dropout needs all positions at the same time; set train.vocab-chunk = 0, or train.lora.dropout = 0"
+    )]
+    DropoutInChunks,
     /// The model cannot be saved.
     #[error(transparent)]
     Save(#[from] pref_model::SaveError),

@@ -58,9 +58,9 @@ pub use metrics::{
     TokenMeans,
 };
 pub use plan::{
-    Auto, AutoValue, DataPlan, ModelPlan, OnError, OutputPlan, Plan, PlanError, ReferenceKind,
-    ScheduleKind, Settings, TrainPlan, WeightFormat,
+    Auto, AutoValue, DataPlan, LoraPlan, ModelPlan, OnError, OutputPlan, Plan, PlanError,
+    ReferenceKind, ScheduleKind, Settings, TrainPlan, WeightFormat,
 };
-pub use run::{Outcome, has_checkpoint, model_hash, train, train_policy};
+pub use run::{Outcome, copy_tokenizer, has_checkpoint, model_hash, train, train_policy};
 pub use step::{AdamW, NamedGradients, Schedule, TrainBackend, TrainablePolicy};
 pub use tracker::{Silent, Tracker};

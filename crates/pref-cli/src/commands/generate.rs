@@ -6,13 +6,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use pref_data::Tokenizer;
-use pref_model::{Decoder, GenerateOptions, generate};
+use pref_model::{GenerateOptions, generate};
 use pref_train::TrainBackend;
 use serde_json::json;
 
 use crate::device::{DeviceArgs, Task};
 use crate::input::{InputArgs, Purpose, read_rows, shown};
-use crate::model::model_folder;
+use crate::model::ModelSource;
 use crate::progress::Counter;
 
 /// Continue prompts with a model
@@ -68,9 +68,11 @@ impl Task for Continue<'_> {
             ignore_eos,
             ..
         } = self.args;
-        let folder = model_folder(&input.model)?;
-        let ignored = &input.ignore_config;
-        let model = Decoder::<B::InnerBackend>::load_ignoring(&folder, ignored, device)?;
+        let source = ModelSource::new(&input.model, input.adapter.as_deref())?;
+        let model = source.load::<B::InnerBackend>(&input.ignore_config, device)?;
+        // An adapter would be computed for every token. The merged model computes the same, and is faster.
+        let model = model.merge_lora();
+        let folder = source.folder;
         let n_ids = model.config().vocab_size();
         let rows = read_rows(&input.input, &folder, n_ids, Purpose::Continue)?;
         let has_tokenizer = folder.join("tokenizer.json").is_file();

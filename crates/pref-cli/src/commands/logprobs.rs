@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::device::{DeviceArgs, Task};
 use crate::input::{InputArgs, Purpose, TextIds, read_rows, shown};
-use crate::model::model_folder;
+use crate::model::ModelSource;
 use crate::progress::Counter;
 
 /// Compute the log-prob of each token of a text under a model
@@ -47,9 +47,9 @@ impl Task for Score<'_> {
 
     fn run<B: TrainBackend>(self, device: &B::Device) -> Result<ExitCode> {
         let input = &self.args.input;
-        let folder = model_folder(&input.model)?;
-        let ignored = &input.ignore_config;
-        let model = Decoder::<B::InnerBackend>::load_ignoring(&folder, ignored, device)?;
+        let source = ModelSource::new(&input.model, input.adapter.as_deref())?;
+        let model = source.load::<B::InnerBackend>(&input.ignore_config, device)?;
+        let folder = source.folder;
         let n_ids = model.config().vocab_size();
         let rows = read_rows(&input.input, &folder, n_ids, Purpose::Score)?;
         for row in &rows {

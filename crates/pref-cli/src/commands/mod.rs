@@ -11,6 +11,7 @@ pub(crate) mod lint;
 pub(crate) mod logprobs;
 pub(crate) mod loss;
 pub(crate) mod man;
+pub(crate) mod merge;
 pub(crate) mod objectives;
 pub(crate) mod reward_model;
 pub(crate) mod segment;

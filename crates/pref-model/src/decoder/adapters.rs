@@ -42,8 +42,22 @@ impl<B: Backend> Decoder<B> {
     /// [`LoraError`] names the file and the setting or the tensor. A setting that may change what the adapter
     /// computes and is not implemented is refused.
     pub fn load_lora(self, folder: &Path) -> Result<Self, LoraError> {
-        let config = LoraConfig::from_folder(folder)?;
+        self.load_lora_as(LoraConfig::from_folder(folder)?, folder)
+    }
+
+    /// The decoder with the adapter of a folder, with the settings `config` in place of those of the folder.
+    ///
+    /// # Errors
+    /// The errors of [`load_lora`](Self::load_lora).
+    pub fn load_lora_as(self, config: LoraConfig, folder: &Path) -> Result<Self, LoraError> {
         Ok(self.add_lora(config, 0)?.restore_lora(folder)?)
+    }
+
+    /// Whether the output head has an adapter.
+    pub fn has_adapted_head(&self) -> bool {
+        self.lm_head
+            .as_ref()
+            .is_some_and(|head| head.lora.is_some())
     }
 
     /// The decoder without its adapter. Both share the memory of the weights.

@@ -84,6 +84,7 @@ impl Plan {
         )?;
         unit("train.adam-beta1", train.adam_beta1)?;
         unit("train.adam-beta2", train.adam_beta2)?;
+        train.check_trained()?;
         unit("data.eval-fraction", self.data.eval_fraction)?;
         if self.data.eval.is_some() && self.data.eval_fraction > 0.0 {
             let fraction = self.data.eval_fraction;
@@ -186,17 +187,31 @@ impl Plan {
         {
             return Err(PlanError::NoGradientEstimates);
         }
-        if needs.kl && self.model.reference != ReferenceKind::FrozenCopy {
+        let (reference, path) = (self.model.reference, &self.model.reference_path);
+        let is_model = matches!(
+            reference,
+            ReferenceKind::FrozenCopy | ReferenceKind::AdapterOff
+        );
+        if needs.kl && !is_model {
             return Err(PlanError::NeedsDistributions { method });
         }
-        match (needs.reference, self.model.reference) {
+        if reference == ReferenceKind::AdapterOff && path.is_some() {
+            return Err(PlanError::TwoReferences);
+        }
+        match (needs.reference, reference) {
             (true, ReferenceKind::None) => Err(PlanError::NeedsReference { method }),
-            (true, ReferenceKind::Precomputed | ReferenceKind::FrozenCopy) => Ok(()),
+            (
+                true,
+                ReferenceKind::Precomputed | ReferenceKind::FrozenCopy | ReferenceKind::AdapterOff,
+            ) => Ok(()),
             // A reference that the objective does not use would cost time and memory for nothing.
-            (false, ReferenceKind::None) if self.model.reference_path.is_none() => Ok(()),
+            (false, ReferenceKind::None) if path.is_none() => Ok(()),
             (
                 false,
-                ReferenceKind::None | ReferenceKind::Precomputed | ReferenceKind::FrozenCopy,
+                ReferenceKind::None
+                | ReferenceKind::Precomputed
+                | ReferenceKind::FrozenCopy
+                | ReferenceKind::AdapterOff,
             ) => Err(PlanError::IgnoredReference { method }),
         }
     }

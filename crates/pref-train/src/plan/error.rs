@@ -170,7 +170,7 @@ pub enum PlanError {
     NoGradientEstimates,
     /// The objective needs a reference, and there is none.
     #[error(
-        "{method} compares the policy with a reference; set `model.reference` to \"precomputed\" or \"frozen-copy\""
+        "{method} compares the policy with a reference; set `model.reference` to \"precomputed\", \"frozen-copy\" or, with an adapter, \"adapter-off\""
     )]
     NeedsReference {
         /// The method.
@@ -183,6 +183,28 @@ pub enum PlanError {
     NeedsDistributions {
         /// The method.
         method: &'static str,
+    },
+    /// A reference of its own, and the policy without its adapter, are both given as the reference.
+    #[error(
+        "`model.reference` = \"adapter-off\" takes the reference from the policy, and `model.reference-path` names another model; keep one of them"
+    )]
+    TwoReferences,
+    /// Parameters are frozen in a run that trains an adapter.
+    #[error(
+        "`train.freeze` chooses weights that are not trained, and `train.lora` trains none of the weights; leave `train.freeze` out, and choose layers with `train.lora.targets` and `train.lora.exclude`"
+    )]
+    FrozenAnyway,
+    /// A setting of the plan is not that of the adapter that training starts from.
+    #[error(
+        "`train.lora.{key}` = {given}, but the adapter in `train.lora.adapter` has {stored}; leave the setting out, or start a new adapter"
+    )]
+    OtherAdapter {
+        /// The setting.
+        key: &'static str,
+        /// Its value in the plan.
+        given: String,
+        /// Its value in the adapter.
+        stored: String,
     },
     /// The objective does not use a reference, and one is given.
     #[error(

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::data::DataPlan;
 use super::error::PlanError;
+use super::lora::{self, LoraPlan};
 use super::sections::{ModelPlan, OutputPlan};
 use super::train::TrainPlan;
 
@@ -42,6 +43,15 @@ const ALIASES: &[(&str, &str)] = &[
     ("logging_steps", "train.log-every"),
     ("eval_steps", "train.eval-every"),
     ("save_steps", "train.save-every"),
+    ("use_peft", lora::SECTION),
+    ("lora_r", "train.lora.rank"),
+    ("lora_alpha", "train.lora.alpha"),
+    ("lora_dropout", "train.lora.dropout"),
+    ("lora_target_modules", "train.lora.targets"),
+    ("target_modules", "train.lora.targets"),
+    ("exclude_modules", "train.lora.exclude"),
+    ("use_rslora", "train.lora.rslora"),
+    ("use_dora", "train.lora.dora"),
     (LOSS_TYPE, "objective.method"),
     ("beta", "objective.beta"),
     ("label_smoothing", "objective.label_smoothing"),
@@ -119,6 +129,7 @@ fn known_keys() -> Vec<String> {
         ("model", json!(ModelPlan::default())),
         ("data", json!(DataPlan::default())),
         ("train", json!(TrainPlan::default())),
+        (lora::SECTION, json!(LoraPlan::default())),
         ("output", json!(OutputPlan::default())),
     ];
     let keys = |(section, defaults): (&str, Value)| {

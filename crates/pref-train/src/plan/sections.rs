@@ -33,7 +33,8 @@ pub struct ModelPlan {
     /// own, the folder with its tokenizer. Required.
     pub path: PathBuf,
     /// Where the reference log-probs come from. The default follows from the objective: `frozen-copy`
-    /// if it compares whole distributions, `precomputed` if it uses a reference, else `none`.
+    /// if it compares whole distributions (`adapter-off` if a new adapter is trained), `precomputed` if it
+    /// uses a reference, else `none`.
     pub reference: ReferenceKind,
     /// Folder of the reference model. By default, the model that training starts from.
     pub reference_path: Option<PathBuf>,
@@ -50,8 +51,10 @@ pub enum ReferenceKind {
     /// The log-probs are computed once before training, and stored in the run's folder.
     #[default]
     Precomputed,
-    /// A second copy of the model in memory computes the log-probs during training.
+    /// A copy of the model at the start of the run computes the log-probs during training.
     FrozenCopy,
+    /// The policy without its adapter computes the log-probs during training, which needs no more memory.
+    AdapterOff,
     /// No log-probs are computed, because the objective uses no reference.
     None,
 }

@@ -8,6 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::error::PlanError;
 use super::keys::{SECTIONS, canonical};
+use super::lora;
+use super::lora_table::lora_table;
 use super::objective::{Given, objective};
 use super::sections::{Plan, ReferenceKind};
 use super::train::TrainPlan;
@@ -105,8 +107,11 @@ impl Settings {
                 origin: origin.to_owned(),
             });
         }
-        // A table of settings of an inner objective is added as one setting for each key.
-        if let ("objective.inner", Value::Object(inner)) = (name.as_str(), value) {
+        // A table of settings of an inner objective, or of an adapter, is added as one setting for each key.
+        if let ("objective.inner" | lora::SECTION, Value::Object(inner)) = (name.as_str(), value) {
+            if inner.is_empty() && name == lora::SECTION {
+                return self.add(key, &json!(true), origin, seen);
+            }
             for (setting, value) in inner {
                 self.add(&format!("{key}.{setting}"), value, origin, seen)?;
             }
@@ -119,10 +124,12 @@ impl Settings {
             });
         }
         seen.push((name.clone(), key.to_owned()));
-        // A table replaces all settings within it.
+        // A table replaces all settings within it. A switch does not.
         let within = format!("{name}.");
-        self.given
-            .retain(|given| given.name != name && !given.name.starts_with(&within));
+        self.given.retain(|given| {
+            let is_within = given.name.starts_with(&within) && !value.is_boolean();
+            given.name != name && !is_within
+        });
         self.given.push(Given {
             name,
             spelled: key.to_owned(),
@@ -156,9 +163,12 @@ impl Settings {
                 .name
                 .split_once('.')
                 .expect("canonical keys have a section");
-            if section != "objective" {
+            if section != "objective" && !given.name.starts_with(lora::SECTION) {
                 tree[section][inner] = given.value.clone();
             }
+        }
+        if let Some(lora) = lora_table(&self.given)? {
+            tree["train"]["lora"] = lora;
         }
         let objective = objective(&self.given)?;
         tree["objective"] = objective.to_value();
@@ -176,7 +186,11 @@ impl Settings {
                 });
         }
         if !self.has("model.reference") {
+            let lora = &tree["train"]["lora"];
+            let is_new_adapter = lora.is_object() && lora["adapter"].is_null();
+            let has_path = self.has("model.reference-path");
             tree["model"]["reference"] = json!(match (needs.kl, needs.reference) {
+                (true, _) if is_new_adapter && !has_path => ReferenceKind::AdapterOff,
                 (true, _) => ReferenceKind::FrozenCopy,
                 (false, true) => ReferenceKind::Precomputed,
                 (false, false) => ReferenceKind::None,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::auto::Auto;
 use super::error::PlanError;
+use super::lora::LoraPlan;
 
 /// How the loss is minimised.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,9 +54,14 @@ pub struct TrainPlan {
     pub adam_beta2: f64,
     /// AdamW's `ε`, which is added to the denominator. Default: 1e-8.
     pub adam_epsilon: f64,
+    /// Parameters that are not trained, as patterns of their names, such as
+    /// `["model.embed_tokens.*", "model.layers.[0-3].*"]`. `*` stands for any text, `?` for any
+    /// character and `[0-3]` for one of these. Default: none.
+    pub freeze: Vec<String>,
     /// Gradients with a larger global norm are scaled down to this norm; 0 for never. Default: 1.
     pub max_grad_norm: f64,
-    /// Seed of the shuffling, of the evaluation split, and of the fresh head of a reward model. Default: 42.
+    /// Seed of the shuffling, of the evaluation split, of the fresh head of a reward model, and of new adapters and
+    /// their dropout. Default: 42.
     pub seed: u64,
     /// Number of response tokens whose logits are in memory at the same time; 0 for all. In a forward pass with
     /// more response tokens, the logits are computed twice. Default: `auto`, which limits the logits to 256 MiB.
@@ -71,6 +77,9 @@ pub struct TrainPlan {
     /// Minutes between checkpoints; 0 for none by time. If writing a checkpoint takes long, the next one is
     /// written after at least 20 times that duration. Default: 5.
     pub save_minutes: f64,
+    /// Whether an adapter is trained, and the weights of the model stay as they are: true, or the
+    /// settings of the adapter. By default, the weights are trained.
+    pub lora: Option<LoraPlan>,
 }
 
 impl Default for TrainPlan {
@@ -93,6 +102,7 @@ impl Default for TrainPlan {
             adam_beta1: 0.9,
             adam_beta2: 0.999,
             adam_epsilon: 1e-8,
+            freeze: Vec::new(),
             max_grad_norm: 1.0,
             seed: 42,
             vocab_chunk: Auto::Auto,
@@ -101,6 +111,7 @@ impl Default for TrainPlan {
             eval_every: 0,
             save_every: 0,
             save_minutes: 5.0,
+            lora: None,
         }
     }
 }
@@ -138,6 +149,21 @@ impl TrainPlan {
         match self.schedule {
             ScheduleKind::Wsd => (ratio * steps as f64).ceil() as usize,
             ScheduleKind::Constant | ScheduleKind::Linear | ScheduleKind::Cosine => 0,
+        }
+    }
+
+    /// Checks the settings that choose what is trained.
+    pub(super) fn check_trained(&self) -> Result<(), PlanError> {
+        for pattern in &self.freeze {
+            glob::Pattern::new(pattern).map_err(|error| PlanError::Value {
+                key: "train.freeze".to_owned(),
+                message: format!("`{pattern}` is not a pattern: {}", error.msg),
+            })?;
+        }
+        match &self.lora {
+            Some(_) if !self.freeze.is_empty() => Err(PlanError::FrozenAnyway),
+            Some(lora) => lora.check(),
+            None => Ok(()),
         }
     }
 

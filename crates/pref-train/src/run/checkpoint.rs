@@ -123,8 +123,11 @@ const TOKENIZER_FILES: [&str; 9] = [
     "tokenizer.model",
 ];
 
-/// Copies the tokenizer files that a folder has.
-pub(super) fn copy_tokenizer(from: &Path, to: &Path) -> io::Result<()> {
+/// Copies the files of a model folder that are neither its configuration nor weights, such as the tokenizer's.
+///
+/// # Errors
+/// The I/O error of the file system.
+pub fn copy_tokenizer(from: &Path, to: &Path) -> io::Result<()> {
     for name in TOKENIZER_FILES {
         let source = from.join(name);
         if source.is_file() {

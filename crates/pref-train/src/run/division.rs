@@ -37,7 +37,10 @@ impl Division {
             plan.vocab_chunk == Auto::Auto,
         ];
         let share_prompts = || policy.shares_prompts() && saves_by_sharing(examples);
-        let vocab_chunk = || (LOGIT_BYTES / size_of::<f32>() / policy.vocab_size().max(1)).max(1);
+        let vocab_chunk = || match policy.repeats_logits() {
+            true => (LOGIT_BYTES / size_of::<f32>() / policy.vocab_size().max(1)).max(1),
+            false => 0,
+        };
         Self {
             batch_tokens: plan.batch_tokens.or_choose(|| batch_tokens::<B, P>(policy)),
             share_prompts: plan.share_prompts.or_choose(share_prompts),

@@ -28,7 +28,7 @@ pub(crate) struct Fingerprint {
     /// The size of the input, such as `10 rows`.
     size: String,
     /// SHA-256 of the content, in hexadecimal.
-    pub(crate) sha256: String,
+    sha256: String,
 }
 
 impl Identity {
@@ -43,6 +43,9 @@ impl Identity {
         let mut inputs = BTreeMap::new();
         let mut add = |name: &str, fingerprint| inputs.insert(name.to_owned(), fingerprint);
         add(POLICY, policy);
+        if let Some(path) = adapter(plan) {
+            add(ADAPTER, adapter_fingerprint(path)?);
+        }
         if let Some(path) = &plan.model.reference_path {
             add(REFERENCE, weight_fingerprint(path)?);
         }
@@ -57,11 +60,14 @@ impl Identity {
         Ok(Self(inputs))
     }
 
-    /// The fingerprint of the reference's weights. Without a separate reference, these are the weights of
-    /// the policy before training.
-    pub(super) fn reference_weights(&self) -> &Fingerprint {
-        let own = self.0.get(REFERENCE).or(self.0.get(POLICY));
-        own.expect("the weights of the policy are always an input")
+    /// The hashes of the reference's weights. Without a separate reference, these are the weights of
+    /// the policy before training, with the adapter that it starts from.
+    pub(super) fn reference_weights(&self) -> String {
+        let hash = |name: &str| self.0.get(name).map(|f| f.sha256.as_str());
+        match hash(REFERENCE) {
+            Some(hash) => hash.to_owned(),
+            None => [POLICY, ADAPTER].into_iter().filter_map(hash).collect(),
+        }
     }
 
     /// A description of each input that changed: its name, and its size and hash then and now.
@@ -82,6 +88,7 @@ impl Identity {
 }
 
 const POLICY: &str = "the weights of model.path";
+const ADAPTER: &str = "the adapter of train.lora.adapter";
 const REFERENCE: &str = "the weights of model.reference-path";
 const TOKENIZER_FILES: [&str; 2] = ["tokenizer.json", "tokenizer.model"];
 const TEMPLATE_FILES: [&str; 5] = [
@@ -109,6 +116,18 @@ pub fn model_hash(folder: &Path) -> Result<String, TrainError> {
 pub(super) fn weight_fingerprint(model: &Path) -> Result<Fingerprint, TrainError> {
     files(model, |name| {
         name == "config.json" || name.ends_with(".safetensors")
+    })
+}
+
+/// The folder of the adapter that a run starts from.
+fn adapter(plan: &Plan) -> Option<&Path> {
+    plan.train.lora.as_ref()?.adapter.as_deref()
+}
+
+/// The fingerprint of the settings and the weights of an adapter.
+fn adapter_fingerprint(folder: &Path) -> Result<Fingerprint, TrainError> {
+    files(folder, |name| {
+        ["adapter_config.json", "adapter_model.safetensors"].contains(&name)
     })
 }
 

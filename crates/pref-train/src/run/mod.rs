@@ -1,9 +1,11 @@
 //! A run: set-up, loop, checkpoints, end. In: a plan. Out: the run's folder with the trained model.
 
+mod adapter;
 mod changes;
 mod checkpoint;
 mod division;
 mod folder;
+mod freeze;
 mod identity;
 mod lock;
 mod models;
@@ -15,7 +17,7 @@ mod start;
 mod timer;
 mod train;
 
-pub use checkpoint::has_checkpoint;
+pub use checkpoint::{copy_tokenizer, has_checkpoint};
 pub use identity::model_hash;
 pub use outcome::Outcome;
 pub use train::{train, train_policy};

@@ -6,6 +6,7 @@ use burn::module::AutodiffModule;
 use pref_data::Tokenizer;
 use pref_model::{Decoder, FreshHead, Policy, RewardModel};
 
+use super::adapter::with_adapter;
 use super::identity::{Fingerprint, parameter_fingerprint, weight_fingerprint};
 use crate::autodiff_lock::lock_autodiff;
 use crate::error::TrainError;
@@ -41,11 +42,11 @@ impl<B: TrainBackend> Models<B> for ModelFolders {
     fn policy(&self, plan: &Plan, device: &B::Device) -> Result<Self::Policy, TrainError> {
         let _lock = lock_autodiff();
         let model = &plan.model;
-        Ok(Decoder::load_ignoring(
-            &model.path,
-            &model.ignore_config,
-            device,
-        )?)
+        let decoder = Decoder::load_ignoring(&model.path, &model.ignore_config, device)?;
+        match &plan.train.lora {
+            Some(lora) => with_adapter(decoder, lora, plan),
+            None => Ok(decoder),
+        }
     }
 
     fn fingerprint(&self, plan: &Plan, _: &Self::Policy) -> Result<Fingerprint, TrainError> {
@@ -109,8 +110,11 @@ pub(super) struct GivenPolicy<P>(pub(super) P);
 impl<B: TrainBackend, P: TrainablePolicy<B>> Models<B> for GivenPolicy<P> {
     type Policy = P;
 
-    fn policy(&self, _: &Plan, _: &B::Device) -> Result<P, TrainError> {
-        Ok(self.0.clone())
+    fn policy(&self, plan: &Plan, _: &B::Device) -> Result<P, TrainError> {
+        match &plan.train.lora {
+            Some(_) => Err(TrainError::LoraOfGivenPolicy),
+            None => Ok(self.0.clone()),
+        }
     }
 
     fn fingerprint(&self, _: &Plan, policy: &P) -> Result<Fingerprint, TrainError> {

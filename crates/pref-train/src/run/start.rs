@@ -13,6 +13,7 @@ use pref_model::Policy;
 use super::changes::PreviousPlan;
 use super::division::Division;
 use super::folder::Folder;
+use super::freeze::freeze;
 use super::identity::Identity;
 use super::models::Models;
 use super::outcome::Outcome;
@@ -23,7 +24,7 @@ use crate::reference::{
     CacheLayout, CacheWriter, CachedLogProbs, Reference, cache_key, score_rows,
 };
 use crate::sets::{DataSet, Examples, PerSet, read_sets};
-use crate::step::{TrainBackend, TrainablePolicy, Trainer};
+use crate::step::{TrainBackend, TrainablePolicy, Trainer, parameter_sizes};
 use crate::tracker::Tracker;
 
 /// What the set-up of a run needs.
@@ -57,7 +58,8 @@ impl Start<'_> {
         stop: &AtomicBool,
     ) -> Result<ControlFlow<Outcome, Ready<B, M>>, TrainError> {
         let plan = self.plan;
-        let policy = models.policy(plan, device)?;
+        let policy = freeze(models.policy(plan, device)?, &plan.train.freeze)?;
+        note_trained(&policy, tracker);
         if plan.train.share_prompts == Auto::Set(true) && !policy.shares_prompts() {
             return Err(TrainError::NoSharedPrompts);
         }
@@ -79,13 +81,17 @@ impl Start<'_> {
         };
         let load_reference = || match &plan.model.reference_path {
             Some(path) => models.reference(plan, path, device),
-            None => Ok(policy.reference().valid()),
+            None => Ok(start_of(plan, &policy).valid()),
         };
         let reference = match plan.model.reference {
             ReferenceKind::None => Reference::None,
             ReferenceKind::FrozenCopy => Reference::Model(Box::new(load_reference()?)),
+            ReferenceKind::AdapterOff => {
+                let base = policy.without_adapters().ok_or(TrainError::NoAdapter)?;
+                Reference::Model(Box::new(base.valid()))
+            }
             ReferenceKind::Precomputed => {
-                let key = cache_key(&identity.reference_weights().sha256, &sets);
+                let key = cache_key(&identity.reference_weights(), &sets);
                 let precomputing = Precomputing {
                     folder: self.folder,
                     key: &key,
@@ -183,6 +189,27 @@ impl Start<'_> {
                 differences: differences.join(", "),
             }),
         }
+    }
+}
+
+/// The policy at the start of the run, as its reference.
+fn start_of<B: TrainBackend, P: TrainablePolicy<B>>(plan: &Plan, policy: &P) -> P {
+    let lora = plan.train.lora.as_ref();
+    let is_new_adapter = lora.is_some_and(|lora| lora.adapter.is_none());
+    // The update of a new adapter is 0, so it need not be computed.
+    let base = is_new_adapter.then(|| policy.without_adapters()).flatten();
+    base.unwrap_or_else(|| policy.reference())
+}
+
+/// Tells the number of trained parameters if some are frozen.
+fn note_trained<B: TrainBackend, P: TrainablePolicy<B>>(policy: &P, tracker: &mut dyn Tracker) {
+    let trained: usize = parameter_sizes(policy).values().sum();
+    let all = policy.num_params();
+    if trained < all {
+        let share = 100.0 * trained as f64 / all as f64;
+        tracker.note(&format!(
+            "{trained} of {all} parameters are trained ({share:.2} %)"
+        ));
     }
 }
 

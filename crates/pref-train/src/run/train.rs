@@ -305,6 +305,13 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
     fn check_first_step(&mut self, record: &StepRecord) {
         let plan = &self.plan.model;
         let is_own = plan.reference != ReferenceKind::None && plan.reference_path.is_none();
+        // An adapter that was trained before differs from its base, and from itself with dropout.
+        let lora = self.plan.train.lora.as_ref();
+        let is_own = is_own
+            && lora.is_none_or(|lora| {
+                let is_base = plan.reference == ReferenceKind::AdapterOff;
+                lora.adapter.is_none() || (!is_base && lora.dropout == Some(0.0))
+            });
         let Means::Pairs(means) = &record.means else {
             return;
         };

@@ -95,7 +95,7 @@ impl<B: Backend> ModuleVisitor<B> for Sizes {
     }
 }
 
-/// Replaces every float parameter by `update(name, number of axes, flat value)`.
+/// Replaces every float parameter that is trained by `update(name, number of axes, flat value)`.
 pub(crate) fn map_parameters<AB, M, F>(module: M, update: F) -> M
 where
     AB: AutodiffBackend,
@@ -197,15 +197,14 @@ where
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<AB, D>>) -> Param<Tensor<AB, D>> {
+        if !param.is_require_grad() {
+            return param;
+        }
         let (id, tensor, mapper) = param.consume();
-        let is_trained = tensor.is_require_grad();
         let dims = tensor.dims();
         let flat = tensor.inner().reshape([-1]);
         let updated = (self.update)(&self.path.name(), D, flat).reshape(dims);
-        let mut tensor = Tensor::from_inner(updated);
-        if is_trained {
-            tensor = tensor.require_grad();
-        }
+        let tensor = Tensor::from_inner(updated).require_grad();
         Param::from_mapped_value(id, tensor, mapper)
     }
 }

@@ -9,9 +9,12 @@ use pref_model::{AdamWStep, Kernels};
 use super::gradients::{NamedGradients, map_parameters};
 use crate::plan::TrainPlan;
 
+/// End of the name of DoRA's magnitudes. They have one axis, but the trainer of `transformers` decays them.
+const MAGNITUDE: &str = ".lora.magnitude";
+
 /// AdamW (Loshchilov & Hutter 2019, algorithm 2), in the arithmetic of PyTorch. Weight decay applies to
 /// matrices, embeddings included. It does not apply to parameters with one axis, which are the weights of
-/// norms and the biases. This is also what the trainer of `transformers` does.
+/// norms and the biases, except DoRA's magnitudes. This is also what the trainer of `transformers` does.
 #[derive(Clone, Debug)]
 pub struct AdamW<B: Backend> {
     beta1: f64,
@@ -61,7 +64,8 @@ impl<B: Kernels> AdamW<B> {
         let mut gradients = gradients;
         map_parameters::<AB, M, _>(module, |name, axes, value| match gradients.remove(name) {
             Some(gradient) => {
-                let weight_decay = if axes > 1 { self.weight_decay } else { 0.0 };
+                let decays = axes > 1 || name.ends_with(MAGNITUDE);
+                let weight_decay = if decays { self.weight_decay } else { 0.0 };
                 let step = AdamWStep {
                     step: self.steps,
                     rate,

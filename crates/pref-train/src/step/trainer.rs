@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{ElementConversion, Tensor};
 use pref_core::{BatchError, BvpoAlpha, ObjectiveKind, backward_in_chunks, token_kl};
 use pref_data::{BatchLayout, Order, Place, Placed, Sampler};
-use pref_model::token_log_probs;
+use pref_model::{TrainingPass, token_log_probs};
 
 use super::gradients::NamedGradients;
 use super::loss_inputs::{LossInputs, StepFailure, mixed_means};
@@ -37,6 +37,17 @@ pub(crate) struct Trainer<B: TrainBackend, P: TrainablePolicy<B>> {
     objective: RunObjective<B>,
     plan: TrainPlan,
     schedule: Schedule,
+}
+
+/// A micro-batch.
+struct Part<'a, P> {
+    /// The policy in this forward pass, with the parameters of the trained policy.
+    policy: &'a P,
+    set: DataSet,
+    /// The rows.
+    indices: &'a [usize],
+    /// The weight of the mean loss of the rows in the loss of the step.
+    share: f64,
 }
 
 impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
@@ -154,6 +165,11 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
 
         let mut gradients = NamedGradients::default();
         let mut measured = Vec::new();
+        let mut pass = TrainingPass {
+            seed: self.plan.seed,
+            step: self.position.step as u64,
+            micro_batch: 0,
+        };
         for &(set, weight, indices) in &drawn {
             let point = {
                 let policy = self.policy().valid();
@@ -165,7 +181,15 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
                 let share = examples.n_units(micro) as f64 / examples.n_units(indices) as f64;
                 let share = weight * share;
                 let point = point.clone().map(Tensor::from_inner);
-                let values = self.gradients(set, micro, share, point.as_ref(), &mut gradients)?;
+                let policy = self.policy().in_training(pass);
+                pass.micro_batch += 1;
+                let part = Part {
+                    policy: &policy,
+                    set,
+                    indices: micro,
+                    share,
+                };
+                let values = self.gradients(&part, point.as_ref(), &mut gradients)?;
                 measured.push((set, micro, values));
             }
         }
@@ -244,21 +268,24 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         indices
     }
 
-    /// Adds the gradients of `share` times the mean loss of the rows `indices`. `point` is the reference
+    /// Adds the gradients of `share` times the mean loss of the rows of a micro-batch. `point` is the reference
     /// point of kto. The result is what is measured of each row.
     fn gradients(
         &self,
-        set: DataSet,
-        indices: &[usize],
-        share: f64,
+        part: &Part<'_, P>,
         point: Option<&Tensor<B, 1>>,
         gradients: &mut NamedGradients<B::InnerBackend>,
     ) -> Result<Measured<B::InnerBackend>, BatchError> {
+        let &Part {
+            policy,
+            set,
+            indices,
+            share,
+        } = part;
         let device = &self.inputs.device;
         let examples = self.inputs.sets.of(set);
         let rows = examples.rows(indices);
         let answers = rows.answers_of_loss(self.inputs.layout);
-        let policy = self.policy();
         gradients.lend::<B, _>(policy);
         let mut add = |backward: B::Gradients| {
             gradients.accumulate::<B, _>(policy, backward);

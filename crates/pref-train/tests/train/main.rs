@@ -7,6 +7,7 @@
 mod base_model;
 mod common;
 mod families;
+mod lora;
 mod own_policy;
 mod plans;
 mod resume;

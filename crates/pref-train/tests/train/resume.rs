@@ -1,5 +1,6 @@
 //! Resumed runs: what may change, what is refused, and what is read again.
 
+mod adapters;
 mod damage;
 mod ends;
 mod evaluations;

@@ -120,7 +120,7 @@ fn check<B: TrainBackend>() {
         }
     }
     let norms = peer["final_norms"].as_object().unwrap();
-    check_norms(&run.join("model/model.safetensors"), norms);
+    check_norms(&run.join("model/model.safetensors"), "", norms);
 }
 
 #[test]
