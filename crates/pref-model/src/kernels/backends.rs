@@ -1,14 +1,12 @@
 //! The backends on which all operations have their plain bodies.
 
-use super::traits::Kernels;
-
 #[cfg(feature = "ndarray")]
-impl Kernels for burn::backend::NdArray {
+impl super::Kernels for burn::backend::NdArray {
     const TOKENS_OF_A_PASS: Option<std::ops::Range<usize>> = Some(512..2048);
 }
 
 #[cfg(feature = "cuda")]
-impl Kernels for burn::backend::Cuda {}
+impl super::Kernels for burn::backend::Cuda {}
 
 #[cfg(feature = "wgpu")]
-impl Kernels for burn::backend::Wgpu {}
+impl super::Kernels for burn::backend::Wgpu {}

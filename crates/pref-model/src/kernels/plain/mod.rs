@@ -13,6 +13,7 @@ mod rotary;
 
 pub use adamw::adamw;
 pub use attention::{causal_attention, causal_attention_backward};
+#[cfg(feature = "flex")]
 pub(crate) use gate::{GELU_CUBIC, GELU_SCALE};
 pub use gate::{gated, gated_backward};
 pub(crate) use log_probs::head_logits;
