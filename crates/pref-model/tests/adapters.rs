@@ -250,6 +250,29 @@ fn a_new_adapter_changes_nothing_and_is_drawn_from_the_seed() {
 }
 
 #[test]
+fn a_pattern_is_written_as_the_names_of_the_layers() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = LoraConfig {
+        exclude: Some(LoraTargets::Names(vec!["up_proj".into()])),
+        ..config(json!(r".*[01]\.mlp.*|lm_head"))
+    };
+    let model = base::<Flex>().add_lora(config, 0).unwrap();
+    model.save(folder.path(), SaveDtype::Source).unwrap();
+    let names = [
+        "model.layers.0.mlp.gate_proj",
+        "model.layers.0.mlp.down_proj",
+        "model.layers.1.mlp.gate_proj",
+        "model.layers.1.mlp.down_proj",
+        "lm_head",
+    ];
+    let stored = LoraConfig::from_folder(folder.path()).unwrap();
+    let names = names.map(str::to_owned).to_vec();
+    assert_eq!(stored.targets, LoraTargets::Names(names));
+    assert_eq!(stored.exclude, None);
+    base::<Flex>().load_lora(folder.path()).unwrap();
+}
+
+#[test]
 fn a_head_can_have_an_adapter() {
     // The head of this model is a weight of its own.
     let load = base::<Flex>;
@@ -274,9 +297,33 @@ fn a_head_can_have_an_adapter() {
     let all = [(names[0].clone(), a), (names[1].clone(), b)];
     let changed = safetensors::serialize(all, None).unwrap();
     fs::remove_file(folder.path().join("XXH128SUMS")).unwrap();
-    fs::write(&path, changed).unwrap();
-    model = model.without_lora().load_lora(folder.path()).unwrap();
+    fs::write(&path, &changed).unwrap();
+    let base = model.without_lora();
+    model = base.clone().load_lora(folder.path()).unwrap();
     let found = scores(&model, ids);
+    // PEFT also stores the weight of the head, which must be that of the model.
+    let all: Vec<_> = safetensors::SafeTensors::deserialize(&changed)
+        .unwrap()
+        .tensors();
+    let weights = fs::read(fixture("llama").join("model.safetensors")).unwrap();
+    let weights = safetensors::SafeTensors::deserialize(&weights).unwrap();
+    let head = weights.tensor("lm_head.weight").unwrap();
+    let copy = "base_model.model.lm_head.base_layer.weight";
+    let with_copy = |bytes: &[u8]| {
+        let view = safetensors::tensor::TensorView::new(head.dtype(), head.shape().to_vec(), bytes);
+        let all = all.iter().map(|(name, view)| (name.as_str(), view.clone()));
+        let all = all.chain([(copy, view.unwrap())]);
+        fs::write(&path, safetensors::serialize(all, None).unwrap()).unwrap();
+        base.clone().load_lora(folder.path())
+    };
+    assert_eq!(scores(&with_copy(head.data()).unwrap(), ids), found);
+    let mut other = head.data().to_vec();
+    other[3] ^= 1;
+    let error = with_copy(&other).unwrap_err().to_string();
+    assert!(
+        error.contains(&format!("copy `{copy}` of a weight")),
+        "{error}"
+    );
     assert!(distance(&found, &scores(&load(), ids)) > 0.1);
     let merged = model.clone().merge_lora();
     assert!(distance(&found, &scores(&merged, ids)) <= 2e-5);

@@ -102,6 +102,7 @@ impl<B: Backend> Decoder<B> {
     /// [`LoadError`] names the file and the tensor; names and shapes must match exactly.
     pub(crate) fn restore_lora(mut self, folder: &Path) -> Result<Self, LoadError> {
         WeightFiles::open_file(folder, WEIGHTS)?.read(|tensors| {
+            self.check_copies(folder, tensors)?;
             for (name, linear) in self.linears_mut() {
                 if let Some(adapter) = linear.lora.take() {
                     linear.lora = Some(restored(adapter, &name, tensors)?);
@@ -110,6 +111,38 @@ impl<B: Backend> Decoder<B> {
             Ok(())
         })?;
         Ok(self)
+    }
+
+    /// Compares the weights of the base model that PEFT stores beside the adapter of a head with the weights of
+    /// the decoder.
+    fn check_copies(
+        &self,
+        folder: &Path,
+        tensors: &mut StoredTensors<'_>,
+    ) -> Result<(), LoadError> {
+        let head = self.lm_head.as_ref().map(|head| &head.weight);
+        let copies = [
+            ("lm_head", "weight", head),
+            ("lm_head", "base_layer.weight", head),
+            (
+                "model.embed_tokens",
+                "weight",
+                Some(&self.model.embed_tokens.weight),
+            ),
+        ];
+        for (layer, part, weight) in copies {
+            let (tensor, Some(weight)) = (tensor_name(layer, part), weight) else {
+                continue;
+            };
+            if tensors.shape(&tensor).is_some() {
+                let stored = tensors.values(&tensor, &weight.dims())?;
+                if !weight.val().into_data().iter::<f32>().eq(stored) {
+                    let folder = folder.to_owned();
+                    return Err(LoadError::OtherBase { folder, tensor });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Writes the adapter into a folder, which is created if necessary.
@@ -124,8 +157,11 @@ impl<B: Backend> Decoder<B> {
         let values =
             linears.flat_map(|(name, linear)| linear.lora.as_ref().map(|a| tensors_of(&name, a)));
         TensorsToSave::of_values(values.flatten(), format, folder)?.write_file(WEIGHTS)?;
+        let linears = self.linears().into_iter();
+        let adapted = linears.filter(|(_, linear)| linear.lora.is_some());
+        let names = adapted.map(|(name, _)| name).collect();
         let path = folder.join(CONFIG);
-        write_file(&path, config.to_json().as_bytes()).map_err(SaveError::at(&path))
+        write_file(&path, config.to_json(names).as_bytes()).map_err(SaveError::at(&path))
     }
 
     /// Every linear layer with its name.

@@ -152,8 +152,15 @@ impl LoraConfig {
         number.is_some_and(|number: usize| layers.contains(&number))
     }
 
-    /// The text of an `adapter_config.json` that PEFT reads.
-    pub(crate) fn to_json(&self) -> String {
+    /// The text of an `adapter_config.json` that PEFT reads. `adapted` are the layers with an adapter.
+    ///
+    /// A pattern is written as the names of the layers, because PEFT refuses a pattern that also fits a module
+    /// which is not a linear layer, such as `model.layers.0.mlp`.
+    pub(crate) fn to_json(&self, adapted: Vec<String>) -> String {
+        let (targets, exclude) = match &self.targets {
+            LoraTargets::Pattern(_) => (LoraTargets::Names(adapted), None),
+            targets => (targets.clone(), self.exclude.clone()),
+        };
         let list = |names: &Option<LoraTargets>| names.as_ref().map_or(Value::Null, |n| json!(n));
         let ranks = self.rank_pattern.iter().map(|(k, n)| (k.clone(), json!(n)));
         let alphas = self.alpha_pattern.iter();
@@ -162,7 +169,7 @@ impl LoraConfig {
             "alpha_pattern": Map::from_iter(alphas),
             "base_model_name_or_path": self.base,
             "bias": "none",
-            "exclude_modules": list(&self.exclude),
+            "exclude_modules": list(&exclude),
             "fan_in_fan_out": false,
             "inference_mode": true,
             "init_lora_weights": true,
@@ -175,7 +182,7 @@ impl LoraConfig {
             "r": self.rank,
             "rank_pattern": Map::from_iter(ranks),
             "revision": null,
-            "target_modules": self.targets,
+            "target_modules": targets,
             "task_type": "CAUSAL_LM",
             "use_dora": self.dora,
             "use_rslora": self.rslora,

@@ -84,6 +84,14 @@ pub enum LoadError {
         /// The names of the first tensors.
         tensors: String,
     },
+    /// An adapter holds a copy of a weight of its base model, and the base model has another one.
+    #[error("{}: the adapter's copy `{tensor}` of a weight of its base model differs from the model; give the model that the adapter was trained with", folder.display())]
+    OtherBase {
+        /// The folder of the adapter.
+        folder: PathBuf,
+        /// The tensor.
+        tensor: String,
+    },
     /// A file differs from its checksum.
     #[error(transparent)]
     Checksum(#[from] ChecksumError),
