@@ -1,9 +1,10 @@
 //! Tokens per second and memory of DPO on a CPU, with no setting changed, compared with TRL. In: GSM8K pairs. Out:
 //! a table, with the floor of the same work beside it.
 //!
-//! Run `cargo xtask bench train -- --data PAIRS.jsonl --python VENV/bin/python [--model FOLDER]`. Without `--model`
-//! the model is a Llama with random weights, 7.3 million of them. Without `--python` only Pref is measured. The
-//! Python side needs trl, transformers and torch. Each side trains in a process of its own, in turn.
+//! Run `cargo xtask bench train --python VENV/bin/python [--model FOLDER] [--data PAIRS.jsonl]`. The first model is a
+//! Llama with 7.3 million random weights, the second the one of `--model`. Without `--data` the pairs are those of the
+//! fixtures. Without `--python` only Pref is measured. The Python side needs trl, transformers and torch. Each side
+//! trains in a process of its own, in turn. The first step does not count.
 //!
 //! The floor is the number of floating-point operations of the matrix products that no implementation can leave
 //! out (a prompt once for both answers, logits of response tokens only, attention to visible tokens only), divided
@@ -53,51 +54,61 @@ fn main() {
         let at = words.iter().position(|word| word == name)?;
         words.get(at + 1).cloned()
     };
-    let Some(data) = value("--data") else {
-        return eprintln!("--data names a file of preference pairs, such as GSM8K's");
-    };
-    let number = |name: &str, default: usize| {
-        let text = value(name);
-        text.map_or(Some(default), |text| text.parse().ok())
-    };
-    let model = value("--model").map(PathBuf::from);
-    let batch = if model.is_some() { 4 } else { 8 };
-    let numbers = (
-        number("--steps", 4),
-        number("--batch", batch),
-        number("--rounds", 2),
+    let fixture = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../fixtures/gsm8k/dpo-llama.jsonl"
     );
-    let (Some(steps), Some(batch), Some(rounds)) = numbers else {
-        return eprintln!("--steps, --batch and --rounds need numbers");
+    let data = value("--data").map_or_else(|| PathBuf::from(fixture), PathBuf::from);
+    let number = |name: &str| {
+        let text = value(name)?;
+        Some(
+            text.parse()
+                .unwrap_or_else(|_| panic!("{name} needs a number, found {text}")),
+        )
     };
     let folder = tempfile::tempdir().expect("the disk has room for a model");
-    let model = model.unwrap_or_else(|| small_llama(folder.path()));
-    let work = Work {
-        model,
-        data: first_rows(Path::new(&data), steps * batch, folder.path()),
-        steps,
-        batch,
-    };
+    let small = (small_llama(folder.path()), 8);
+    let models = std::iter::once(small).chain(value("--model").map(|model| (model.into(), 4)));
     let pref = build_pref();
-    let floor = floor(&work);
+    for (model, batch) in models {
+        let steps: usize = number("--steps").unwrap_or(4);
+        let batch = number("--batch").unwrap_or(batch);
+        let work = Work {
+            model,
+            data: first_rows(&data, steps * batch, folder.path()),
+            steps,
+            batch,
+        };
+        let rounds = number("--rounds").unwrap_or(2);
+        compare(
+            &work,
+            rounds,
+            &pref,
+            value("--python").as_deref(),
+            folder.path(),
+        );
+    }
+}
+
+/// Trains with both sides in turn, and prints what each reaches.
+fn compare(work: &Work, rounds: usize, pref: &Path, python: Option<&str>, folder: &Path) {
     println!(
-        "{}, {batch} pairs a step, {steps} steps, {rounds} rounds in turn",
-        work.model.display()
+        "{}, {} pairs a step, {} steps, {rounds} rounds in turn",
+        work.model.display(),
+        work.batch,
+        work.steps
     );
     println!(
         "{:<28} {:>9} {:>8} {:>10}",
         "", "tokens/s", "GB", "last loss"
     );
+    let floor = floor(work);
     let mut best: [Option<Measured>; 2] = [None, None];
     for _ in 0..rounds {
-        if let Some(python) = value("--python") {
-            keep_faster(&mut best[0], "TRL", trl(&python, &work));
+        if let Some(python) = python {
+            keep_faster(&mut best[0], "TRL", trl(python, work));
         }
-        keep_faster(
-            &mut best[1],
-            "pref",
-            pref_train(&pref, &work, folder.path()),
-        );
+        keep_faster(&mut best[1], "pref", pref_train(pref, work, folder));
     }
     if let [Some(trl), Some(pref)] = &best {
         println!(
@@ -107,11 +118,10 @@ fn main() {
         );
     }
     if let Some(pref) = &best[1] {
+        let share = pref.tokens_per_second / floor;
         println!(
-            "{:<28} {:>9.0}   pref reaches {:.2} of it",
-            "floor",
-            floor,
-            pref.tokens_per_second / floor
+            "{:<28} {floor:>9.0}   pref reaches {share:.2} of it\n",
+            "floor"
         );
     }
 }
@@ -217,26 +227,31 @@ fn pref_train(pref: &Path, work: &Work, folder: &Path) -> Option<Measured> {
     let stderr = child.stderr.take()?;
     let lines = std::thread::spawn(move || {
         let lines = BufReader::new(stderr).lines().map_while(Result::ok);
-        lines.collect::<Vec<String>>()
+        lines.map(|line| (Instant::now(), line)).collect::<Vec<_>>()
     });
     let memory = watch(&mut child)?;
     let lines = lines.join().ok()?;
-    let speed = |line: &String| {
-        let before = line.strip_prefix("step ")?.split(" tokens/s").next()?;
-        before.rsplit(' ').next()?.parse::<f64>().ok()
-    };
-    let Some(tokens_per_second) = lines.iter().filter_map(speed).next_back() else {
-        lines.iter().for_each(|line| eprintln!("{line}"));
-        return None;
-    };
-    let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).ok()?;
+    let steps = lines.iter().filter(|(_, line)| line.starts_with("step "));
+    let times: Vec<Instant> = steps.map(|(time, _)| *time).collect();
+    let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default();
     let metrics = metrics
         .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        .filter_map(|line| serde_json::from_str(line).ok());
+    let metrics: Vec<Value> = metrics.collect();
+    if times.len() != work.steps || metrics.len() != work.steps {
+        lines.iter().for_each(|(_, line)| eprintln!("{line}"));
+        return None;
+    }
+    let number = |line: &Value, key: &str| line[key].as_f64();
+    let tokens = number(metrics.last()?, "num_tokens")? - number(metrics.first()?, "num_tokens")?;
+    let seconds = times.last()?.duration_since(*times.first()?).as_secs_f64();
     Some(Measured {
-        tokens_per_second,
+        tokens_per_second: tokens / seconds,
         memory,
-        losses: metrics.filter_map(|line| line["loss"].as_f64()).collect(),
+        losses: metrics
+            .iter()
+            .filter_map(|line| number(line, "loss"))
+            .collect(),
     })
 }
 
@@ -286,8 +301,8 @@ fn trl(python: &str, work: &Work) -> Option<Measured> {
         let list = result[key].as_array().cloned().unwrap_or_default();
         list.iter().filter_map(Value::as_f64).collect()
     };
-    let tokens: f64 = numbers("tokens").iter().sum();
-    let seconds: f64 = numbers("seconds").iter().sum();
+    let after_first = |key: &str| numbers(key).iter().skip(1).sum::<f64>();
+    let (tokens, seconds) = (after_first("tokens"), after_first("seconds"));
     Some(Measured {
         tokens_per_second: tokens / seconds,
         memory: result["memory"].as_f64()? / 1e9,

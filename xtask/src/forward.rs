@@ -49,14 +49,20 @@ pub(crate) fn bench(arguments: &[OsString]) -> Result<ExitCode> {
     become_child(command)
 }
 
-/// The arguments of `cargo bench`. If the first word is the name of a benchmark, only it runs:
-/// `data -- --pairs 100` becomes `--bench data -- --pairs 100`. Without a name all benchmarks run.
+/// The arguments of `cargo bench`. If the first word is the name of a benchmark, only it runs, and it gets the other
+/// words: `data --pairs 100` becomes `--bench data -- --pairs 100`. Without a name all benchmarks run.
 fn bench_arguments(arguments: &[OsString]) -> Vec<OsString> {
     let words = words_before_separator(arguments);
-    let is_named = words.first().is_some_and(|word| !word.starts_with('-'));
-    if is_named || words.iter().any(|word| word == "--bench") {
-        let flag = is_named.then(|| OsString::from("--bench"));
-        return flag.into_iter().chain(arguments.iter().cloned()).collect();
+    if words.first().is_some_and(|word| !word.starts_with('-')) {
+        let rest = &arguments[1..];
+        let all_are_its_own = words.len() > 1 && words.len() == arguments.len();
+        let separator = all_are_its_own.then(|| OsString::from("--"));
+        let named = [OsString::from("--bench"), arguments[0].clone()];
+        let words = named.into_iter().chain(separator);
+        return words.chain(rest.iter().cloned()).collect();
+    }
+    if words.iter().any(|word| word == "--bench") {
+        return arguments.to_vec();
     }
     // Without `--bench`, cargo would pass criterion's flags to a test harness that refuses them.
     let all = ["--bench", "*"].map(OsString::from);
@@ -170,6 +176,7 @@ mod tests {
         check_bench("", "--bench *");
         check_bench("data", "--bench data");
         check_bench("data -- --pairs 10", "--bench data -- --pairs 10");
+        check_bench("data --pairs 10", "--bench data -- --pairs 10");
         check_bench("--bench losses -- dpo", "--bench losses -- dpo");
         check_bench("-- dpo", "--bench * -- dpo");
     }
