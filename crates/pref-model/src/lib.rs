@@ -36,12 +36,14 @@
 mod config;
 mod decoder;
 mod generate;
+mod hidden_part;
 mod kernels;
 mod log_probs;
 mod lora;
 mod number_format;
 mod places;
 mod policy;
+mod precision;
 mod random;
 mod reward;
 mod weights;
@@ -51,6 +53,7 @@ pub use config::{
 };
 pub use decoder::Decoder;
 pub use generate::{GenerateError, GenerateOptions, generate};
+pub use hidden_part::HiddenPart;
 pub use kernels::plain as plain_kernels;
 pub use kernels::{
     AdamWStep, GradientSums, Kernels, Rotary, ScoreRule, Visibility, token_log_probs,
@@ -58,8 +61,9 @@ pub use kernels::{
 pub use log_probs::{Response, ResponseTokens, response_log_probs};
 pub use lora::{LoraConfig, LoraError, LoraTargets, TrainingPass};
 pub use number_format::SaveDtype;
-pub use places::hidden_at;
+pub use places::{at_places, hidden_at};
 pub use policy::Policy;
+pub use precision::Precision;
 pub use reward::{FreshHead, RewardModel};
 pub use weights::{
     ChecksumError, Checksums, LoadError, SaveError, add_checksums, load_parameters, replace_file,

@@ -119,9 +119,13 @@ impl<B: Backend> ResponseTokens<B> {
 
     /// Hidden states of the tokens that predict a response token, `[n, hidden]`.
     pub fn hidden(&self, model: &impl Policy<B>) -> Tensor<B, 2> {
-        let [rows, width] = self.tokens.dims();
-        let hidden = model.hidden(self.tokens.clone(), &self.branches);
-        let [_, _, size] = hidden.dims();
+        self.predictors_of(model.hidden(self.tokens.clone(), &self.branches))
+    }
+
+    /// The hidden states of the tokens that predict a response token, `[n, hidden]`, of those of all tokens,
+    /// `[rows, tokens, hidden]`.
+    pub fn predictors_of(&self, hidden: Tensor<B, 3>) -> Tensor<B, 2> {
+        let [rows, width, size] = hidden.dims();
         hidden
             .reshape([rows * width, size])
             .select(0, self.ints(self.predictors.clone()))

@@ -21,9 +21,16 @@ pub fn hidden_at<B: Backend>(
     branches: &[Range<usize>],
     places: &[(usize, usize)],
 ) -> Tensor<B, 2> {
-    let device = tokens.device();
-    let hidden = model.hidden(tokens, branches);
+    at_places(model.hidden(tokens, branches), places)
+}
+
+/// Some of the hidden states `[rows, tokens, hidden]`, `[places, hidden]`. A place is a row and a position in it.
+///
+/// # Panics
+/// If a place is not among them.
+pub fn at_places<B: Backend>(hidden: Tensor<B, 3>, places: &[(usize, usize)]) -> Tensor<B, 2> {
     let [rows, width, size] = hidden.dims();
+    let device = hidden.device();
     let flat = places.iter().map(|&(row, t)| {
         assert!(
             row < rows && t < width,

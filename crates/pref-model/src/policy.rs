@@ -8,9 +8,11 @@ use burn::module::Module;
 use burn::tensor::{Int, Tensor, backend::Backend};
 
 use crate::decoder::Decoder;
+use crate::hidden_part::HiddenPart;
 use crate::kernels::{Kernels, token_log_probs};
 use crate::lora::TrainingPass;
 use crate::number_format::SaveDtype;
+use crate::precision::Precision;
 use crate::weights::{LoadError, SaveError, load_parameters, save_parameters};
 
 /// A causal language model that can be trained, evaluated and saved.
@@ -32,6 +34,17 @@ pub trait Policy<B: Backend>: Module<B> {
     /// # Panics
     /// If there are no tokens, or the number of branches is neither 0 nor the number of rows.
     fn hidden(&self, tokens: Tensor<B, 2, Int>, branches: &[Range<usize>]) -> Tensor<B, 3>;
+
+    /// The computation of [`hidden`](Self::hidden) as parts that follow each other; the result of the last is that of
+    /// `hidden`. With `train.checkpoint-activations`, a run keeps only the results of the parts for the backward pass,
+    /// and computes each part a second time. The default is a single part, which saves no memory.
+    fn hidden_parts<'a>(
+        &'a self,
+        tokens: Tensor<B, 2, Int>,
+        branches: &'a [Range<usize>],
+    ) -> Vec<HiddenPart<'a, B>> {
+        vec![Box::new(move |_| self.hidden(tokens.clone(), branches))]
+    }
 
     /// Logits of hidden states: `[n, hidden]` to `[n, vocab]`.
     fn logits(&self, hidden: Tensor<B, 2>) -> Tensor<B, 2>;
@@ -88,6 +101,13 @@ pub trait Policy<B: Backend>: Module<B> {
         self.clone()
     }
 
+    /// The model as it computes in this precision. The default is `None` for bfloat16, for a model that computes in
+    /// float32 only.
+    #[must_use]
+    fn in_precision(self, precision: Precision) -> Option<Self> {
+        (precision == Precision::F32).then_some(self)
+    }
+
     /// Writes the model into a folder. The default writes the parameters alone, as
     /// [`save_parameters`] does.
     ///
@@ -110,6 +130,14 @@ pub trait Policy<B: Backend>: Module<B> {
 impl<B: Kernels> Policy<B> for Decoder<B> {
     fn hidden(&self, tokens: Tensor<B, 2, Int>, branches: &[Range<usize>]) -> Tensor<B, 3> {
         self.forward(tokens, branches, None)
+    }
+
+    fn hidden_parts<'a>(
+        &'a self,
+        tokens: Tensor<B, 2, Int>,
+        branches: &'a [Range<usize>],
+    ) -> Vec<HiddenPart<'a, B>> {
+        self.parts(tokens, branches)
     }
 
     fn logits(&self, hidden: Tensor<B, 2>) -> Tensor<B, 2> {
@@ -147,6 +175,10 @@ impl<B: Kernels> Policy<B> for Decoder<B> {
 
     fn in_training(&self, pass: TrainingPass) -> Self {
         self.in_pass(pass)
+    }
+
+    fn in_precision(self, precision: Precision) -> Option<Self> {
+        Some(self.with_precision(precision))
     }
 
     /// A decoder with an adapter saves the adapter alone.

@@ -304,14 +304,29 @@ pub enum TrainError {
         /// The checkpoint with the evaluated weights.
         checkpoint: PathBuf,
     },
+    /// The device does not train in bfloat16.
+    #[error(
+        "train.precision is \"bf16\", but {reason}; leave it out to train in float32, or choose a GPU with --device"
+    )]
+    Bf16OnDevice {
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A policy of the caller computes in float32 only.
+    #[error(
+        "train.precision is \"bf16\", but this policy computes in float32 only; leave the setting out, or implement Policy::in_precision"
+    )]
+    NoBf16,
     /// A gradient is NaN or infinite while all losses are finite.
     #[error(
-        "the gradient of step {step} is not finite, on the pairs at {}; the weights before the step are in {}; look at these pairs, then continue with --resume and a lower train.learning-rate, or without them: {}",
-        list(places), checkpoint.display(), skip(places)
+        "the gradient of step {step} is not finite (of {}), on the pairs at {}; the weights before the step are in {}; look at these pairs, then continue with --resume and a lower train.learning-rate, or without them: {}",
+        parameters.join(", "), list(places), checkpoint.display(), skip(places)
     )]
     NotFiniteGradient {
         /// The step that was not taken.
         step: usize,
+        /// The first parameters whose gradients are not finite, in the order of their names.
+        parameters: Vec<String>,
         /// The pairs of the step.
         places: Vec<Place>,
         /// The checkpoint with the weights before the step.

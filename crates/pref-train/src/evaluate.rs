@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, backend::Backend};
 use pref_core::BatchError;
 use pref_model::Policy;
 
-use crate::batch::{TokenValues, responses, top_tokens};
+use crate::batch::{TokenValues, responses, token_tensor, top_tokens};
 use crate::metrics::{Means, Measured, PairMeans, RowValues, Sums};
 use crate::sets::DataSet;
 use crate::step::{LossInputs, RunObjective, StepFailure, mixed_means};
@@ -64,7 +64,9 @@ fn measure<B: Backend, P: Policy<B>>(
     let answers = rows.answers_of_loss(inputs.layout);
     let batch = &answers.batch;
     if let RunObjective::Scores(scores) = objective {
-        let (_, measured) = scores.loss(policy, &rows, batch, inputs.layout.pad_id, &inputs.device);
+        let tokens = token_tensor(batch, &inputs.device);
+        let hidden = policy.hidden(tokens, &batch.branches);
+        let (_, measured) = scores.loss(policy, hidden, &rows, batch, inputs.layout.pad_id);
         return Ok(measured);
     }
     let distributions = inputs.distributions(batch);

@@ -10,6 +10,7 @@ use super::attention::Attention;
 use super::layers::{Embedding, Linear, Mlp, Norm};
 use super::model::{Decoder, Layer, Stack};
 use crate::config::Config;
+use crate::precision::Precision;
 use crate::random::normal;
 
 impl<B: Backend> Decoder<B> {
@@ -67,6 +68,7 @@ impl<B: Backend> Decoder<B> {
             },
             config: config.clone(),
             lora: None,
+            precision: Precision::default(),
         })
     }
 }

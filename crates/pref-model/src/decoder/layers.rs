@@ -7,7 +7,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::config::Config;
-use crate::kernels::Kernels;
+use crate::kernels::{Kernels, in_format, wide};
 use crate::lora::Adapter;
 
 /// `y = x Wᵀ + b`. With an adapter, `W` is frozen, and the adapter adds a low-rank update to it.
@@ -28,7 +28,11 @@ impl<B: Kernels> Linear<B> {
             None => y,
         };
         match &self.bias {
-            Some(bias) => y + bias.val().unsqueeze(),
+            Some(bias) => {
+                let format = y.dtype();
+                // In float32, so that the bias's gradient is a sum in float32.
+                in_format(wide(y) + bias.val().unsqueeze(), format)
+            }
             None => y,
         }
     }

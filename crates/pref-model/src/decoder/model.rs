@@ -1,17 +1,20 @@
 //! The forward pass. In: token ids. Out: hidden states and logits.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use burn::module::Module;
-use burn::tensor::{Int, Tensor, backend::Backend, module::embedding};
+use burn::tensor::{DType, Int, Tensor, backend::Backend, module::embedding};
 
 use super::attention::Attention;
 use super::cache::{Cache, KeysValues};
 use super::layers::{Embedding, Linear, Mlp, Norm};
 use super::positions::Positions;
 use crate::config::{Config, LayerKind};
-use crate::kernels::{Kernels, Visibility, head_logits, token_log_probs};
+use crate::hidden_part::HiddenPart;
+use crate::kernels::{Kernels, Visibility, head_logits, in_format, token_log_probs, wide};
 use crate::lora::LoraConfig;
+use crate::precision::Precision;
 
 /// A decoder-only language model.
 #[derive(Module, Debug)]
@@ -24,6 +27,8 @@ pub struct Decoder<B: Backend> {
     /// The settings of the adapter, if there is one. Its values are in the layers.
     #[module(skip)]
     pub(super) lora: Option<LoraConfig>,
+    #[module(skip)]
+    pub(super) precision: Precision,
 }
 
 /// All parts of the decoder except the head. Hugging Face's name for it is `model`.
@@ -52,6 +57,12 @@ impl<B: Backend> Decoder<B> {
     /// The architecture and its sizes.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The decoder as it computes in another precision.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// The settings of the adapter, if the decoder has one.
@@ -85,6 +96,55 @@ impl<B: Kernels> Decoder<B> {
         mut cache: Option<&mut Cache<B>>,
     ) -> Tensor<B, 3> {
         let [rows, n_tokens] = tokens.dims();
+        let before = cache.as_ref().map_or(0, |cache| cache.tokens);
+        let positions = self.positions(&tokens, branches, before);
+        let mut x = self.embed(tokens);
+        for i in 0..self.model.layers.len() {
+            let slot = cache.as_deref_mut().map(|cache| &mut cache.layers[i]);
+            x = self.layer(i, x, &positions, slot);
+        }
+        if let Some(cache) = cache {
+            cache.tokens += n_tokens;
+        }
+        self.normed(x, [rows, n_tokens])
+    }
+
+    /// [`forward`](Self::forward) without a cache as parts: one for each layer, of which the first looks up the
+    /// embeddings, and the last applies the last norm.
+    pub(crate) fn parts<'a>(
+        &'a self,
+        tokens: Tensor<B, 2, Int>,
+        branches: &[Range<usize>],
+    ) -> Vec<HiddenPart<'a, B>> {
+        let shape = tokens.dims();
+        let [rows, n_tokens] = shape;
+        let positions = Rc::new(self.positions(&tokens, branches, 0));
+        let last = self.model.layers.len() - 1;
+        let part = |i: usize| -> HiddenPart<'a, B> {
+            let (tokens, positions) = (tokens.clone(), Rc::clone(&positions));
+            Box::new(move |x| {
+                let x = match x {
+                    Some(x) => x.reshape([rows * n_tokens, self.config.hidden_size]),
+                    None => self.embed(tokens.clone()),
+                };
+                let x = self.layer(i, x, &positions, None);
+                match i == last {
+                    true => self.normed(x, shape),
+                    false => x.reshape([rows, n_tokens, self.config.hidden_size]),
+                }
+            })
+        };
+        (0..=last).map(part).collect()
+    }
+
+    /// The tables of a pass over `[rows, tokens]` ids that follow `before` cached ones.
+    fn positions(
+        &self,
+        tokens: &Tensor<B, 2, Int>,
+        branches: &[Range<usize>],
+        before: usize,
+    ) -> Positions<B> {
+        let [rows, n_tokens] = tokens.dims();
         assert!(
             branches.is_empty() || branches.len() == rows,
             "{} branches for {rows} rows; expected one per row, or none",
@@ -92,37 +152,53 @@ impl<B: Kernels> Decoder<B> {
         );
         assert!(rows > 0 && n_tokens > 0, "tokens are [{rows}, {n_tokens}]");
         let config = &self.config;
-        let before = cache.as_ref().map_or(0, |cache| cache.tokens);
-        let device = tokens.device();
         let heads = [config.n_heads, config.n_kv_heads];
-        let positions = Positions::new(config, &device, |window| match branches {
+        Positions::new(config, &tokens.device(), |window| match branches {
             [] => Visibility::causal(rows, n_tokens, before, window, heads),
             branches => Visibility::branched(branches, n_tokens, window, heads),
-        });
-
-        let mut x = embedding(self.model.embed_tokens.weight.val(), tokens)
-            .reshape([rows * n_tokens, config.hidden_size]);
-        if config.architecture.is_gemma() {
-            x = x * (config.hidden_size as f64).sqrt();
-        }
-        for (i, (layer, kind)) in self.model.layers.iter().zip(&config.layers).enumerate() {
-            let slot = cache.as_deref_mut().map(|cache| &mut cache.layers[i]);
-            x = layer.forward(x, config, kind, &positions, slot);
-        }
-        if let Some(cache) = cache {
-            cache.tokens += n_tokens;
-        }
-        let x = self.model.norm.forward(x, config);
-        x.reshape([rows, n_tokens, config.hidden_size])
+        })
     }
 
-    /// Logits of hidden states: `[n, hidden]` to `[n, vocab]`.
+    /// The embeddings of ids, `[rows · tokens, hidden]`.
+    fn embed(&self, tokens: Tensor<B, 2, Int>) -> Tensor<B, 2> {
+        let [rows, n_tokens] = tokens.dims();
+        let size = self.config.hidden_size;
+        let x = embedding(self.model.embed_tokens.weight.val(), tokens)
+            .reshape([rows * n_tokens, size]);
+        match self.config.architecture.is_gemma() {
+            true => x * (size as f64).sqrt(),
+            false => x,
+        }
+    }
+
+    /// A layer, `[rows · tokens, hidden]` to the same shape.
+    fn layer(
+        &self,
+        i: usize,
+        x: Tensor<B, 2>,
+        positions: &Positions<B>,
+        slot: Option<&mut Option<KeysValues<B>>>,
+    ) -> Tensor<B, 2> {
+        let config = &self.config;
+        let layer = &self.model.layers[i];
+        let format = self.precision.format();
+        layer.forward(x, config, &config.layers[i], positions, slot, format)
+    }
+
+    /// The last norm, to `[rows, tokens, hidden]`.
+    fn normed(&self, x: Tensor<B, 2>, [rows, n_tokens]: [usize; 2]) -> Tensor<B, 3> {
+        let x = self.model.norm.forward(x, &self.config);
+        x.reshape([rows, n_tokens, self.config.hidden_size])
+    }
+
+    /// Logits of hidden states in float32: `[n, hidden]` to `[n, vocab]`.
     pub fn logits(&self, hidden: Tensor<B, 2>) -> Tensor<B, 2> {
         let softcap = self.config.logit_softcap;
+        let hidden = in_format(hidden, self.precision.format());
         let Some(head) = self.adapted_head() else {
             return head_logits(hidden, self.head(), softcap);
         };
-        let logits = head.forward(hidden);
+        let logits = wide(head.forward(hidden));
         match softcap {
             Some(cap) => (logits / cap).tanh() * cap,
             None => logits,
@@ -137,12 +213,16 @@ impl<B: Kernels> Decoder<B> {
     ) -> Tensor<B, 1> {
         match self.adapted_head() {
             Some(_) => token_log_probs(self.logits(hidden), targets),
-            None => B::target_log_probs(hidden, self.head(), self.config.logit_softcap, targets),
+            None => {
+                let hidden = in_format(hidden, self.precision.format());
+                B::target_log_probs(hidden, self.head(), self.config.logit_softcap, targets)
+            }
         }
     }
 }
 
 impl<B: Kernels> Layer<B> {
+    /// `[rows · tokens, hidden]` in float32 to the same. The products have inputs of the number format `format`.
     fn forward(
         &self,
         x: Tensor<B, 2>,
@@ -150,24 +230,28 @@ impl<B: Kernels> Layer<B> {
         kind: &LayerKind,
         positions: &Positions<B>,
         cache: Option<&mut Option<KeysValues<B>>>,
+        format: DType,
     ) -> Tensor<B, 2> {
         let normed = self.input_layernorm.forward(x.clone(), config);
+        let normed = in_format(normed, format);
         let attended = self
             .self_attn
             .forward(normed, config, kind, positions, cache);
+        let attended = wide(attended);
         match (
             &self.pre_feedforward_layernorm,
             &self.post_feedforward_layernorm,
         ) {
             (Some(before), Some(after)) => {
                 let x = x + self.post_attention_layernorm.forward(attended, config);
-                let y = self.mlp.forward(before.forward(x.clone(), config), config);
+                let normed = in_format(before.forward(x.clone(), config), format);
+                let y = wide(self.mlp.forward(normed, config));
                 x + after.forward(y, config)
             }
             (None, _) | (_, None) => {
                 let x = x + attended;
                 let normed = self.post_attention_layernorm.forward(x.clone(), config);
-                x + self.mlp.forward(normed, config)
+                x + wide(self.mlp.forward(in_format(normed, format), config))
             }
         }
     }

@@ -3,6 +3,10 @@
 #[cfg(feature = "ndarray")]
 impl super::Kernels for burn::backend::NdArray {
     const TOKENS_OF_A_PASS: Option<std::ops::Range<usize>> = Some(512..2048);
+
+    fn refusal_of_bf16(_: &Self::Device) -> Option<&'static str> {
+        Some(super::plain::BF16_ON_A_CPU)
+    }
 }
 
 #[cfg(feature = "cuda")]

@@ -15,7 +15,7 @@ mod visibility;
 
 pub use autodiff::GradientSums;
 pub use inputs::{AdamWStep, Rotary, ScoreRule};
-pub(crate) use plain::head_logits;
 pub use plain::token_log_probs;
+pub(crate) use plain::{head_logits, in_format, wide};
 pub use traits::Kernels;
 pub use visibility::Visibility;

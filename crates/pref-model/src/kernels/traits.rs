@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Int, Tensor, backend::Backend};
+use burn::tensor::{DType, Int, Tensor, backend::Backend};
 
 use super::inputs::{AdamWStep, Rotary, ScoreRule};
 use super::plain;
@@ -23,7 +23,13 @@ pub trait Kernels: Backend {
     /// at each operation, and more take memory but save no time. `None` if more tokens always save time.
     const TOKENS_OF_A_PASS: Option<Range<usize>> = None;
 
-    /// `x Wᵀ`.
+    /// Why this device cannot train in bfloat16 with a gain. `None` if it can.
+    fn refusal_of_bf16(device: &Self::Device) -> Option<&'static str> {
+        let supports = Self::supports_dtype(device, DType::BF16);
+        (!supports).then_some("the device has no arithmetic in bfloat16")
+    }
+
+    /// `x Wᵀ`. If `x` is in bfloat16, the weight is rounded to it.
     ///
     /// # Shapes
     /// `x` is `[n, in]`, `weight` is `[out, in]`, the result is `[n, out]`.
@@ -49,7 +55,8 @@ pub trait Kernels: Backend {
         x: Tensor<Self, 2>,
         gradient: Tensor<Self, 2>,
     ) -> Tensor<Self, 2> {
-        sum + gradient.transpose().matmul(x)
+        let format = sum.dtype();
+        sum + plain::in_format(gradient.transpose().matmul(x), format)
     }
 
     /// Attention of grouped queries: `softmax(Q Kᵀ) V` over the tokens that each token sees.

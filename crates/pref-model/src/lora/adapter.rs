@@ -7,6 +7,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::dropout::{Noise, TrainingPass};
+use crate::kernels::{in_format, wide};
 use crate::random::{stream, uniform};
 
 /// Added below the root of a norm, so that a row of zeros has a finite inverse.
@@ -105,11 +106,13 @@ impl<B: Backend> Adapter<B> {
         y: Tensor<B, 2>,
         frozen: &Tensor<B, 2>,
     ) -> Tensor<B, 2> {
+        let format = y.dtype();
+        // The gain is applied in float32, so that the gradient of the magnitude is a sum in float32.
         let gain = self.gain(frozen);
         let Some(noise) = self.noise else {
             let sum = y + self.low_rank(x, self.scale);
             return match gain {
-                Some(gain) => sum * gain,
+                Some(gain) => in_format(wide(sum) * gain, format),
                 None => sum,
             };
         };
@@ -120,8 +123,10 @@ impl<B: Backend> Adapter<B> {
         match gain {
             // As in PEFT, DoRA's change of the length also acts on the input with dropout.
             Some(gain) => {
-                let product = (kept * rescale).matmul(frozen.clone().transpose());
-                y + product * (gain.clone() - 1.0) + update * gain
+                let product =
+                    (kept * rescale).matmul(in_format(frozen.clone(), format).transpose());
+                let sum = wide(y) + wide(product) * (gain.clone() - 1.0) + wide(update) * gain;
+                in_format(sum, format)
             }
             None => y + update,
         }
@@ -139,8 +144,10 @@ impl<B: Backend> Adapter<B> {
 
     /// `(x Aᵀ · scale) Bᵀ`, `[n, out]`.
     fn low_rank(&self, x: Tensor<B, 2>, scale: f64) -> Tensor<B, 2> {
-        let inner = x.matmul(self.a.val().transpose()) * scale;
-        inner.matmul(self.b.val().transpose())
+        let format = x.dtype();
+        let [a, b] = [&self.a, &self.b].map(|matrix| in_format(matrix.val(), format));
+        let inner = x.matmul(a.transpose()) * scale;
+        inner.matmul(b.transpose())
     }
 
     /// DoRA's factor of every output, `m / ‖W + s B A‖`, `[1, out]`. As in section 4.3 of the paper, no gradient

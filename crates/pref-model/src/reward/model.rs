@@ -8,9 +8,11 @@ use burn::tensor::{Int, Tensor, backend::Backend};
 
 use crate::config::Config;
 use crate::decoder::Decoder;
+use crate::hidden_part::HiddenPart;
 use crate::kernels::Kernels;
 use crate::number_format::SaveDtype;
 use crate::policy::Policy;
+use crate::precision::Precision;
 use crate::weights::{LoadError, SaveError};
 
 /// A decoder with a linear head that gives one or several scores to each hidden state.
@@ -69,6 +71,14 @@ impl<B: Kernels> Policy<B> for RewardModel<B> {
         self.decoder.hidden(tokens, branches)
     }
 
+    fn hidden_parts<'a>(
+        &'a self,
+        tokens: Tensor<B, 2, Int>,
+        branches: &'a [Range<usize>],
+    ) -> Vec<HiddenPart<'a, B>> {
+        self.decoder.hidden_parts(tokens, branches)
+    }
+
     fn logits(&self, hidden: Tensor<B, 2>) -> Tensor<B, 2> {
         hidden.matmul(self.head.score.weight.val().transpose())
     }
@@ -81,8 +91,19 @@ impl<B: Kernels> Policy<B> for RewardModel<B> {
         self.decoder.max_positions()
     }
 
+    fn activations_per_token(&self) -> Option<usize> {
+        self.decoder.activations_per_token()
+    }
+
     fn shares_prompts(&self) -> bool {
         self.decoder.shares_prompts()
+    }
+
+    fn in_precision(self, precision: Precision) -> Option<Self> {
+        Some(Self {
+            decoder: self.decoder.with_precision(precision),
+            ..self
+        })
     }
 
     fn save(&self, folder: &Path, dtype: SaveDtype) -> Result<(), SaveError> {

@@ -40,6 +40,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("adam_epsilon", "train.adam-epsilon"),
     ("max_grad_norm", "train.max-grad-norm"),
     ("seed", "train.seed"),
+    ("gradient_checkpointing", "train.checkpoint-activations"),
     ("logging_steps", "train.log-every"),
     ("eval_steps", "train.eval-every"),
     ("save_steps", "train.save-every"),

@@ -1,5 +1,6 @@
 //! The section `train` of a plan. In: settings. Out: how the loss is minimised.
 
+use pref_model::Precision;
 use serde::{Deserialize, Serialize};
 
 use super::auto::Auto;
@@ -66,6 +67,14 @@ pub struct TrainPlan {
     /// Number of response tokens whose logits are in memory at the same time; 0 for all. In a forward pass with
     /// more response tokens, the logits are computed twice. Default: `auto`, which limits the logits to 256 MiB.
     pub vocab_chunk: Auto<usize>,
+    /// Whether a forward pass keeps only the inputs of the layers. The backward pass then computes each layer a second
+    /// time, which takes about a third more time, and needs the memory of the activations of one layer only. The
+    /// gradients are the same. Default: false.
+    pub checkpoint_activations: bool,
+    /// The number format of the products in the layers and in the head: `f32` or `bf16`. Weights, their gradients,
+    /// optimiser, log-softmax and losses are in float32 with both. Only for devices with arithmetic in bfloat16.
+    /// Default: `f32`.
+    pub precision: Precision,
     /// For reward models: whether only the head is trained, and the decoder stays as it is. Default: false.
     pub head_only: bool,
     /// Number of optimiser steps that one line of the metrics averages. Default: 1.
@@ -106,6 +115,8 @@ impl Default for TrainPlan {
             max_grad_norm: 1.0,
             seed: 42,
             vocab_chunk: Auto::Auto,
+            checkpoint_activations: false,
+            precision: Precision::F32,
             head_only: false,
             log_every: 1,
             eval_every: 0,

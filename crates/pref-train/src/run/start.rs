@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::module::AutodiffModule;
 use pref_data::{BatchLayout, Tokenizer};
-use pref_model::Policy;
+use pref_model::{Policy, Precision};
 
 use super::changes::PreviousPlan;
 use super::division::Division;
@@ -59,6 +59,9 @@ impl Start<'_> {
     ) -> Result<ControlFlow<Outcome, Ready<B, M>>, TrainError> {
         let plan = self.plan;
         let policy = freeze(models.policy(plan, device)?, &plan.train.freeze)?;
+        let precision = plan.train.precision;
+        check_precision::<B>(precision, device)?;
+        let policy = policy.in_precision(precision).ok_or(TrainError::NoBf16)?;
         note_trained(&policy, tracker);
         if plan.train.share_prompts == Auto::Set(true) && !policy.shares_prompts() {
             return Err(TrainError::NoSharedPrompts);
@@ -80,7 +83,10 @@ impl Start<'_> {
             None => None,
         };
         let load_reference = || match &plan.model.reference_path {
-            Some(path) => models.reference(plan, path, device),
+            Some(path) => {
+                let reference = models.reference(plan, path, device)?;
+                reference.in_precision(precision).ok_or(TrainError::NoBf16)
+            }
             None => Ok(start_of(plan, &policy).valid()),
         };
         let reference = match plan.model.reference {
@@ -199,6 +205,17 @@ fn start_of<B: TrainBackend, P: TrainablePolicy<B>>(plan: &Plan, policy: &P) -> 
     // The update of a new adapter is 0, so it need not be computed.
     let base = is_new_adapter.then(|| policy.without_adapters()).flatten();
     base.unwrap_or_else(|| policy.reference())
+}
+
+/// Refuses a precision that the device does not compute in.
+fn check_precision<B: TrainBackend>(
+    precision: Precision,
+    device: &B::Device,
+) -> Result<(), TrainError> {
+    match (precision, B::refusal_of_bf16(device)) {
+        (Precision::Bf16, Some(reason)) => Err(TrainError::Bf16OnDevice { reason }),
+        (Precision::Bf16, None) | (Precision::F32, _) => Ok(()),
+    }
 }
 
 /// Tells the number of trained parameters if some are frozen.

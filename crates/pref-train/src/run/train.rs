@@ -349,27 +349,28 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         failure: StepFailure,
         evaluation: Option<usize>,
     ) -> Result<TrainError, TrainError> {
-        let (set, pairs, is_gradient) = match failure {
+        let (set, pairs, parameters) = match failure {
             StepFailure::Batch(error) => return Ok(TrainError::Batch(error)),
-            StepFailure::Loss(set, pairs) => (set, pairs, false),
-            StepFailure::Gradient(pairs) => (DataSet::Train, pairs, true),
+            StepFailure::Loss(set, pairs) => (set, pairs, None),
+            StepFailure::Gradient { parameters, rows } => (DataSet::Train, rows, Some(parameters)),
         };
         let places = self.trainer.places(set, &pairs);
         let checkpoint = self.save()?;
         let step = self.trainer.position.step + 1;
-        Ok(match (evaluation, is_gradient) {
+        Ok(match (evaluation, parameters) {
             (Some(step), _) => TrainError::NotFiniteEvaluation {
                 step,
                 places,
                 checkpoint,
             },
-            (None, false) => TrainError::NotFinite {
+            (None, None) => TrainError::NotFinite {
                 step,
                 places,
                 checkpoint,
             },
-            (None, true) => TrainError::NotFiniteGradient {
+            (None, Some(parameters)) => TrainError::NotFiniteGradient {
                 step,
+                parameters,
                 places,
                 checkpoint,
             },

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Tensor, backend::AutodiffBackend, backend::Backend};
+use burn::tensor::{ElementConversion, Tensor, backend::AutodiffBackend, backend::Backend};
 use pref_model::{GradientSums, Kernels};
 
 /// Gradients by parameter, flattened to `[elements]`.
@@ -39,7 +39,7 @@ impl<B: Kernels> NamedGradients<B> {
     }
 
     /// Lends the sums so far to the next backward pass, which then needs no memory for gradients of its own. The
-    /// next [`accumulate`](Self::accumulate) takes them back.
+    /// next [`accumulate`](Self::accumulate), or [`take_back`](Self::take_back), takes them back.
     pub fn lend<AB, M>(&mut self, module: &M)
     where
         AB: GradientSums<InnerBackend = B>,
@@ -51,11 +51,33 @@ impl<B: Kernels> NamedGradients<B> {
         });
     }
 
+    /// Takes lent sums back.
+    pub fn take_back<AB, M>(&mut self, module: &M)
+    where
+        AB: GradientSums<InnerBackend = B>,
+        M: AutodiffModule<AB>,
+    {
+        module.visit(&mut Taker {
+            path: Path::default(),
+            into: self,
+        });
+    }
+
     /// `√Σ g²` over all parameters, `[1]`. `None` if no parameter has a gradient.
     pub fn norm(&self) -> Option<Tensor<B, 1>> {
         let squares = self.by_name.values().map(|g| B::sum_of_squares(g.clone()));
         let squares: Vec<Tensor<B, 1>> = squares.collect();
         (!squares.is_empty()).then(|| Tensor::cat(squares, 0).sum().sqrt())
+    }
+
+    /// The first parameters whose gradients are not finite, at most `n`.
+    pub(crate) fn not_finite(&self, n: usize) -> Vec<String> {
+        let is_finite = |gradient: &Tensor<B, 1>| {
+            let sum = B::sum_of_squares(gradient.clone()).into_scalar();
+            sum.elem::<f32>().is_finite()
+        };
+        let all = self.by_name.iter().filter(|(_, g)| !is_finite(g));
+        all.map(|(name, _)| name.clone()).take(n).collect()
     }
 
     /// Takes the gradient of a parameter out, `[elements]`.
@@ -174,6 +196,27 @@ impl<AB: GradientSums<InnerBackend: Kernels>> ModuleVisitor<AB> for Lender<'_, A
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<AB, D>>) {
         if let Some(sum) = self.from.by_name.remove(&self.path.name()) {
             AB::lend_sum(param.val(), sum);
+        }
+    }
+}
+
+struct Taker<'a, B: Backend> {
+    path: Path,
+    into: &'a mut NamedGradients<B>,
+}
+
+impl<AB: GradientSums<InnerBackend: Kernels>> ModuleVisitor<AB> for Taker<'_, AB::InnerBackend> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<AB, D>>) {
+        if let Some(sum) = AB::take_sum(param.val()) {
+            self.into.by_name.insert(self.path.name(), sum);
         }
     }
 }

@@ -42,8 +42,13 @@ pub(crate) struct LossInputs<B: Backend, P> {
 pub(crate) enum StepFailure {
     /// These rows of a data set have a loss that is not finite.
     Loss(DataSet, Vec<usize>),
-    /// The gradient is not finite. These are the training rows of the step.
-    Gradient(Vec<usize>),
+    /// The gradients of these parameters are not finite.
+    Gradient {
+        /// The first of the parameters.
+        parameters: Vec<String>,
+        /// The training rows of the step.
+        rows: Vec<usize>,
+    },
     /// The objective needs an input that is missing.
     Batch(BatchError),
 }

@@ -1,6 +1,7 @@
 //! The training step. In: rows, a policy and an objective. Out: the policy after one update, and what was
 //! measured.
 
+mod checkpoints;
 mod features;
 mod gradients;
 mod loss_inputs;

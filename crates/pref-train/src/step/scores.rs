@@ -4,9 +4,8 @@
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use pref_core::{ASPECT_NAMES, BradleyTerry, N_ASPECTS, SegmentScores};
 use pref_data::{AnswerPlace, Batch};
-use pref_model::{Policy, hidden_at};
+use pref_model::{Policy, at_places};
 
-use crate::batch::token_tensor;
 use crate::metrics::{Measured, of_rewards, of_segments};
 use crate::sets::{PairRow, RowBatch};
 
@@ -29,22 +28,19 @@ impl ScoreObjective {
     }
 
     /// Mean loss of a batch of both answers of pairs, `[1]`, and what is measured. The mean is over pairs, or
-    /// over segments. The model's logits are its scores. `pad_id` is the id that the model pads texts with.
+    /// over segments. The model's logits are its scores. `hidden` are the hidden states of the batch. `pad_id` is the id that the model pads texts with.
     pub(crate) fn loss<B: Backend>(
         &self,
         model: &impl Policy<B>,
+        hidden: Tensor<B, 3>,
         rows: &RowBatch,
         batch: &Batch,
         pad_id: u32,
-        device: &B::Device,
     ) -> (Tensor<B, 1>, Measured<B>) {
         let RowBatch::Pairs(rows) = rows else {
             unreachable!("reward models are trained on pairs")
         };
-        let scores = |places: &[(usize, usize)]| {
-            let tokens = token_tensor(batch, device);
-            model.logits(hidden_at(model, tokens, &batch.branches, places))
-        };
+        let scores = |places: &[(usize, usize)]| model.logits(at_places(hidden, places));
         match self {
             ScoreObjective::Answers(objective) => {
                 let n = rows.len();
@@ -70,7 +66,7 @@ impl ScoreObjective {
                 } = Segments::new(rows, batch);
                 let predicted = scores(&places);
                 let given = TensorData::new(given, [places.len(), N_ASPECTS]);
-                let given = Tensor::from_data(given, device);
+                let given = Tensor::from_data(given, &predicted.device());
                 let per_segment = objective.per_segment(predicted.clone(), given.clone());
                 let measured = of_segments(&per_segment, predicted, given, owners);
                 (per_segment.mean(), measured)

@@ -7,6 +7,7 @@ use pref_core::{BatchError, BvpoAlpha, ObjectiveKind, backward_in_chunks, token_
 use pref_data::{BatchLayout, Order, Place, Placed, Sampler};
 use pref_model::{TrainingPass, token_log_probs};
 
+use super::checkpoints::Checkpoints;
 use super::gradients::NamedGradients;
 use super::loss_inputs::{LossInputs, StepFailure, mixed_means};
 use super::objective::RunObjective;
@@ -15,13 +16,15 @@ use super::policy::{TrainBackend, TrainablePolicy};
 use super::position::Position;
 use super::schedule::Schedule;
 use crate::autodiff_lock::lock_autodiff;
-use crate::batch::{TokenValues, responses, top_tokens};
+use crate::batch::{AnswerBatch, TokenValues, responses, token_tensor, top_tokens};
 use crate::error::TrainError;
 use crate::metrics::{Measured, RowValues, StepRecord, Sums};
 use crate::plan::{Plan, TrainPlan};
 use crate::reference::Reference;
-use crate::sets::{DataSet, Examples, PerSet, skipped_rows};
+use crate::sets::{DataSet, Examples, PerSet, RowBatch, skipped_rows};
 
+/// Largest number of parameters that an error names.
+const PARAMETERS_IN_AN_ERROR: usize = 3;
 /// Why a trainer always has a policy.
 const ONLY_IN_AN_UPDATE: &str = "the policy is absent only during an update";
 
@@ -209,7 +212,11 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
             None => 0.0,
         };
         if !norm.is_finite() {
-            return Err(StepFailure::Gradient(indices));
+            let parameters = gradients.not_finite(PARAMETERS_IN_AN_ERROR);
+            return Err(StepFailure::Gradient {
+                parameters,
+                rows: indices,
+            });
         }
 
         let limit = self.plan.max_grad_norm;
@@ -276,6 +283,47 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         point: Option<&Tensor<B, 1>>,
         gradients: &mut NamedGradients<B::InnerBackend>,
     ) -> Result<Measured<B::InnerBackend>, BatchError> {
+        let policy = part.policy;
+        let rows = self.inputs.sets.of(part.set).rows(part.indices);
+        let answers = rows.answers_of_loss(self.inputs.layout);
+        let batch = &answers.batch;
+        let tokens = token_tensor(batch, &self.inputs.device);
+        let mut checkpoints = None;
+        let hidden = match self.plan.checkpoint_activations {
+            false => policy.hidden(tokens, &batch.branches),
+            true => checkpoints
+                .insert(Checkpoints::new(policy, tokens, &batch.branches))
+                .hidden(),
+        };
+        gradients.lend::<B, _>(policy);
+        let mut add = |backward: B::Gradients| {
+            gradients.accumulate::<B, _>(policy, backward);
+            gradients.lend::<B, _>(policy);
+        };
+        let measured = self.backward(part, &rows, &answers, hidden, point, |mut backward| {
+            if let Some(checkpoints) = &mut checkpoints {
+                checkpoints.take_gradient(&mut backward);
+            }
+            add(backward);
+        });
+        if let Some(checkpoints) = checkpoints {
+            checkpoints.backward(add);
+        }
+        gradients.take_back::<B, _>(policy);
+        measured
+    }
+
+    /// The backward passes from the loss to the hidden states `[rows, tokens, hidden]` and to what they depend on.
+    /// `add` gets the gradients of each.
+    fn backward(
+        &self,
+        part: &Part<'_, P>,
+        rows: &RowBatch,
+        answers: &AnswerBatch,
+        hidden: Tensor<B, 3>,
+        point: Option<&Tensor<B, 1>>,
+        mut add: impl FnMut(B::Gradients),
+    ) -> Result<Measured<B::InnerBackend>, BatchError> {
         let &Part {
             policy,
             set,
@@ -284,34 +332,23 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         } = part;
         let device = &self.inputs.device;
         let examples = self.inputs.sets.of(set);
-        let rows = examples.rows(indices);
-        let answers = rows.answers_of_loss(self.inputs.layout);
-        gradients.lend::<B, _>(policy);
-        let mut add = |backward: B::Gradients| {
-            gradients.accumulate::<B, _>(policy, backward);
-        };
+        let batch = &answers.batch;
         if let RunObjective::Scores(scores) = &self.objective {
-            let (loss, measured) = scores.loss(
-                policy,
-                &rows,
-                &answers.batch,
-                self.inputs.layout.pad_id,
-                device,
-            );
+            let pad_id = self.inputs.layout.pad_id;
+            let (loss, measured) = scores.loss(policy, hidden, rows, batch, pad_id);
             add((loss * share).backward());
             return Ok(measured.inner());
         }
-        let distributions = self.inputs.distributions(&answers.batch);
+        let distributions = self.inputs.distributions(batch);
         let reference =
             self.inputs
-                .reference_log_probs(set, indices, &answers, distributions.as_ref());
-        let batch = answers.batch;
+                .reference_log_probs(set, indices, answers, distributions.as_ref());
         let reference = reference.map(Tensor::from_inner);
-        let tokens = responses::<B>(&batch, device);
+        let tokens = responses::<B>(batch, device);
         let chunk = self.inputs.vocab_chunk;
-        let hidden = tokens.hidden(policy);
+        let hidden = tokens.predictors_of(hidden);
         let is_top = self.objective.measures_top_tokens().then(|| {
-            let (policy, tokens) = (policy.valid(), responses(&batch, device));
+            let (policy, tokens) = (policy.valid(), responses(batch, device));
             let hidden = hidden.clone().inner();
             top_tokens(&policy, &tokens, &hidden, chunk)
         });
@@ -323,9 +360,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
                 kl: None,
                 is_top,
             };
-            let (loss, measured) = self
-                .objective
-                .loss(examples, &rows, &values, &batch, point)?;
+            let (loss, measured) = self.objective.loss(examples, rows, &values, batch, point)?;
             add((loss * share).backward());
             return Ok(measured.inner());
         }
@@ -340,9 +375,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
                 kl: values.next(),
                 is_top: is_top.clone(),
             };
-            let (loss, measured) = self
-                .objective
-                .loss(examples, &rows, &values, &batch, point)?;
+            let (loss, measured) = self.objective.loss(examples, rows, &values, batch, point)?;
             Ok((loss * share, measured.inner()))
         };
         backward_in_chunks(

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod base_model;
+mod checkpoints;
 mod common;
 mod families;
 mod lora;

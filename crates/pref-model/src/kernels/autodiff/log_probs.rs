@@ -6,11 +6,11 @@ use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{DType, Int, Tensor};
 
 use super::project::backward_of_product;
 use super::tensors::{primitive, tensor};
-use crate::kernels::plain::head_logits;
+use crate::kernels::plain::{head_logits, in_format};
 use crate::kernels::traits::Kernels;
 
 #[derive(Debug)]
@@ -28,6 +28,8 @@ struct State<B: Kernels> {
     targets: Tensor<B, 1, Int>,
     logits: Tensor<B, 2>,
     log_probs: Tensor<B, 1>,
+    /// The number format of the hidden states.
+    format: DType,
 }
 
 impl<B: Kernels> Backward<B, 2> for TargetLogProbs {
@@ -42,8 +44,10 @@ impl<B: Kernels> Backward<B, 2> for TargetLogProbs {
             targets,
             logits,
             log_probs,
+            format,
         } = ops.state;
         let of_logits = B::logits_backward(logits, softcap, targets, log_probs, gradient);
+        let of_logits = in_format(of_logits, format);
         let nodes = ops.parents.map(|parent| parent.map(|node| node.id));
         backward_of_product(nodes, [hidden, head], of_logits, grads);
     }
@@ -65,6 +69,7 @@ pub(super) fn target_log_probs<B: Kernels, C: CheckpointStrategy>(
         OpsKind::Tracked(tracked) => {
             let logits = head_logits(hidden.clone(), head.clone(), softcap);
             let log_probs = B::log_probs_of_logits(logits.clone(), targets.clone());
+            let format = hidden.dtype();
             let state = State {
                 hidden: needs_hidden.then_some(hidden),
                 head: needs_head.then_some(head),
@@ -72,6 +77,7 @@ pub(super) fn target_log_probs<B: Kernels, C: CheckpointStrategy>(
                 targets,
                 logits,
                 log_probs: log_probs.clone(),
+                format,
             };
             tracked.finish(state, primitive(log_probs))
         }

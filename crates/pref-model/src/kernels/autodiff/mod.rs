@@ -28,6 +28,10 @@ use crate::config::Activation;
 impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
     const TOKENS_OF_A_PASS: Option<Range<usize>> = B::TOKENS_OF_A_PASS;
 
+    fn refusal_of_bf16(device: &Self::Device) -> Option<&'static str> {
+        B::refusal_of_bf16(device)
+    }
+
     fn project(x: Tensor<Self, 2>, weight: Tensor<Self, 2>) -> Tensor<Self, 2> {
         project::project(x, weight)
     }

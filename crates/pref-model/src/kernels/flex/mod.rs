@@ -31,6 +31,10 @@ use buffers::is_f32;
 impl Kernels for Flex {
     const TOKENS_OF_A_PASS: Option<Range<usize>> = Some(512..2048);
 
+    fn refusal_of_bf16(_: &Self::Device) -> Option<&'static str> {
+        Some(plain::BF16_ON_A_CPU)
+    }
+
     fn project(x: Tensor<Self, 2>, weight: Tensor<Self, 2>) -> Tensor<Self, 2> {
         match is_f32(&[&x, &weight]) {
             true => project::project(x, weight),
@@ -56,7 +60,10 @@ impl Kernels for Flex {
     ) -> Tensor<Self, 2> {
         match is_f32(&[&sum, &x, &gradient]) {
             true => project::project_backward_into(sum, x, gradient),
-            false => sum + gradient.transpose().matmul(x),
+            false => {
+                let format = sum.dtype();
+                sum + plain::in_format(gradient.transpose().matmul(x), format)
+            }
         }
     }
 

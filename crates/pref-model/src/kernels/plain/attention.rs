@@ -2,6 +2,7 @@
 
 use burn::tensor::{Tensor, activation::softmax, backend::Backend};
 
+use super::format::{in_format, wide};
 use crate::kernels::inputs::ScoreRule;
 use crate::kernels::visibility::Visibility;
 
@@ -15,7 +16,8 @@ pub fn causal_attention<B: Backend>(
 ) -> Tensor<B, 4> {
     let shape = queries.dims();
     let scores = scores(grouped(queries, &keys), keys, visibility, rule);
-    softmax(scores, 3).matmul(values).reshape(shape)
+    let probabilities = in_format(softmax(scores, 3), values.dtype());
+    probabilities.matmul(values).reshape(shape)
 }
 
 /// The gradients of queries, keys and values, from the gradient of the result. The scores are computed again.
@@ -35,18 +37,18 @@ pub fn causal_attention_backward<B: Backend>(
         let slope = (scores.clone() / cap).square() * -1.0 + 1.0;
         slope.mask_fill(scores.clone().lower_elem(-cap), 1.0)
     });
+    let format = gradient.dtype();
     let probabilities = softmax(scores, 3);
-    let of_values = probabilities
-        .clone()
+    let of_values = in_format(probabilities.clone(), format)
         .swap_dims(2, 3)
         .matmul(gradient.clone());
-    let of_probabilities = gradient.matmul(values.swap_dims(2, 3));
+    let of_probabilities = wide(gradient.matmul(values.swap_dims(2, 3)));
     let mean = (probabilities.clone() * of_probabilities.clone()).sum_dim(3);
     let mut of_scores = probabilities * (of_probabilities - mean);
     if let Some(slope) = slope {
         of_scores = of_scores * slope;
     }
-    let of_scores = of_scores * rule.scale;
+    let of_scores = in_format(of_scores * rule.scale, format);
     let of_queries = of_scores.clone().matmul(keys).reshape(shape);
     let of_keys = of_scores.swap_dims(2, 3).matmul(queries);
     [of_queries, of_keys, of_values]
@@ -60,14 +62,14 @@ fn grouped<B: Backend>(queries: Tensor<B, 4>, keys: &Tensor<B, 4>) -> Tensor<B, 
     queries.reshape([rows, kv_heads, heads / kv_heads * tokens, head_dim])
 }
 
-/// `[rows, kv_heads, group · tokens, total]`, with `−∞` for what is not visible.
+/// `[rows, kv_heads, group · tokens, total]`, at least in float32, with `−∞` for what is not visible.
 fn scores<B: Backend>(
     queries: Tensor<B, 4>,
     keys: Tensor<B, 4>,
     visibility: &Visibility,
     rule: ScoreRule,
 ) -> Tensor<B, 4> {
-    let mut scores = (queries * rule.scale).matmul(keys.swap_dims(2, 3));
+    let mut scores = wide((queries * rule.scale).matmul(keys.swap_dims(2, 3)));
     if let Some(cap) = rule.softcap {
         scores = (scores / cap).tanh() * cap;
     }

@@ -4,6 +4,7 @@
 use burn::tensor::activation::{gelu_approximate, sigmoid, silu};
 use burn::tensor::{Tensor, backend::Backend};
 
+use super::format::{in_format, wide};
 use crate::config::Activation;
 
 /// `√(2 / π)`, in GELU's approximation (Hendrycks & Gimpel 2016).
@@ -17,11 +18,12 @@ pub fn gated<B: Backend>(
     up: Tensor<B, 2>,
     activation: Activation,
 ) -> Tensor<B, 2> {
+    let format = gate.dtype();
     let gate = match activation {
-        Activation::Silu => silu(gate),
-        Activation::GeluTanh => gelu_approximate(gate),
+        Activation::Silu => silu(wide(gate)),
+        Activation::GeluTanh => gelu_approximate(wide(gate)),
     };
-    gate * up
+    in_format(gate * wide(up), format)
 }
 
 /// The gradients of gate and up, from the gradient of the product.
@@ -34,6 +36,8 @@ pub fn gated_backward<B: Backend>(
     activation: Activation,
     gradient: Tensor<B, 2>,
 ) -> [Tensor<B, 2>; 2] {
+    let format = gate.dtype();
+    let [gate, up, gradient] = [gate, up, gradient].map(wide);
     let (z, slope_of_z) = match activation {
         Activation::Silu => (gate.clone(), None),
         Activation::GeluTanh => {
@@ -51,5 +55,5 @@ pub fn gated_backward<B: Backend>(
     let slope = sigma.clone() * (inner + 1.0);
     let of_gate = gradient.clone() * up * slope;
     let of_up = gradient * gate * sigma;
-    [of_gate, of_up]
+    [of_gate, of_up].map(|gradient| in_format(gradient, format))
 }

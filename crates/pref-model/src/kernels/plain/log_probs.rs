@@ -3,14 +3,17 @@
 
 use burn::tensor::{Int, Tensor, backend::Backend};
 
-/// Logits `hidden · headᵀ`, `[n, vocab]`, of `[n, hidden]` and `[vocab, hidden]`. With a `softcap`, a logit
+use super::format::{in_format, wide};
+
+/// Logits `hidden · headᵀ`, `[n, vocab]`, at least in float32, of `[n, hidden]` and `[vocab, hidden]`. With a `softcap`, a logit
 /// `x` becomes `softcap · tanh(x / softcap)`.
 pub(crate) fn head_logits<B: Backend>(
     hidden: Tensor<B, 2>,
     head: Tensor<B, 2>,
     softcap: Option<f64>,
 ) -> Tensor<B, 2> {
-    let logits = hidden.matmul(head.transpose());
+    let head = in_format(head, hidden.dtype());
+    let logits = wide(hidden.matmul(head.transpose()));
     match softcap {
         Some(cap) => (logits / cap).tanh() * cap,
         None => logits,

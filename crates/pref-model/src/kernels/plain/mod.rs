@@ -5,6 +5,7 @@
 
 mod adamw;
 mod attention;
+mod format;
 mod gate;
 mod log_probs;
 mod norm;
@@ -13,6 +14,9 @@ mod rotary;
 
 pub use adamw::adamw;
 pub use attention::{causal_attention, causal_attention_backward};
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+pub(crate) use format::BF16_ON_A_CPU;
+pub(crate) use format::{in_format, wide};
 #[cfg(feature = "flex")]
 pub(crate) use gate::{GELU_CUBIC, GELU_SCALE};
 pub use gate::{gated, gated_backward};

@@ -2,10 +2,14 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 
+use super::format::{in_format, wide};
+
 /// The plain body of [`Kernels::rms_norm`](crate::Kernels::rms_norm).
 pub fn rms_norm<B: Backend>(x: Tensor<B, 2>, weight: Tensor<B, 1>, epsilon: f64) -> Tensor<B, 2> {
+    let format = x.dtype();
+    let x = wide(x);
     let scale = inverse_root_mean_square(x.clone(), epsilon);
-    x * scale * weight.unsqueeze()
+    in_format(x * scale * weight.unsqueeze(), format)
 }
 
 /// The gradients of `x` and of the weight, from the gradient of the result.
@@ -19,13 +23,15 @@ pub fn rms_norm_backward<B: Backend>(
     gradient: Tensor<B, 2>,
 ) -> (Tensor<B, 2>, Tensor<B, 1>) {
     let [_, width] = x.dims();
+    let format = x.dtype();
+    let (x, gradient) = (wide(x), wide(gradient));
     let scale = inverse_root_mean_square(x.clone(), epsilon);
     let normed = x * scale.clone();
     let of_weight = (gradient.clone() * normed.clone()).sum_dim(0);
     let weighted = gradient * weight.unsqueeze();
     let mean = (weighted.clone() * normed.clone()).mean_dim(1);
     let of_x = (weighted - normed * mean) * scale;
-    (of_x, of_weight.reshape([width]))
+    (in_format(of_x, format), of_weight.reshape([width]))
 }
 
 /// `1 / √(mean x² + ε)` of each row, `[n, 1]`. A power, because ndarray's division is approximate in the

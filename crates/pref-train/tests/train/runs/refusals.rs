@@ -111,3 +111,13 @@ fn limits_longer_than_the_model_are_refused() {
     let error = refused(&long, false);
     assert!(error.to_string().contains("512 positions"), "{error}");
 }
+
+#[test]
+fn bfloat16_is_refused_on_a_cpu() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = common::write_pairs(folder.path(), 10);
+    let run = folder.path().join("run");
+    let error = refused(&plan(&data, &run, &["train.precision=bf16"]), false);
+    assert!(matches!(error, TrainError::Bf16OnDevice { .. }), "{error}");
+    assert!(error.to_string().contains("float32 and back"), "{error}");
+}
