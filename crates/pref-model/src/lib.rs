@@ -56,7 +56,8 @@ pub use generate::{GenerateError, GenerateOptions, generate};
 pub use hidden_part::HiddenPart;
 pub use kernels::plain as plain_kernels;
 pub use kernels::{
-    AdamWStep, GradientSums, Kernels, Rotary, ScoreRule, Visibility, token_log_probs,
+    AdamWStep, GradientSums, Kernels, MuonStep, Rotary, ScoreRule, SgdStep, Visibility,
+    token_log_probs,
 };
 pub use log_probs::{Response, ResponseTokens, response_log_probs};
 pub use lora::{LoraConfig, LoraError, LoraTargets, TrainingPass};

@@ -7,7 +7,9 @@ use burn::backend::{Autodiff, Flex, NdArray};
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use pref_model::plain_kernels as plain;
-use pref_model::{Activation, AdamWStep, Kernels, Rotary, ScoreRule, Visibility, token_log_probs};
+use pref_model::{
+    Activation, AdamWStep, Kernels, Rotary, ScoreRule, SgdStep, Visibility, token_log_probs,
+};
 use proptest::prelude::*;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -281,6 +283,7 @@ fn the_optimiser_is_the_plain_body<B: Kernels>(seed: u64, n: usize) {
         beta2: 0.99,
         epsilon: 1e-8,
         weight_decay: 0.1,
+        l2: 0.2,
         gradient_scale: 0.3,
     };
     let moments = || [first.clone(), second.clone()];
@@ -290,6 +293,27 @@ fn the_optimiser_is_the_plain_body<B: Kernels>(seed: u64, n: usize) {
     assert_near(&numbers(found), &numbers(expected), "adamw");
     for (found, expected) in found_moments.into_iter().zip(expected_moments) {
         assert_near(&numbers(found), &numbers(expected), "moment");
+    }
+    for (velocity, nesterov) in [
+        (None, false),
+        (Some(first.clone()), false),
+        (Some(first), true),
+    ] {
+        let step = SgdStep {
+            rate: 0.01,
+            momentum: 0.9,
+            nesterov,
+            l2: 0.2,
+            gradient_scale: 0.3,
+        };
+        let (found, found_velocity) =
+            B::sgd(parameter.clone(), gradient.clone(), velocity.clone(), &step);
+        let (expected, expected_velocity) =
+            plain::sgd(parameter.clone(), gradient.clone(), velocity, &step);
+        assert_near(&numbers(found), &numbers(expected), "sgd");
+        let [found, expected] =
+            [found_velocity, expected_velocity].map(|v| v.map(numbers).unwrap_or_default());
+        assert_near(&found, &expected, "velocity");
     }
     let sum = B::add_into(parameter.clone(), gradient.clone());
     assert_near(&numbers(sum), &numbers(parameter + gradient.clone()), "sum");

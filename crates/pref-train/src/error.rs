@@ -31,11 +31,11 @@ pub enum TrainError {
     /// The adapter cannot be read, or does not fit the model.
     #[error("train.lora: {0}")]
     Lora(#[from] pref_model::LoraError),
-    /// A pattern of `train.freeze` fits no parameter.
-    #[error(
-        "train.freeze: no parameter has a name that fits `{pattern}`; similar names are {similar}"
-    )]
-    NothingFrozen {
+    /// A pattern of `train.freeze` or `train.groups` fits no parameter.
+    #[error("{key}: no parameter has a name that fits `{pattern}`; similar names are {similar}")]
+    NoSuchParameter {
+        /// The setting.
+        key: String,
         /// The pattern.
         pattern: String,
         /// Names of parameters.
@@ -44,6 +44,45 @@ pub enum TrainError {
     /// No parameter is left to train.
     #[error("train.freeze: no parameter is left to train; leave a pattern out")]
     AllFrozen,
+    /// All parameters of a group belong to earlier groups.
+    #[error(
+        "{key}: all parameters that fit `{pattern}` belong to earlier groups, so the group changes nothing; move it before them, or leave it out"
+    )]
+    EmptyGroup {
+        /// The setting.
+        key: String,
+        /// The pattern.
+        pattern: String,
+    },
+    /// The metric that evaluations are compared by does not exist.
+    #[error(
+        "train.best-metric: an evaluation does not measure `{metric}`; its metrics are {known}"
+    )]
+    NoSuchMetric {
+        /// The metric.
+        metric: String,
+        /// The metrics of the evaluation.
+        known: String,
+    },
+    /// The checkpoint of the best evaluation cannot be read.
+    #[error(
+        "the checkpoint of the best evaluation, {}, cannot be read: {message}; set train.load-best = false to keep the last weights",
+        path.display()
+    )]
+    Best {
+        /// The folder of the checkpoint.
+        path: PathBuf,
+        /// The cause.
+        message: String,
+    },
+    /// A reference that follows the policy has other parameters.
+    #[error(
+        "model.sync-reference needs a reference with the parameters of the policy, but {difference}; choose another model.reference-path, or leave model.sync-reference out"
+    )]
+    OtherReference {
+        /// The first parameter that differs.
+        difference: String,
+    },
     /// The policy of the caller cannot get an adapter.
     #[error(
         "train.lora adds an adapter to the model in model.path, but the caller gave a policy of its own; leave train.lora out, and add an adapter to the policy"

@@ -45,6 +45,7 @@ mod durable;
 mod error;
 mod evaluate;
 mod metrics;
+mod patterns;
 mod plan;
 mod reference;
 mod run;
@@ -58,9 +59,9 @@ pub use metrics::{
     TokenMeans,
 };
 pub use plan::{
-    Auto, AutoValue, DataPlan, LoraPlan, ModelPlan, OnError, OutputPlan, Plan, PlanError,
-    ReferenceKind, ScheduleKind, Settings, TrainPlan, WeightFormat,
+    Auto, AutoValue, DataPlan, GroupPlan, LoraPlan, ModelPlan, MuonRate, OnError, OptimizerKind,
+    OutputPlan, Plan, PlanError, ReferenceKind, ScheduleKind, Settings, TrainPlan, WeightFormat,
 };
 pub use run::{Outcome, copy_tokenizer, has_checkpoint, model_hash, train, train_policy};
-pub use step::{AdamW, NamedGradients, Schedule, TrainBackend, TrainablePolicy};
+pub use step::{NamedGradients, Optimizer, Schedule, TrainBackend, TrainablePolicy};
 pub use tracker::{Silent, Tracker};

@@ -13,7 +13,7 @@ pub struct ScoreRule {
     pub softcap: Option<f64>,
 }
 
-/// The settings of one AdamW step (Loshchilov & Hutter 2019, algorithm 2).
+/// The settings of one step of AdamW (Loshchilov & Hutter 2019, algorithm 2) or Adam (Kingma & Ba 2015).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamWStep {
     /// Number of this step, from 1, for the bias correction.
@@ -28,6 +28,8 @@ pub struct AdamWStep {
     pub epsilon: f64,
     /// Decoupled weight decay of this parameter; 0 for none.
     pub weight_decay: f64,
+    /// Adam's weight decay: this times the parameter is added to the gradient; 0 for none.
+    pub l2: f64,
     /// The gradient is multiplied by this factor first, which clips it; 1 changes nothing.
     pub gradient_scale: f64,
 }
@@ -40,6 +42,40 @@ impl AdamWStep {
         let second = (1.0 - self.beta2.powf(t)).sqrt();
         (first, second)
     }
+}
+
+/// The settings of one step of stochastic gradient descent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SgdStep {
+    /// Learning rate.
+    pub rate: f64,
+    /// The velocity is multiplied by this factor before the gradient is added to it.
+    pub momentum: f64,
+    /// Whether the step is `gradient + momentum · velocity` (Nesterov) in place of the velocity.
+    pub nesterov: bool,
+    /// This times the parameter is added to the gradient; 0 for none.
+    pub l2: f64,
+    /// The gradient is multiplied by this factor first, which clips it; 1 changes nothing.
+    pub gradient_scale: f64,
+}
+
+/// The settings of one step of Muon (Jordan et al. 2024).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MuonStep {
+    /// Learning rate of the weight decay.
+    pub rate: f64,
+    /// Learning rate of the update, which depends on the shape of the parameter.
+    pub adjusted_rate: f64,
+    /// Decay of the running mean of the gradient.
+    pub momentum: f64,
+    /// Whether the mean of the gradient and the running mean is made orthogonal, in place of the running mean.
+    pub nesterov: bool,
+    /// Number of Newton–Schulz iterations.
+    pub iterations: usize,
+    /// Decoupled weight decay of this parameter; 0 for none.
+    pub weight_decay: f64,
+    /// The gradient is multiplied by this factor first, which clips it; 1 changes nothing.
+    pub gradient_scale: f64,
 }
 
 /// Cosines and sines of the angles of a batch, times the amplitude of the rope.

@@ -14,7 +14,7 @@ mod traits;
 mod visibility;
 
 pub use autodiff::GradientSums;
-pub use inputs::{AdamWStep, Rotary, ScoreRule};
+pub use inputs::{AdamWStep, MuonStep, Rotary, ScoreRule, SgdStep};
 pub use plain::token_log_probs;
 pub(crate) use plain::{head_logits, in_format, wide};
 pub use traits::Kernels;

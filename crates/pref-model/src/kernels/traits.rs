@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use burn::tensor::{DType, Int, Tensor, backend::Backend};
 
-use super::inputs::{AdamWStep, Rotary, ScoreRule};
+use super::inputs::{AdamWStep, MuonStep, Rotary, ScoreRule, SgdStep};
 use super::plain;
 use super::visibility::Visibility;
 use crate::config::Activation;
@@ -172,7 +172,7 @@ pub trait Kernels: Backend {
         plain::logits_backward(logits, softcap, targets, log_probs, gradient)
     }
 
-    /// One AdamW update of a parameter and of its two moments: the running means of the gradient and
+    /// One update by AdamW or Adam of a parameter and of its two moments: the running means of the gradient and
     /// of its square. A backend can write into the tensors that it gets.
     ///
     /// # Shapes
@@ -184,6 +184,35 @@ pub trait Kernels: Backend {
         step: &AdamWStep,
     ) -> (Tensor<Self, 1>, [Tensor<Self, 1>; 2]) {
         plain::adamw(parameter, gradient, moments, step)
+    }
+
+    /// One update by stochastic gradient descent of a parameter and of its velocity, the sum of the gradients
+    /// that decays with the momentum. Without a momentum there is no velocity. A backend can write into the
+    /// tensors that it gets.
+    ///
+    /// # Shapes
+    /// All are flat, `[elements]`.
+    fn sgd(
+        parameter: Tensor<Self, 1>,
+        gradient: Tensor<Self, 1>,
+        velocity: Option<Tensor<Self, 1>>,
+        step: &SgdStep,
+    ) -> (Tensor<Self, 1>, Option<Tensor<Self, 1>>) {
+        plain::sgd(parameter, gradient, velocity, step)
+    }
+
+    /// One update by Muon of a matrix and of the running mean of its gradients. A backend can write into the
+    /// tensors that it gets.
+    ///
+    /// # Shapes
+    /// All are `[rows, columns]`.
+    fn muon(
+        parameter: Tensor<Self, 2>,
+        gradient: Tensor<Self, 2>,
+        mean: Tensor<Self, 2>,
+        step: &MuonStep,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        plain::muon(parameter, gradient, mean, step)
     }
 
     /// `Σ x²`, `[1]`.

@@ -6,7 +6,6 @@ use pref_core::{BvpoAlpha, ObjectiveKind};
 use super::error::PlanError;
 use super::sections::{Plan, ReferenceKind};
 use super::settings::Settings;
-use super::train::ScheduleKind;
 
 impl Plan {
     /// Builds a plan from settings, and checks it.
@@ -84,11 +83,23 @@ impl Plan {
         )?;
         unit("train.adam-beta1", train.adam_beta1)?;
         unit("train.adam-beta2", train.adam_beta2)?;
+        train.check_optimizer()?;
+        train.check_schedule()?;
         train.check_trained()?;
         unit("data.eval-fraction", self.data.eval_fraction)?;
         if self.data.eval.is_some() && self.data.eval_fraction > 0.0 {
             let fraction = self.data.eval_fraction;
             return Err(PlanError::TwoEvaluations { fraction });
+        }
+        require(
+            "train.early-stopping-min-delta",
+            train.early_stopping_min_delta >= 0.0,
+            train.early_stopping_min_delta,
+            "at least 0",
+        )?;
+        let has_rows = self.data.eval.is_some() || self.data.eval_fraction > 0.0;
+        if train.compared_metric().is_some() && !(has_rows && train.eval_every > 0) {
+            return Err(PlanError::NothingToCompare);
         }
         let (warmup, ratio) = (train.warmup_steps, train.warmup_ratio);
         require(
@@ -107,9 +118,6 @@ impl Plan {
                 ratio,
                 "above 0, at most 1",
             )?;
-            if train.schedule != ScheduleKind::Wsd {
-                return Err(PlanError::IgnoredDecay);
-            }
         }
         if let Some(steps) = train.steps {
             train.check_warmup(steps)?;
@@ -134,10 +142,42 @@ impl Plan {
         self.check_objective()
     }
 
+    /// Checks the settings of a reference that follows the policy.
+    fn check_sync(&self, reference: ReferenceKind) -> Result<(), PlanError> {
+        let model = &self.model;
+        let has_adapter = self.train.lora.is_some();
+        if reference != ReferenceKind::FrozenCopy || has_adapter {
+            return Err(PlanError::FixedReference {
+                reference: reference.name(),
+                adapter: if has_adapter {
+                    ", and `train.lora` is set"
+                } else {
+                    ""
+                },
+            });
+        }
+        if !(model.sync_alpha > 0.0 && model.sync_alpha <= 1.0) {
+            return Err(PlanError::OutOfRange {
+                key: "model.sync-alpha",
+                value: model.sync_alpha.to_string(),
+                expected: "above 0, at most 1",
+            });
+        }
+        match model.sync_every {
+            0 => Err(PlanError::OutOfRange {
+                key: "model.sync-every",
+                value: "0".to_owned(),
+                expected: "at least 1",
+            }),
+            _ => Ok(()),
+        }
+    }
+
     fn check_objective(&self) -> Result<(), PlanError> {
         let method = self.objective.method().name();
         let needs = self.objective.needs();
         const SFT: &str = "\"sft\"";
+        const LOG_PROBS: &str = "a method on log-probs";
         const REWARDS: &str = "\"bradley-terry\" or \"segments\"";
         for (key, is_set, is_used, methods) in [
             (
@@ -157,6 +197,12 @@ impl Plan {
                 self.train.head_only,
                 needs.reward_model,
                 REWARDS,
+            ),
+            (
+                "train.log-entropy",
+                self.train.log_entropy,
+                !needs.reward_model,
+                LOG_PROBS,
             ),
         ] {
             if is_set && !is_used {
@@ -197,6 +243,9 @@ impl Plan {
         }
         if reference == ReferenceKind::AdapterOff && path.is_some() {
             return Err(PlanError::TwoReferences);
+        }
+        if self.model.sync_reference {
+            self.check_sync(reference)?;
         }
         match (needs.reference, reference) {
             (true, ReferenceKind::None) => Err(PlanError::NeedsReference { method }),

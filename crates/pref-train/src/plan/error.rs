@@ -121,6 +121,11 @@ pub enum PlanError {
         /// The fraction.
         fraction: f64,
     },
+    /// Evaluations are to be compared, and there are none during the run.
+    #[error(
+        "`train.best-metric`, `train.load-best` and `train.early-stopping-patience` compare the evaluations of a run, and there are none during it; set `train.eval-every`, and give evaluation pairs with `data.eval` or `data.eval-fraction`"
+    )]
+    NothingToCompare,
     /// The warm-up is longer than the run, so the learning rate would never reach its peak.
     #[error(
         "`train.warmup-steps` = {warmup} is longer than the run of {steps} steps; lower it, or train for more steps"
@@ -153,11 +158,45 @@ pub enum PlanError {
         /// The fraction of all steps.
         ratio: f64,
     },
-    /// The schedule has no decay at the end.
+    /// A setting of another schedule.
     #[error(
-        "`train.decay-ratio` belongs to the schedule `wsd`; set `train.schedule` to \"wsd\", or leave it out"
+        "`{key}` belongs to the schedule {schedules}, and `train.schedule` is \"{schedule}\"; change the schedule, or leave the setting out"
     )]
-    IgnoredDecay,
+    OtherSchedule {
+        /// The setting.
+        key: &'static str,
+        /// The schedule of the plan.
+        schedule: &'static str,
+        /// The schedules that have the setting.
+        schedules: &'static str,
+    },
+    /// The schedule would not fall.
+    #[error(
+        "the learning rate falls from `train.learning-rate` = {peak} to `train.min-learning-rate` = {end}, which must be at least 0 and lower; set a lower `train.min-learning-rate`"
+    )]
+    HighEnd {
+        /// The rate at the end.
+        end: f64,
+        /// The highest rate.
+        peak: f64,
+    },
+    /// A setting of another optimiser.
+    #[error(
+        "`{key}` belongs to the optimiser {optimizers}, and `train.optimizer` is \"{optimizer}\"; change the optimiser, or leave the setting out"
+    )]
+    OtherOptimizer {
+        /// The setting.
+        key: &'static str,
+        /// The optimiser of the plan.
+        optimizer: &'static str,
+        /// The optimisers that have the setting.
+        optimizers: &'static str,
+    },
+    /// Nesterov's momentum without a momentum.
+    #[error(
+        "`train.nesterov` = true needs a momentum, and `train.momentum` is 0; set `train.momentum`, such as 0.9, or leave `train.nesterov` out"
+    )]
+    NoMomentum,
     /// Only one of two sets has evaluation pairs.
     #[error(
         "`data.eval` and `data.empty-eval` go together: give both, or neither and `data.eval-fraction`"
@@ -189,6 +228,16 @@ pub enum PlanError {
         "`model.reference` = \"adapter-off\" takes the reference from the policy, and `model.reference-path` names another model; keep one of them"
     )]
     TwoReferences,
+    /// The reference cannot follow the policy.
+    #[error(
+        "`model.sync-reference` changes the weights of a frozen copy of the model, but `model.reference` is \"{reference}\"{adapter}; set `model.reference` to \"frozen-copy\" and train without an adapter, or leave `model.sync-reference` out"
+    )]
+    FixedReference {
+        /// The kind of the reference.
+        reference: &'static str,
+        /// A remark if an adapter is trained, or empty.
+        adapter: &'static str,
+    },
     /// Parameters are frozen in a run that trains an adapter.
     #[error(
         "`train.freeze` chooses weights that are not trained, and `train.lora` trains none of the weights; leave `train.freeze` out, and choose layers with `train.lora.targets` and `train.lora.exclude`"

@@ -26,7 +26,7 @@ pub struct Plan {
 }
 
 /// The policy and its reference.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ModelPlan {
     /// Folder of the model that training starts from, in Hugging Face's layout. For a policy of your
@@ -38,10 +38,33 @@ pub struct ModelPlan {
     pub reference: ReferenceKind,
     /// Folder of the reference model. By default, the model that training starts from.
     pub reference_path: Option<PathBuf>,
+    /// Whether the reference follows the policy (TR-DPO): every `sync_every` steps its weights become
+    /// `alpha · policy + (1 − alpha) · reference`, with `sync_alpha` as `alpha`. It needs the reference
+    /// `frozen-copy`, which is then the default. Default: false.
+    pub sync_reference: bool,
+    /// The share of the policy's weights in the reference at each synchronisation, above 0 and at most 1.
+    /// Default: 0.6.
+    pub sync_alpha: f64,
+    /// Number of steps between two synchronisations of the reference. Default: 512.
+    pub sync_every: usize,
     /// Keys of `config.json` to ignore. Pref refuses a model with a key that it does not know, unless the
     /// key is listed here. List a key only if it does not change what the model computes. A key of an
     /// inner object is written `rope_scaling.key`. Default: none.
     pub ignore_config: Vec<String>,
+}
+
+impl Default for ModelPlan {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::new(),
+            reference: ReferenceKind::default(),
+            reference_path: None,
+            sync_reference: false,
+            sync_alpha: 0.6,
+            sync_every: 512,
+            ignore_config: Vec::new(),
+        }
+    }
 }
 
 /// Where the reference log-probs come from.
@@ -57,6 +80,18 @@ pub enum ReferenceKind {
     AdapterOff,
     /// No log-probs are computed, because the objective uses no reference.
     None,
+}
+
+impl ReferenceKind {
+    /// Its name in a plan.
+    pub fn name(self) -> &'static str {
+        match self {
+            ReferenceKind::Precomputed => "precomputed",
+            ReferenceKind::FrozenCopy => "frozen-copy",
+            ReferenceKind::AdapterOff => "adapter-off",
+            ReferenceKind::None => "none",
+        }
+    }
 }
 
 /// What the run writes.

@@ -189,7 +189,9 @@ impl Settings {
             let lora = &tree["train"]["lora"];
             let is_new_adapter = lora.is_object() && lora["adapter"].is_null();
             let has_path = self.has("model.reference-path");
+            let is_synced = tree["model"]["sync-reference"] == json!(true);
             tree["model"]["reference"] = json!(match (needs.kl, needs.reference) {
+                (_, true) if is_synced => ReferenceKind::FrozenCopy,
                 (true, _) if is_new_adapter && !has_path => ReferenceKind::AdapterOff,
                 (true, _) => ReferenceKind::FrozenCopy,
                 (false, true) => ReferenceKind::Precomputed,

@@ -5,7 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::auto::Auto;
 use super::error::PlanError;
+use super::groups::GroupPlan;
 use super::lora::LoraPlan;
+use super::optimizer::{MuonRate, OptimizerKind};
+use super::pattern::name_pattern;
+use super::schedule::ScheduleKind;
 
 /// How the loss is minimised.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,15 +50,34 @@ pub struct TrainPlan {
     /// Fraction of all steps at the end of the run over which the learning rate falls, above 0 and at most 1,
     /// rounded up. Only for the schedule `wsd`, whose default is 0.1.
     pub decay_ratio: Option<f64>,
-    /// AdamW's decoupled weight decay of matrices, embeddings included. Norms and biases do not decay.
-    /// Default: 0.
+    /// The rate that the schedules `cosine` (default: 0) and `polynomial` (default: 1e-7) fall to, below
+    /// `learning_rate`. Only for these two.
+    pub min_learning_rate: Option<f64>,
+    /// The exponent of the schedule `polynomial`, above 0. Only for this schedule, whose default is 1.
+    pub schedule_power: Option<f64>,
+    /// How gradients change the weights. Default: `adamw`.
+    pub optimizer: OptimizerKind,
+    /// Weight decay of matrices, embeddings included. Norms and biases do not decay. It is decoupled from the
+    /// gradient for `adamw` and `muon`, and a part of the gradient for `adam` and `sgd`. Default: 0.
     pub weight_decay: f64,
-    /// AdamW's `β₁`, the decay of the running mean of the gradient. Default: 0.9.
+    /// `β₁` of AdamW and Adam, the decay of the running mean of the gradient. Default: 0.9.
     pub adam_beta1: f64,
-    /// AdamW's `β₂`, the decay of the running mean of the squared gradient. Default: 0.999.
+    /// `β₂` of AdamW and Adam, the decay of the running mean of the squared gradient. Default: 0.999.
     pub adam_beta2: f64,
-    /// AdamW's `ε`, which is added to the denominator. Default: 1e-8.
+    /// `ε` of AdamW and Adam, which is added to the denominator. Default: 1e-8.
     pub adam_epsilon: f64,
+    /// For `sgd`: the factor of the earlier gradients in each step, from 0 to below 1; by default 0. For `muon`:
+    /// the decay of the running mean of the gradient, by default 0.95.
+    pub momentum: Option<f64>,
+    /// For `sgd` and `muon`: Nesterov's momentum. Default: false for `sgd`, true for `muon`.
+    pub nesterov: Option<bool>,
+    /// For `muon`: number of Newton–Schulz iterations, from 1 to 99. Default: 5.
+    pub muon_steps: Option<usize>,
+    /// For `muon`: how the learning rate depends on the shape of a weight. Default: `match-rms-adamw`.
+    pub muon_rate: Option<MuonRate>,
+    /// Parameters with a learning rate or a weight decay of their own. If several patterns fit a name, the first
+    /// one counts. Default: none.
+    pub groups: Vec<GroupPlan>,
     /// Parameters that are not trained, as patterns of their names, such as
     /// `["model.embed_tokens.*", "model.layers.[0-3].*"]`. `*` stands for any text, `?` for any
     /// character and `[0-3]` for one of these. Default: none.
@@ -79,6 +102,9 @@ pub struct TrainPlan {
     pub head_only: bool,
     /// Number of optimiser steps that one line of the metrics averages. Default: 1.
     pub log_every: usize,
+    /// Whether the metrics have `entropy`, the mean entropy of the policy's next-token distributions over the tokens of
+    /// the answers, nats. It computes the logits of the answers a second time. Default: false.
+    pub log_entropy: bool,
     /// Number of steps between evaluations; 0 evaluates only before and after. Default: 0.
     pub eval_every: usize,
     /// Number of steps between checkpoints; 0 for none by steps. Default: 0.
@@ -86,6 +112,19 @@ pub struct TrainPlan {
     /// Minutes between checkpoints; 0 for none by time. If writing a checkpoint takes long, the next one is
     /// written after at least 20 times that duration. Default: 5.
     pub save_minutes: f64,
+    /// The metric of the evaluations that decides which one is best, with or without `eval_`, such as
+    /// `rewards/accuracies`. The checkpoint of the best evaluation is kept. Default: none, or `loss` if `load_best`
+    /// or `early_stopping_patience` is set.
+    pub best_metric: Option<String>,
+    /// Whether larger values of `best_metric` are better. Default: true, unless its name ends with `loss`.
+    pub best_is_greater: Option<bool>,
+    /// Whether the final model is that of the best evaluation, and not that of the last step. Default: false.
+    pub load_best: bool,
+    /// The run ends after this number of evaluations without an improvement; 0 for never. Default: 0.
+    pub early_stopping_patience: usize,
+    /// Only a difference above this one from the best value so far is an improvement, for
+    /// `early_stopping_patience`. At least 0. Default: 0.
+    pub early_stopping_min_delta: f64,
     /// Whether an adapter is trained, and the weights of the model stay as they are: true, or the
     /// settings of the adapter. By default, the weights are trained.
     pub lora: Option<LoraPlan>,
@@ -107,10 +146,18 @@ impl Default for TrainPlan {
             warmup_steps: 0,
             warmup_ratio: 0.0,
             decay_ratio: None,
+            min_learning_rate: None,
+            schedule_power: None,
+            optimizer: OptimizerKind::AdamW,
             weight_decay: 0.0,
             adam_beta1: 0.9,
             adam_beta2: 0.999,
             adam_epsilon: 1e-8,
+            momentum: None,
+            nesterov: None,
+            muon_steps: None,
+            muon_rate: None,
+            groups: Vec::new(),
             freeze: Vec::new(),
             max_grad_norm: 1.0,
             seed: 42,
@@ -119,9 +166,15 @@ impl Default for TrainPlan {
             precision: Precision::F32,
             head_only: false,
             log_every: 1,
+            log_entropy: false,
             eval_every: 0,
             save_every: 0,
             save_minutes: 5.0,
+            best_metric: None,
+            best_is_greater: None,
+            load_best: false,
+            early_stopping_patience: 0,
+            early_stopping_min_delta: 0.0,
             lora: None,
         }
     }
@@ -159,17 +212,150 @@ impl TrainPlan {
         let ratio = self.decay_ratio.unwrap_or(0.1);
         match self.schedule {
             ScheduleKind::Wsd => (ratio * steps as f64).ceil() as usize,
-            ScheduleKind::Constant | ScheduleKind::Linear | ScheduleKind::Cosine => 0,
+            ScheduleKind::Constant
+            | ScheduleKind::Linear
+            | ScheduleKind::Cosine
+            | ScheduleKind::Polynomial
+            | ScheduleKind::InverseSqrt => 0,
+        }
+    }
+
+    /// The momentum of `sgd` and `muon`. 0 for another optimiser.
+    pub fn momentum(&self) -> f64 {
+        let default = match self.optimizer {
+            OptimizerKind::Muon => 0.95,
+            OptimizerKind::AdamW | OptimizerKind::Adam | OptimizerKind::Sgd => 0.0,
+        };
+        self.momentum.unwrap_or(default)
+    }
+
+    /// Whether `sgd` and `muon` use Nesterov's momentum.
+    pub fn nesterov(&self) -> bool {
+        self.nesterov
+            .unwrap_or(self.optimizer == OptimizerKind::Muon)
+    }
+
+    /// Number of Newton–Schulz iterations of `muon`.
+    pub fn muon_iterations(&self) -> usize {
+        self.muon_steps.unwrap_or(5)
+    }
+
+    /// The metric that evaluations are compared by, without `eval_`. `None` if they are not compared.
+    pub(crate) fn compared_metric(&self) -> Option<&str> {
+        let is_needed = self.load_best || self.early_stopping_patience > 0;
+        let metric = self.best_metric.as_deref();
+        let metric = metric.or(is_needed.then_some("loss"))?;
+        Some(metric.strip_prefix("eval_").unwrap_or(metric))
+    }
+
+    /// Checks the settings of the optimiser that belong to some optimisers only.
+    pub(super) fn check_optimizer(&self) -> Result<(), PlanError> {
+        let (is_sgd, is_muon) = (
+            self.optimizer == OptimizerKind::Sgd,
+            self.optimizer == OptimizerKind::Muon,
+        );
+        for (key, is_set, is_used, optimizers) in [
+            (
+                "train.momentum",
+                self.momentum.is_some(),
+                is_sgd || is_muon,
+                "\"sgd\" or \"muon\"",
+            ),
+            (
+                "train.nesterov",
+                self.nesterov.is_some(),
+                is_sgd || is_muon,
+                "\"sgd\" or \"muon\"",
+            ),
+            (
+                "train.muon-steps",
+                self.muon_steps.is_some(),
+                is_muon,
+                "\"muon\"",
+            ),
+            (
+                "train.muon-rate",
+                self.muon_rate.is_some(),
+                is_muon,
+                "\"muon\"",
+            ),
+        ] {
+            if is_set && !is_used {
+                return Err(PlanError::OtherOptimizer {
+                    key,
+                    optimizer: self.optimizer.name(),
+                    optimizers,
+                });
+            }
+        }
+        let out_of_range = |key, value: String, expected| {
+            Err(PlanError::OutOfRange {
+                key,
+                value,
+                expected,
+            })
+        };
+        let momentum = self.momentum();
+        if !(0.0..1.0).contains(&momentum) {
+            let expected = "from 0 to below 1";
+            return out_of_range("train.momentum", momentum.to_string(), expected);
+        }
+        if is_sgd && self.nesterov() && momentum == 0.0 {
+            return Err(PlanError::NoMomentum);
+        }
+        if let Some(steps) = self.muon_steps
+            && !(1..100).contains(&steps)
+        {
+            return out_of_range("train.muon-steps", steps.to_string(), "from 1 to 99");
+        }
+        for (index, group) in self.groups.iter().enumerate() {
+            group.check(index)?;
+        }
+        Ok(())
+    }
+
+    /// Checks the settings of the schedule that belong to some schedules only.
+    pub(super) fn check_schedule(&self) -> Result<(), PlanError> {
+        let unused = |key, schedules| {
+            Err(PlanError::OtherSchedule {
+                key,
+                schedule: self.schedule.name(),
+                schedules,
+            })
+        };
+        if self.decay_ratio.is_some() && self.schedule != ScheduleKind::Wsd {
+            return unused("train.decay-ratio", "\"wsd\"");
+        }
+        if self.schedule_power.is_some() && self.schedule != ScheduleKind::Polynomial {
+            return unused("train.schedule-power", "\"polynomial\"");
+        }
+        let end = match (self.schedule.default_end(), self.min_learning_rate) {
+            (None, None) => return Ok(()),
+            (None, Some(_)) => {
+                return unused("train.min-learning-rate", "\"cosine\" or \"polynomial\"");
+            }
+            (Some(default), given) => given.unwrap_or(default),
+        };
+        if !(0.0..self.learning_rate).contains(&end) {
+            return Err(PlanError::HighEnd {
+                end,
+                peak: self.learning_rate,
+            });
+        }
+        match self.schedule_power {
+            Some(power) if !(power > 0.0 && power.is_finite()) => Err(PlanError::OutOfRange {
+                key: "train.schedule-power",
+                value: power.to_string(),
+                expected: "above 0",
+            }),
+            _ => Ok(()),
         }
     }
 
     /// Checks the settings that choose what is trained.
     pub(super) fn check_trained(&self) -> Result<(), PlanError> {
         for pattern in &self.freeze {
-            glob::Pattern::new(pattern).map_err(|error| PlanError::Value {
-                key: "train.freeze".to_owned(),
-                message: format!("`{pattern}` is not a pattern: {}", error.msg),
-            })?;
+            name_pattern("train.freeze", pattern)?;
         }
         match &self.lora {
             Some(_) if !self.freeze.is_empty() => Err(PlanError::FrozenAnyway),
@@ -193,21 +379,4 @@ impl TrainPlan {
             false => Ok(()),
         }
     }
-}
-
-/// How the learning rate falls after the warm-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ScheduleKind {
-    /// The rate stays at its peak.
-    #[serde(alias = "constant_with_warmup")]
-    Constant,
-    /// The rate falls in a straight line, and would be 0 one step after the last.
-    Linear,
-    /// The rate falls along half a cosine, and would be 0 one step after the last.
-    Cosine,
-    /// It stays at its peak, and falls along half a cosine over the last steps, whose number
-    /// `decay_ratio` gives (warm-up, stable, decay; Hu et al. 2024, "MiniCPM").
-    #[serde(alias = "warmup_stable_decay")]
-    Wsd,
 }

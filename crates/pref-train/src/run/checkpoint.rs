@@ -1,6 +1,6 @@
 //! Writing checkpoints. In: weights, optimiser moments, the position of the run and its identity. Out:
 //! `checkpoints/step-000123/`, a model folder in Hugging Face's layout with `optimizer.safetensors` and
-//! `state.json` beside the weights.
+//! `state.json` beside the weights, and with the folder `reference` if the reference follows the policy.
 //!
 //! A folder with such a name is always complete, because it is written under another name and then renamed.
 
@@ -8,20 +8,23 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use pref_model::{ChecksumError, SaveDtype, SaveError, add_checksums};
+use pref_model::{ChecksumError, Policy, SaveDtype, SaveError, add_checksums};
 use serde::{Deserialize, Serialize};
 
 use super::identity::Identity;
 use super::moments;
 use crate::durable::write_folder;
 use crate::error::{TrainError, error_chain};
-use crate::step::{AdamW, Position, TrainBackend, TrainablePolicy};
+use crate::step::{Optimizer, Position, TrainBackend, TrainablePolicy};
 
 /// File of the run's position and identity.
 pub(super) const STATE: &str = "state.json";
 
 /// File of the optimiser's moments.
 pub(super) const OPTIMIZER: &str = "optimizer.safetensors";
+
+/// Folder of the weights of a reference that changes during the run.
+pub(super) const REFERENCE: &str = "reference";
 
 /// What `state.json` holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,9 +36,11 @@ pub(super) struct CheckpointState<P, I> {
 }
 
 /// Everything that a checkpoint holds.
-pub(super) struct Snapshot<'a, B: TrainBackend, P> {
+pub(super) struct Snapshot<'a, B: TrainBackend, P: TrainablePolicy<B>> {
     pub(super) policy: &'a P,
-    pub(super) optimizer: &'a AdamW<B::InnerBackend>,
+    /// The reference, if its weights change during the run.
+    pub(super) reference: Option<&'a P::InnerModule>,
+    pub(super) optimizer: &'a Optimizer<B::InnerBackend>,
     pub(super) position: &'a Position,
     pub(super) identity: &'a Identity,
     /// The model folder whose tokenizer is copied, so that the checkpoint can be used as a model.
@@ -81,6 +86,11 @@ fn write<B: TrainBackend, P: TrainablePolicy<B>>(
     let fill = |folder: &Path| -> Result<(), FillError> {
         snapshot.policy.save(folder, SaveDtype::F32)?;
         copy_tokenizer(snapshot.tokenizer_from, folder)?;
+        if let Some(reference) = snapshot.reference {
+            let folder = folder.join(REFERENCE);
+            fs::create_dir(&folder)?;
+            reference.save(&folder, SaveDtype::F32)?;
+        }
         moments::write(snapshot.optimizer.moments(), &folder.join(OPTIMIZER))?;
         let state = CheckpointState {
             position: snapshot.position,

@@ -3,14 +3,10 @@
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, backend::Backend};
-use glob::Pattern;
 
 use crate::error::TrainError;
-use crate::plan::PlanError;
-use crate::step::parameter_sizes;
-
-/// Number of names that an error lists.
-const LISTED: usize = 3;
+use crate::patterns::fitting_pattern;
+use crate::step::parameter_shapes;
 
 /// The policy with the parameters frozen that `train.freeze` names.
 ///
@@ -23,20 +19,10 @@ pub(super) fn freeze<B: Backend, M: Module<B>>(
     if patterns.is_empty() {
         return Ok(policy);
     }
-    let names: Vec<String> = parameter_sizes(&policy).into_keys().collect();
+    let names: Vec<String> = parameter_shapes(&policy).into_keys().collect();
     let mut compiled = Vec::new();
     for text in patterns {
-        let pattern = Pattern::new(text).map_err(|error| PlanError::Value {
-            key: "train.freeze".to_owned(),
-            message: format!("`{text}` is not a pattern: {}", error.msg),
-        })?;
-        if !names.iter().any(|name| pattern.matches(name)) {
-            return Err(TrainError::NothingFrozen {
-                pattern: text.clone(),
-                similar: similar(text, &names),
-            });
-        }
-        compiled.push(pattern);
+        compiled.push(fitting_pattern("train.freeze", text, &names)?);
     }
     let is_frozen = |name: &str| compiled.iter().any(|pattern| pattern.matches(name));
     if names.iter().all(|name| is_frozen(name)) {
@@ -46,27 +32,6 @@ pub(super) fn freeze<B: Backend, M: Module<B>>(
         path: Vec::new(),
         is_frozen,
     }))
-}
-
-/// The names that are most similar to a pattern: each part of the pattern is compared with the parts of a name.
-fn similar(pattern: &str, names: &[String]) -> String {
-    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let of_part = |part: &str, name: &str| {
-        let parts = name
-            .split('.')
-            .map(|other| strsim::jaro_winkler(part, other));
-        parts.fold(0.0, f64::max)
-    };
-    let distance = |name: &&str| {
-        let parts = pattern
-            .split('.')
-            .filter(|part| part.contains(char::is_alphabetic));
-        let similarity: f64 = parts.map(|part| of_part(part, name)).sum();
-        (similarity * -1e6) as i64
-    };
-    names.sort_by_key(distance);
-    names.truncate(LISTED);
-    names.join(", ")
 }
 
 struct Freezer<F> {

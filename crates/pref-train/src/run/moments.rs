@@ -53,11 +53,12 @@ pub(super) fn write<B: Backend>(
     let tensors = moments
         .iter()
         .flat_map(|(name, Moments { first, second })| {
-            [
-                (format!("first.{name}"), Stored::new(first)),
-                (format!("second.{name}"), Stored::new(second)),
-            ]
-        });
+            let second = second.as_ref();
+            let first = (format!("first.{name}"), Stored::new(first));
+            let second = second.map(|s| (format!("second.{name}"), Stored::new(s)));
+            [Some(first), second]
+        })
+        .flatten();
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     safetensors::serialize_to_file(tensors, Some(metadata), path).map_err(io::Error::other)
 }
@@ -84,7 +85,11 @@ pub(super) fn read<B: Backend>(
     for name in file.names() {
         if let Some(parameter) = name.strip_prefix("first.") {
             let first = read(name)?;
-            let second = read(&format!("second.{parameter}"))?;
+            let second = format!("second.{parameter}");
+            let second = match file.names().iter().any(|name| **name == second) {
+                true => Some(read(&second)?),
+                false => None,
+            };
             moments.insert(parameter.to_owned(), Moments { first, second });
         }
     }

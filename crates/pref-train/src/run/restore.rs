@@ -5,19 +5,23 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Tensor, backend::Backend};
-use pref_model::Checksums;
+use pref_model::{Checksums, Policy};
 
-use super::checkpoint::{CheckpointState, OPTIMIZER, STATE, folder, folder_of, steps};
+use super::checkpoint::{CheckpointState, OPTIMIZER, REFERENCE, STATE, folder, folder_of, steps};
 use super::identity::Identity;
 use super::moments;
 use crate::autodiff_lock::lock_autodiff;
 use crate::error::{TrainError, error_chain};
-use crate::step::{Moments, Position, TrainBackend, TrainablePolicy, parameter_sizes};
+use crate::plan::Plan;
+use crate::step::{
+    Moments, Position, TrainBackend, TrainablePolicy, flaw_of_moments, parameter_shapes,
+};
 
 /// The content of a checkpoint.
-pub(super) struct Restored<B: TrainBackend, P> {
+pub(super) struct Restored<B: TrainBackend, P: TrainablePolicy<B>> {
     pub(super) policy: P,
+    /// The reference, if it follows the policy.
+    pub(super) reference: Option<P::InnerModule>,
     pub(super) moments: BTreeMap<String, Moments<B::InnerBackend>>,
     pub(super) position: Position,
     pub(super) identity: Identity,
@@ -25,7 +29,7 @@ pub(super) struct Restored<B: TrainBackend, P> {
     pub(super) skipped: Vec<String>,
 }
 
-/// The newest checkpoint that is complete and undamaged, of a run of `total` steps. `policy` is the policy
+/// The newest checkpoint that is complete and undamaged, of a run of `total` steps with this plan. `policy` is the policy
 /// before training; a copy of it gets the weights of the checkpoint.
 ///
 /// # Errors
@@ -33,6 +37,7 @@ pub(super) struct Restored<B: TrainBackend, P> {
 pub(super) fn load_newest<B: TrainBackend, P: TrainablePolicy<B>>(
     run: &Path,
     total: usize,
+    plan: &Plan,
     policy: &P,
     device: &B::Device,
 ) -> Result<Restored<B, P>, TrainError> {
@@ -43,7 +48,7 @@ pub(super) fn load_newest<B: TrainBackend, P: TrainablePolicy<B>>(
             true => Err(TrainError::file(&folder)(io::Error::other(format!(
                 "the run ends after {total} steps"
             )))),
-            false => load(&folder, step, policy, device),
+            false => load(&folder, step, plan, policy, device),
         };
         match loaded {
             Ok(mut restored) => {
@@ -62,6 +67,7 @@ pub(super) fn load_newest<B: TrainBackend, P: TrainablePolicy<B>>(
 fn load<B: TrainBackend, P: TrainablePolicy<B>>(
     folder: &Path,
     step: usize,
+    plan: &Plan,
     policy: &P,
     device: &B::Device,
 ) -> Result<Restored<B, P>, TrainError> {
@@ -85,10 +91,19 @@ fn load<B: TrainBackend, P: TrainablePolicy<B>>(
         let _lock = lock_autodiff();
         policy.clone().restore(folder)?
     };
-    match flaw(&state.position, step, &parameter_sizes(&policy), &moments) {
+    let reference = match plan.model.sync_reference {
+        true => Some(policy.valid().restore(&folder.join(REFERENCE))?),
+        false => None,
+    };
+    let flaw = flaw(&state.position, step).or_else(|| {
+        let steps = state.position.optimizer_steps;
+        flaw_of_moments(&plan.train, steps, &parameter_shapes(&policy), &moments)
+    });
+    match flaw {
         Some(flaw) => Err(TrainError::file(folder)(io::Error::other(flaw))),
         None => Ok(Restored {
             policy,
+            reference,
             moments,
             position: state.position,
             identity: state.identity,
@@ -97,33 +112,14 @@ fn load<B: TrainBackend, P: TrainablePolicy<B>>(
     }
 }
 
-/// Why a checkpoint cannot be the state after `step` steps of a run with these parameters. `None` if it can.
-fn flaw<B: Backend>(
-    position: &Position,
-    step: usize,
-    sizes: &BTreeMap<String, usize>,
-    moments: &BTreeMap<String, Moments<B>>,
-) -> Option<String> {
+/// Why a position cannot be that after `step` steps of a run. `None` if it can.
+fn flaw(position: &Position, step: usize) -> Option<String> {
     if position.step != step {
         return Some(format!("its state belongs to step {}", position.step));
     }
     if position.sampler.n_pairs() == 0 {
         return Some("its state has no rows to train on".to_owned());
     }
-    if position.optimizer_steps as usize != position.step {
-        let n = position.optimizer_steps;
-        return Some(format!("its optimiser has taken {n} steps"));
-    }
-    for (name, Moments { first, second }) in moments {
-        let size = sizes.get(name).copied();
-        let fits = |moment: &Tensor<B, 1>| size == Some(moment.dims()[0]);
-        if !fits(first) || !fits(second) {
-            return Some(format!("the moments of `{name}` do not fit the weights"));
-        }
-    }
-    let missing = sizes.keys().find(|name| !moments.contains_key(*name));
-    match missing {
-        Some(name) if position.step > 0 => Some(format!("it has no moments of `{name}`")),
-        Some(_) | None => None,
-    }
+    let n = position.optimizer_steps;
+    (n as usize != position.step).then(|| format!("its optimiser has taken {n} steps"))
 }

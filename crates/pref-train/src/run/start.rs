@@ -1,6 +1,7 @@
 //! The set-up of a run. In: a plan, and the plan of the run to resume, if there is one. Out: a trainer with
 //! policy, reference, rows and optimiser, or the outcome of a run that was asked to stop.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use crate::reference::{
     CacheLayout, CacheWriter, CachedLogProbs, Reference, cache_key, score_rows,
 };
 use crate::sets::{DataSet, Examples, PerSet, read_sets};
-use crate::step::{TrainBackend, TrainablePolicy, Trainer, parameter_sizes};
+use crate::step::{TrainBackend, TrainablePolicy, Trainer, all_shapes, parameter_shapes};
 use crate::tracker::Tracker;
 
 /// What the set-up of a run needs.
@@ -75,7 +76,7 @@ impl Start<'_> {
         let plan = &plan;
         let layout = self.layout(n_ids, max_length, &division);
         let identity = Identity::of(plan, models.fingerprint(plan, &policy)?, &sets)?;
-        let restored = match self.previous {
+        let mut restored = match self.previous {
             Some(previous) => {
                 let total = previous.check_length(plan, sets.of(DataSet::Train).n_drawn())?;
                 Some(self.restore(&policy, total, &identity, device, tracker)?)
@@ -91,7 +92,17 @@ impl Start<'_> {
         };
         let reference = match plan.model.reference {
             ReferenceKind::None => Reference::None,
-            ReferenceKind::FrozenCopy => Reference::Model(Box::new(load_reference()?)),
+            ReferenceKind::FrozenCopy => {
+                let restored = restored.as_mut().and_then(|r| r.reference.take());
+                let reference = match restored {
+                    Some(reference) => reference,
+                    None => load_reference()?,
+                };
+                if plan.model.sync_reference {
+                    check_same_parameters(&policy, &reference)?;
+                }
+                Reference::Model(Box::new(reference))
+            }
             ReferenceKind::AdapterOff => {
                 let base = policy.without_adapters().ok_or(TrainError::NoAdapter)?;
                 Reference::Model(Box::new(base.valid()))
@@ -183,7 +194,7 @@ impl Start<'_> {
         tracker: &mut dyn Tracker,
     ) -> Result<Restored<B, P>, TrainError> {
         let run = self.folder.path();
-        let restored = load_newest(run, total, policy, device)?;
+        let restored = load_newest(run, total, self.plan, policy, device)?;
         for skipped in &restored.skipped {
             tracker.note(&format!("skipped a damaged checkpoint, {skipped}"));
         }
@@ -218,9 +229,37 @@ fn check_precision<B: TrainBackend>(
     }
 }
 
+/// Checks that a reference that follows the policy has its parameters.
+fn check_same_parameters<B: TrainBackend, P: TrainablePolicy<B>>(
+    policy: &P,
+    reference: &P::InnerModule,
+) -> Result<(), TrainError> {
+    let (policy, reference) = (all_shapes(policy), all_shapes(reference));
+    let names: BTreeSet<&String> = policy.keys().chain(reference.keys()).collect();
+    let show = |shape: Option<&Vec<usize>>| {
+        shape.map_or("absent".to_owned(), |shape| format!("of shape {shape:?}"))
+    };
+    for name in names {
+        let (ours, theirs) = (policy.get(name), reference.get(name));
+        if ours != theirs {
+            return Err(TrainError::OtherReference {
+                difference: format!(
+                    "`{name}` is {} in the policy and {} in the reference",
+                    show(ours),
+                    show(theirs)
+                ),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Tells the number of trained parameters if some are frozen.
 fn note_trained<B: TrainBackend, P: TrainablePolicy<B>>(policy: &P, tracker: &mut dyn Tracker) {
-    let trained: usize = parameter_sizes(policy).values().sum();
+    let trained: usize = parameter_shapes(policy)
+        .values()
+        .map(|shape| shape.iter().product::<usize>())
+        .sum();
     let all = policy.num_params();
     if trained < all {
         let share = 100.0 * trained as f64 / all as f64;

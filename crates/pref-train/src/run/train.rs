@@ -332,6 +332,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         let trainer = &self.trainer;
         let snapshot = Snapshot {
             policy: trainer.policy(),
+            reference: trainer.changing_reference(),
             optimizer: &trainer.optimizer,
             position: &trainer.position,
             identity: &self.identity,

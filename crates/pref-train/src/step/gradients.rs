@@ -86,20 +86,38 @@ impl<B: Kernels> NamedGradients<B> {
     }
 }
 
-/// Number of elements of every float parameter that is trained, by name.
-pub(crate) fn parameter_sizes<B: Backend, M: Module<B>>(module: &M) -> BTreeMap<String, usize> {
-    let mut sizes = Sizes::default();
-    module.visit(&mut sizes);
-    sizes.by_name
+/// The shape of every float parameter that is trained, by name.
+pub(crate) fn parameter_shapes<B: Backend, M: Module<B>>(
+    module: &M,
+) -> BTreeMap<String, Vec<usize>> {
+    shapes(module, true)
 }
 
-#[derive(Default)]
-struct Sizes {
+/// The shape of every float parameter by name, frozen ones included.
+pub(crate) fn all_shapes<B: Backend, M: Module<B>>(module: &M) -> BTreeMap<String, Vec<usize>> {
+    shapes(module, false)
+}
+
+fn shapes<B: Backend, M: Module<B>>(
+    module: &M,
+    only_trained: bool,
+) -> BTreeMap<String, Vec<usize>> {
+    let mut shapes = Shapes {
+        path: Path::default(),
+        only_trained,
+        by_name: BTreeMap::new(),
+    };
+    module.visit(&mut shapes);
+    shapes.by_name
+}
+
+struct Shapes {
     path: Path,
-    by_name: BTreeMap<String, usize>,
+    only_trained: bool,
+    by_name: BTreeMap<String, Vec<usize>>,
 }
 
-impl<B: Backend> ModuleVisitor<B> for Sizes {
+impl<B: Backend> ModuleVisitor<B> for Shapes {
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.enter(name);
     }
@@ -110,19 +128,18 @@ impl<B: Backend> ModuleVisitor<B> for Sizes {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
         let value = param.val();
-        if value.is_require_grad() {
-            let n_elements = value.shape().num_elements();
-            self.by_name.insert(self.path.name(), n_elements);
+        if value.is_require_grad() || !self.only_trained {
+            self.by_name.insert(self.path.name(), value.dims().to_vec());
         }
     }
 }
 
-/// Replaces every float parameter that is trained by `update(name, number of axes, flat value)`.
+/// Replaces every float parameter that is trained by `update(name, shape, flat value)`.
 pub(crate) fn map_parameters<AB, M, F>(module: M, update: F) -> M
 where
     AB: AutodiffBackend,
     M: Module<AB>,
-    F: FnMut(&str, usize, Tensor<AB::InnerBackend, 1>) -> Tensor<AB::InnerBackend, 1>,
+    F: FnMut(&str, &[usize], Tensor<AB::InnerBackend, 1>) -> Tensor<AB::InnerBackend, 1>,
 {
     module.map(&mut Updater {
         path: Path::default(),
@@ -229,7 +246,7 @@ struct Updater<F> {
 impl<AB, F> ModuleMapper<AB> for Updater<F>
 where
     AB: AutodiffBackend,
-    F: FnMut(&str, usize, Tensor<AB::InnerBackend, 1>) -> Tensor<AB::InnerBackend, 1>,
+    F: FnMut(&str, &[usize], Tensor<AB::InnerBackend, 1>) -> Tensor<AB::InnerBackend, 1>,
 {
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.enter(name);
@@ -246,7 +263,7 @@ where
         let (id, tensor, mapper) = param.consume();
         let dims = tensor.dims();
         let flat = tensor.inner().reshape([-1]);
-        let updated = (self.update)(&self.path.name(), D, flat).reshape(dims);
+        let updated = (self.update)(&self.path.name(), &dims, flat).reshape(dims);
         let tensor = Tensor::from_inner(updated).require_grad();
         Param::from_mapped_value(id, tensor, mapper)
     }

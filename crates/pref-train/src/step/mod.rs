@@ -4,21 +4,24 @@
 mod checkpoints;
 mod features;
 mod gradients;
+mod groups;
 mod loss_inputs;
 mod objective;
 mod optimizer;
 mod policy;
 mod position;
+mod reference_sync;
+mod rule;
 mod schedule;
 mod scores;
 mod trainer;
 
 pub use gradients::NamedGradients;
-pub(crate) use gradients::parameter_sizes;
+pub(crate) use gradients::{all_shapes, parameter_shapes};
 pub(crate) use loss_inputs::{LossInputs, StepFailure, mixed_means};
 pub(crate) use objective::RunObjective;
-pub use optimizer::AdamW;
-pub(crate) use optimizer::Moments;
+pub use optimizer::Optimizer;
+pub(crate) use optimizer::{Moments, flaw_of_moments};
 pub use policy::{TrainBackend, TrainablePolicy};
 pub(crate) use position::Position;
 pub use schedule::Schedule;

@@ -11,7 +11,14 @@ pub struct Schedule {
     /// Number of steps over which the rate falls at the end, for [`ScheduleKind::Wsd`].
     decay: usize,
     total: usize,
+    /// The rate at the end, for [`ScheduleKind::Cosine`] and [`ScheduleKind::Polynomial`].
+    end: f64,
+    /// The exponent of [`ScheduleKind::Polynomial`].
+    power: f64,
 }
+
+/// The first step after a warm-up of no steps counts as this step for [`ScheduleKind::InverseSqrt`].
+const STEPS_WITHOUT_WARMUP: f64 = 10_000.0;
 
 impl Schedule {
     /// The schedule of a run of `total` steps.
@@ -22,6 +29,11 @@ impl Schedule {
             warmup: plan.warmup(total),
             decay: plan.decay(total),
             total,
+            end: plan
+                .min_learning_rate
+                .or(plan.schedule.default_end())
+                .unwrap_or(0.0),
+            power: plan.schedule_power.unwrap_or(1.0),
         }
     }
 
@@ -48,10 +60,20 @@ impl Schedule {
             (step.saturating_sub(first) as f64 / steps.max(1) as f64).min(1.0)
         };
         let after_warmup = self.total.saturating_sub(self.warmup);
+        // the rate if this part of the way from the peak to the end is left
+        let left = |part: f64| self.end / self.peak + (1.0 - self.end / self.peak) * part;
         let factor = match self.kind {
             ScheduleKind::Constant => 1.0,
             ScheduleKind::Linear => 1.0 - progress(after_warmup),
-            ScheduleKind::Cosine => half_cosine(progress(after_warmup)),
+            ScheduleKind::Cosine => left(half_cosine(progress(after_warmup))),
+            ScheduleKind::Polynomial => left((1.0 - progress(after_warmup)).powf(self.power)),
+            ScheduleKind::InverseSqrt => {
+                let scale = match self.warmup {
+                    0 => STEPS_WITHOUT_WARMUP,
+                    steps => steps as f64,
+                };
+                (scale / (step as f64 - self.warmup as f64 + scale)).sqrt()
+            }
             ScheduleKind::Wsd => half_cosine(progress(self.decay)),
         };
         self.peak * factor
@@ -72,7 +94,16 @@ impl Schedule {
             warmup,
             decay,
             total,
+            end: kind.default_end().unwrap_or(0.0),
+            power: 1.0,
         }
+    }
+
+    /// The same schedule, which falls to the rate `end` with an exponent `power`. [`ScheduleKind::Cosine`] uses the
+    /// rate, and [`ScheduleKind::Polynomial`] uses both.
+    #[must_use]
+    pub fn to(self, end: f64, power: f64) -> Self {
+        Self { end, power, ..self }
     }
 }
 
@@ -90,6 +121,10 @@ mod tests {
         warmup: usize,
         #[serde(default)]
         decay: usize,
+        #[serde(default)]
+        end: Option<f64>,
+        #[serde(default)]
+        power: Option<f64>,
         total: usize,
         rates: Vec<f64>,
     }
@@ -101,20 +136,23 @@ mod tests {
             "/../../fixtures/schedules/rates.json"
         );
         let cases: Vec<Case> = serde_json::from_str(&std::fs::read_to_string(path)?)?;
-        use ScheduleKind::{Constant, Cosine, Linear, Wsd};
-        for kind in [Constant, Linear, Cosine, Wsd] {
+        use ScheduleKind::{Constant, Cosine, InverseSqrt, Linear, Polynomial, Wsd};
+        for kind in [Constant, Linear, Cosine, Polynomial, InverseSqrt, Wsd] {
             let of_kind: Vec<&Case> = cases.iter().filter(|case| case.schedule == kind).collect();
-            assert_eq!(of_kind.len(), 7, "{kind:?}");
+            assert!(of_kind.len() >= 7, "{kind:?}");
             for case in of_kind {
                 let Case {
                     peak,
                     warmup,
                     decay,
+                    end,
+                    power,
                     total,
                     ..
                 } = *case;
                 assert_eq!(case.rates.len(), total);
                 let schedule = Schedule::from_parts(peak, kind, warmup, decay, total);
+                let schedule = schedule.to(end.unwrap_or(schedule.end), power.unwrap_or(1.0));
                 for (step, theirs) in case.rates.iter().enumerate() {
                     let ours = schedule.rate(step);
                     assert!(

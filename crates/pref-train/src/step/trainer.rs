@@ -11,9 +11,10 @@ use super::checkpoints::Checkpoints;
 use super::gradients::NamedGradients;
 use super::loss_inputs::{LossInputs, StepFailure, mixed_means};
 use super::objective::RunObjective;
-use super::optimizer::{AdamW, Moments};
+use super::optimizer::{Moments, Optimizer};
 use super::policy::{TrainBackend, TrainablePolicy};
 use super::position::Position;
+use super::reference_sync::mixed;
 use super::schedule::Schedule;
 use crate::autodiff_lock::lock_autodiff;
 use crate::batch::{AnswerBatch, TokenValues, responses, token_tensor, top_tokens};
@@ -33,13 +34,21 @@ const ONLY_IN_AN_UPDATE: &str = "the policy is absent only during an update";
 pub(crate) struct Trainer<B: TrainBackend, P: TrainablePolicy<B>> {
     /// Absent only during an update.
     policy: Option<P>,
-    pub(crate) optimizer: AdamW<B::InnerBackend>,
+    pub(crate) optimizer: Optimizer<B::InnerBackend>,
     pub(crate) position: Position,
     /// Rows and reference, which need no gradients.
     pub(crate) inputs: LossInputs<B::InnerBackend, P::InnerModule>,
     objective: RunObjective<B>,
     plan: TrainPlan,
     schedule: Schedule,
+    sync: Option<ReferenceSync>,
+}
+
+/// When and how the reference follows the policy.
+#[derive(Clone, Copy, Debug)]
+struct ReferenceSync {
+    every: usize,
+    alpha: f64,
 }
 
 /// A micro-batch.
@@ -57,7 +66,8 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
     /// A trainer before its first step.
     ///
     /// # Errors
-    /// [`TrainError`] if `data.skip` names a row that does not exist, or leaves no row to train on.
+    /// [`TrainError`] if `data.skip` names a row that does not exist or leaves no row to train on, or if a pattern
+    /// of `train.groups` fits no parameter.
     pub(crate) fn new(
         plan: &Plan,
         policy: P,
@@ -75,8 +85,8 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         let train = &plan.train;
         let n = |set: DataSet| sets.of(set).n_drawn();
         Ok(Self {
+            optimizer: Optimizer::new(train, &policy)?,
             policy: Some(policy),
-            optimizer: AdamW::new(train),
             position: Position {
                 step: 0,
                 optimizer_steps: 0,
@@ -110,6 +120,10 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
                 device: device.clone(),
             },
             plan: train.clone(),
+            sync: plan.model.sync_reference.then_some(ReferenceSync {
+                every: plan.model.sync_every,
+                alpha: plan.model.sync_alpha,
+            }),
         })
     }
 
@@ -235,6 +249,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
 
         self.position.step += 1;
         self.position.optimizer_steps = self.optimizer.steps();
+        self.sync_reference();
         for (set, _, indices) in drawn {
             self.position.tokens += self.inputs.sets.of(set).n_tokens(indices);
         }
@@ -258,6 +273,28 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
             learning_rate: rate,
             num_tokens: self.position.tokens,
         }))
+    }
+
+    /// Moves the reference to the policy, if that is due after this step.
+    fn sync_reference(&mut self) {
+        let Some(sync) = self.sync else {
+            return;
+        };
+        if self.position.step.is_multiple_of(sync.every)
+            && let Reference::Model(reference) =
+                std::mem::replace(&mut self.inputs.reference, Reference::None)
+        {
+            let reference = mixed(&self.policy().valid(), *reference, sync.alpha);
+            self.inputs.reference = Reference::Model(Box::new(reference));
+        }
+    }
+
+    /// The reference, if its weights change during the run.
+    pub(crate) fn changing_reference(&self) -> Option<&P::InnerModule> {
+        match &self.inputs.reference {
+            Reference::Model(reference) if self.sync.is_some() => Some(reference),
+            Reference::Model(_) | Reference::None | Reference::Cached(_) => None,
+        }
     }
 
     /// The next rows of a data set, sorted by length, without the rows that the plan leaves out. After the

@@ -9,6 +9,7 @@ mod checkpoints;
 mod common;
 mod families;
 mod lora;
+mod optimizers;
 mod own_policy;
 mod plans;
 mod resume;

@@ -35,6 +35,9 @@ fn a_plan_reads_back_as_itself() {
     let mut settings = minimal();
     settings.set("objective.method=adpo").unwrap();
     settings.set("data.rows=[3, 9]").unwrap();
+    settings.set("optim=muon").unwrap();
+    let groups = r#"train.groups=[{match = "a.*", weight-decay = 0.1}, {match = "b", learning-rate-factor = 0.5}]"#;
+    settings.set(groups).unwrap();
     let plan = Plan::from_settings(settings).unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), plan.to_toml()).unwrap();
@@ -266,6 +269,30 @@ fn mistakes_are_named_with_a_way_out() {
             "model.reference-path=models/other",
         ],
         &["objective.tau=0.1", "objective.method=dpo"],
+    ];
+    let messages: Vec<String> = cases.iter().map(|pairs| error_of(pairs)).collect();
+    insta::assert_snapshot!(messages.join("\n"));
+}
+
+#[test]
+fn wrong_settings_of_optimisers_schedules_and_groups_are_named() {
+    let cases: [&[&str]; 14] = [
+        &["optim=adafactor"],
+        &["train.momentum=0.9"],
+        &["train.optimizer=sgd", "train.momentum=1"],
+        &["train.optimizer=sgd", "train.nesterov=true"],
+        &["train.optimizer=sgd", "train.muon-steps=5"],
+        &["train.optimizer=muon", "train.muon-steps=0"],
+        &["train.min-learning-rate=1e-8"],
+        &["train.schedule=cosine", "train.min-learning-rate=1e-6"],
+        &["lr_scheduler_type=polynomial", "train.learning-rate=1e-8"],
+        &["train.schedule=cosine", "train.schedule-power=2"],
+        &["train.schedule=polynomial", "train.schedule-power=0"],
+        &["train.groups=[{match = \"*\"}]"],
+        &["train.groups=[{match = \"*\", learning-rate = 1e-5, learning-rate-factor = 2.0}]"],
+        &[
+            "train.groups=[{match = \"*\", weight-decay = 0.1}, {match = \"[a\", learning-rate = 1}]",
+        ],
     ];
     let messages: Vec<String> = cases.iter().map(|pairs| error_of(pairs)).collect();
     insta::assert_snapshot!(messages.join("\n"));

@@ -4,6 +4,8 @@ mod adapters;
 mod damage;
 mod ends;
 mod evaluations;
+mod optimizers;
+mod reference;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,13 +3,13 @@
 //!
 //! A result does not depend on the number of threads: sums are divided into parts of a fixed size.
 
-mod adamw;
 mod attention;
 mod blocks;
 mod buffers;
 mod gate;
 mod log_probs;
 mod norm;
+mod optimizer;
 mod parallel;
 mod product;
 mod project;
@@ -21,7 +21,7 @@ use std::ops::Range;
 use burn::backend::Flex;
 use burn::tensor::{Int, Tensor};
 
-use super::inputs::{AdamWStep, Rotary, ScoreRule};
+use super::inputs::{AdamWStep, Rotary, ScoreRule, SgdStep};
 use super::plain;
 use super::traits::Kernels;
 use super::visibility::Visibility;
@@ -180,21 +180,33 @@ impl Kernels for Flex {
         step: &AdamWStep,
     ) -> (Tensor<Self, 1>, [Tensor<Self, 1>; 2]) {
         match is_f32(&[&parameter]) {
-            true => adamw::adamw(parameter, gradient, moments, step),
+            true => optimizer::adamw(parameter, gradient, moments, step),
             false => plain::adamw(parameter, gradient, moments, step),
+        }
+    }
+
+    fn sgd(
+        parameter: Tensor<Self, 1>,
+        gradient: Tensor<Self, 1>,
+        velocity: Option<Tensor<Self, 1>>,
+        step: &SgdStep,
+    ) -> (Tensor<Self, 1>, Option<Tensor<Self, 1>>) {
+        match is_f32(&[&parameter]) {
+            true => optimizer::sgd(parameter, gradient, velocity, step),
+            false => plain::sgd(parameter, gradient, velocity, step),
         }
     }
 
     fn sum_of_squares(x: Tensor<Self, 1>) -> Tensor<Self, 1> {
         match is_f32(&[&x]) {
-            true => adamw::sum_of_squares(x),
+            true => optimizer::sum_of_squares(x),
             false => x.square().sum(),
         }
     }
 
     fn add_into(a: Tensor<Self, 1>, b: Tensor<Self, 1>) -> Tensor<Self, 1> {
         match is_f32(&[&a]) {
-            true => adamw::add_into(a, b),
+            true => optimizer::add_into(a, b),
             false => a + b,
         }
     }

@@ -1,5 +1,5 @@
-//! AdamW's update of one parameter. In: a parameter, its gradient and its moments. Out: the parameter
-//! and the moments after the step.
+//! The update of one parameter by AdamW or Adam. In: a parameter, its gradient and its moments. Out: the
+//! parameter and the moments after the step.
 
 use burn::tensor::{Tensor, backend::Backend};
 
@@ -15,6 +15,10 @@ pub fn adamw<B: Backend>(
     let gradient = match step.gradient_scale == 1.0 {
         true => gradient,
         false => gradient * step.gradient_scale,
+    };
+    let gradient = match step.l2 == 0.0 {
+        true => gradient,
+        false => gradient + parameter.clone() * step.l2,
     };
     let first = first.clone() + (gradient.clone() - first) * (1.0 - step.beta1);
     let second = second * step.beta2 + gradient.square() * (1.0 - step.beta2);

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::buffers::{contiguous, new_tensor, tensor, values, values_mut};
 use super::vector::{sum, with_vectors};
-use crate::kernels::inputs::AdamWStep;
+use crate::kernels::inputs::{AdamWStep, SgdStep};
 
 /// Number of values that a thread takes at a time. Sums are divided in the same way.
 const VALUES_AT_A_TIME: usize = 1 << 16;
@@ -31,6 +31,7 @@ pub(super) fn adamw(
         (1.0 - step.beta2) as f32,
     );
     let (correction2, epsilon) = (correction2 as f32, step.epsilon as f32);
+    let l2 = step.l2 as f32;
     let kept = (1.0 - step.rate * step.weight_decay) as f32;
     let rate = (step.rate / correction1) as f32;
     let parts = (
@@ -49,7 +50,7 @@ pub(super) fn adamw(
                     let (parameter, first, second) =
                         (&mut parameter[..n], &mut first[..n], &mut second[..n]);
                     for i in 0..n {
-                        let g = gradient[i] * scale;
+                        let g = gradient[i] * scale + parameter[i] * l2;
                         first[i] += (g - first[i]) * new1;
                         second[i] = second[i] * old2 + g * g * new2;
                         let denominator = second[i].sqrt() / correction2 + epsilon;
@@ -59,6 +60,64 @@ pub(super) fn adamw(
             );
         });
     (tensor(parameter), [tensor(first), tensor(second)])
+}
+
+/// [`Kernels::sgd`](crate::Kernels::sgd), in one pass over the values.
+pub(super) fn sgd(
+    parameter: Tensor<Flex, 1>,
+    gradient: Tensor<Flex, 1>,
+    velocity: Option<Tensor<Flex, 1>>,
+    step: &SgdStep,
+) -> (Tensor<Flex, 1>, Option<Tensor<Flex, 1>>) {
+    let mut parameter = contiguous(parameter);
+    let gradient = contiguous(gradient);
+    let (scale, l2) = (step.gradient_scale as f32, step.l2 as f32);
+    let (rate, momentum) = (step.rate as f32, step.momentum as f32);
+    let parts = (
+        values_mut(&mut parameter).par_chunks_mut(VALUES_AT_A_TIME),
+        values(&gradient).par_chunks(VALUES_AT_A_TIME),
+    );
+    let Some(velocity) = velocity else {
+        parts.into_par_iter().for_each(|(parameter, gradient)| {
+            with_vectors(
+                #[inline(always)]
+                || {
+                    for (p, g) in parameter.iter_mut().zip(gradient) {
+                        *p -= (g * scale + *p * l2) * rate;
+                    }
+                },
+            );
+        });
+        return (tensor(parameter), None);
+    };
+    let mut velocity = contiguous(velocity);
+    // The update is `old · gradient + new · velocity`.
+    let (old, new) = match step.nesterov {
+        true => (1.0, momentum),
+        false => (0.0, 1.0),
+    };
+    let parts = (
+        parts.0,
+        parts.1,
+        values_mut(&mut velocity).par_chunks_mut(VALUES_AT_A_TIME),
+    );
+    parts
+        .into_par_iter()
+        .for_each(|(parameter, gradient, velocity)| {
+            with_vectors(
+                #[inline(always)]
+                || {
+                    let n = gradient.len();
+                    let (parameter, velocity) = (&mut parameter[..n], &mut velocity[..n]);
+                    for i in 0..n {
+                        let g = gradient[i] * scale + parameter[i] * l2;
+                        velocity[i] = velocity[i] * momentum + g;
+                        parameter[i] -= (g * old + velocity[i] * new) * rate;
+                    }
+                },
+            );
+        });
+    (tensor(parameter), Some(tensor(velocity)))
 }
 
 /// [`Kernels::sum_of_squares`](crate::Kernels::sum_of_squares).
