@@ -15,7 +15,7 @@ use crate::plan::{Plan, TrainPlan};
 /// Settings that may change: the length of the run, the learning rate, the rows to leave out, what is written
 /// and when, and the paths of the inputs, because fingerprints check their content. The run can only become
 /// longer; this is checked when the number of rows is known.
-const MAY_CHANGE: [&str; 19] = [
+const MAY_CHANGE: [&str; 22] = [
     "train.steps",
     "train.epochs",
     "train.learning-rate",
@@ -23,6 +23,9 @@ const MAY_CHANGE: [&str; 19] = [
     "train.eval-every",
     "train.save-every",
     "train.save-minutes",
+    "train.early-stopping-patience",
+    "train.early-stopping-min-delta",
+    "train.load-best",
     "train.lora.adapter",
     "data.skip",
     "output.folder",

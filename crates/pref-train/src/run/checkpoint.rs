@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::identity::Identity;
 use super::moments;
+use super::retention::Retention;
 use crate::durable::write_folder;
 use crate::error::{TrainError, error_chain};
 use crate::step::{Optimizer, Position, TrainBackend, TrainablePolicy};
@@ -61,10 +62,10 @@ fn name_of(step: usize) -> String {
     format!("step-{step:06}")
 }
 
-/// Writes a checkpoint, then removes all but the newest `keep` checkpoints; 0 removes none.
+/// Writes a checkpoint, then removes the oldest ones, as `retention` says.
 pub(super) fn save<B: TrainBackend, P: TrainablePolicy<B>>(
     run: &Path,
-    keep: usize,
+    retention: Retention,
     snapshot: &Snapshot<'_, B, P>,
 ) -> Result<PathBuf, TrainError> {
     let path = folder_of(run, snapshot.position.step);
@@ -72,7 +73,10 @@ pub(super) fn save<B: TrainBackend, P: TrainablePolicy<B>>(
         path: path.clone(),
         message: error_chain(&error),
     })?;
-    prune(run, keep);
+    for step in retention.to_remove(&steps(run)) {
+        // If a checkpoint cannot be removed, this is no error, because it only costs space.
+        let _ = fs::remove_dir_all(folder_of(run, step));
+    }
     Ok(path)
 }
 
@@ -169,19 +173,6 @@ pub(super) fn steps(run: &Path) -> Vec<usize> {
 /// Whether a run's folder has a checkpoint to resume from. The checkpoint may still be damaged.
 pub fn has_checkpoint(run: &Path) -> bool {
     !steps(run).is_empty()
-}
-
-/// Removes all but the newest `keep` checkpoints; 0 removes none. If a checkpoint cannot be removed, this is
-/// no error, because it only costs space.
-fn prune(run: &Path, keep: usize) {
-    let steps = steps(run);
-    let n_old = match keep {
-        0 => 0,
-        keep => steps.len().saturating_sub(keep),
-    };
-    for step in &steps[..n_old] {
-        let _ = fs::remove_dir_all(folder_of(run, *step));
-    }
 }
 
 /// Writes the final weights as a model folder.

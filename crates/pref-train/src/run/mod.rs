@@ -1,9 +1,11 @@
 //! A run: set-up, loop, checkpoints, end. In: a plan. Out: the run's folder with the trained model.
 
 mod adapter;
+mod best;
 mod changes;
 mod checkpoint;
 mod division;
+mod first_step;
 mod folder;
 mod freeze;
 mod identity;
@@ -13,6 +15,7 @@ mod moments;
 mod outcome;
 mod pins;
 mod restore;
+mod retention;
 mod start;
 mod timer;
 mod train;

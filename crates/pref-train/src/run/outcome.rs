@@ -8,15 +8,15 @@ use crate::metrics::Means;
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "there is one per run")]
 pub enum Outcome {
-    /// The run took all its steps.
+    /// The run took all its steps, or ended early because it no longer improved.
     Finished {
         /// Folder of the final weights.
         model: PathBuf,
-        /// Number of optimiser steps of the run.
+        /// Number of optimiser steps that the run took.
         steps: usize,
         /// The evaluation before the first step, if there are evaluation rows.
         before: Option<Means>,
-        /// The evaluation after the last step, if there are evaluation rows.
+        /// The evaluation of the final weights, if there are evaluation rows.
         after: Option<Means>,
     },
     /// The run was asked to stop, and can be resumed.

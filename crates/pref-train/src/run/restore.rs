@@ -64,6 +64,22 @@ pub(super) fn load_newest<B: TrainBackend, P: TrainablePolicy<B>>(
     })
 }
 
+/// The policy in the checkpoint of the best evaluation. `policy` is the policy at another step.
+///
+/// # Errors
+/// [`TrainError::Best`] if it cannot be read.
+pub(super) fn restored_policy<B: TrainBackend, P: TrainablePolicy<B>>(
+    folder: &Path,
+    policy: &P,
+) -> Result<P, TrainError> {
+    let _lock = lock_autodiff();
+    let restored = policy.clone().restore(folder);
+    restored.map_err(|error| TrainError::Best {
+        path: folder.to_owned(),
+        message: error_chain(&error),
+    })
+}
+
 fn load<B: TrainBackend, P: TrainablePolicy<B>>(
     folder: &Path,
     step: usize,

@@ -9,20 +9,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pref_model::SaveDtype;
 
+use super::best::{Verdict, Watch};
 use super::changes::{PreviousPlan, change_line};
 use super::checkpoint::{self, Snapshot};
+use super::first_step::warning_of_first_step;
 use super::folder::Folder;
 use super::identity::Identity;
 use super::lock::Lock;
 use super::models::{GivenPolicy, ModelFolders, Models, RewardModels};
 use super::outcome::Outcome;
 use super::pins;
+use super::restore::restored_policy;
+use super::retention::Retention;
 use super::start::{Ready, Start};
 use super::timer::SaveTimer;
 use crate::error::{TrainError, error_chain};
 use crate::evaluate::evaluate;
-use crate::metrics::{EvalRecord, Means, MetricsLine, StepRecord};
-use crate::plan::{Plan, ReferenceKind, WeightFormat};
+use crate::metrics::{EvalRecord, Means, MetricsLine};
+use crate::plan::{Plan, WeightFormat};
 use crate::sets::DataSet;
 use crate::step::{RunObjective, StepFailure, TrainBackend, TrainablePolicy, Trainer};
 use crate::tracker::Tracker;
@@ -126,6 +130,9 @@ fn run<B: TrainBackend, M: Models<B>>(
         eval_objective: RunObjective::new(&plan.objective),
         plan: &plan,
         evaluations: BTreeMap::new(),
+        watch: Watch::of(&plan.train),
+        verdict: Verdict::default(),
+        saved: None,
         timer: SaveTimer::new(plan.train.save_minutes),
         folder,
         identity,
@@ -150,6 +157,12 @@ struct Run<'a, B: TrainBackend, P: TrainablePolicy<B>> {
     eval_objective: RunObjective<B::InnerBackend>,
     /// The evaluations in the metrics, by the number of steps before them.
     evaluations: BTreeMap<usize, Means>,
+    /// How evaluations are compared.
+    watch: Option<Watch>,
+    /// What follows from the evaluations so far.
+    verdict: Verdict,
+    /// The step of the last checkpoint that this process wrote or read.
+    saved: Option<usize>,
     timer: SaveTimer,
     tracker: &'a mut dyn Tracker,
     stop: &'a AtomicBool,
@@ -177,6 +190,8 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
                 self.evaluations.insert(record.step, record.means);
             }
         }
+        self.saved = Some(step);
+        self.compare()?;
         if !previous.changes.is_empty() {
             let changes = previous.changes.join(", ");
             self.tracker.note(&format!("resumed with {changes}"));
@@ -194,14 +209,18 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
             if self.stop.load(Ordering::SeqCst) {
                 return self.interrupted();
             }
-            if self.is_evaluation_due(step, total) && self.evaluate()?.is_break() {
-                return self.interrupted();
+            if self.is_evaluation_due(step, total) {
+                if self.evaluate()?.is_break() {
+                    return self.interrupted();
+                }
+                self.compare()?;
             }
+            self.save_best()?;
             // This comes after the first evaluation, which has a progress bar of its own.
             if !std::mem::replace(&mut has_reported_start, true) {
                 self.tracker.training(step, total);
             }
-            if step >= total {
+            if step >= total || self.verdict.stops {
                 self.trainer.wait();
                 return self.finish();
             }
@@ -244,7 +263,9 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         };
         self.tracker.step(&record);
         if record.step == 1 {
-            self.check_first_step(&record);
+            if let Some(warning) = warning_of_first_step(self.plan, &record) {
+                self.tracker.note(&warning);
+            }
         }
         let record = MetricsLine::Step(record);
         let Err(error) = self.folder.log(&record) else {
@@ -300,32 +321,21 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Warns if a reward of the first step is not 0. Before the first update the policy equals its reference,
-    /// so every reward is 0 and the logistic loss is ln 2. Other values mean that the reference is wrong.
-    fn check_first_step(&mut self, record: &StepRecord) {
-        let plan = &self.plan.model;
-        let is_own = plan.reference != ReferenceKind::None && plan.reference_path.is_none();
-        // An adapter that was trained before differs from its base, and from itself with dropout.
-        let lora = self.plan.train.lora.as_ref();
-        let is_own = is_own
-            && lora.is_none_or(|lora| {
-                let is_base = plan.reference == ReferenceKind::AdapterOff;
-                lora.adapter.is_none() || (!is_base && lora.dropout == Some(0.0))
-            });
-        let Means::Pairs(means) = &record.means else {
-            return;
-        };
-        let largest = means.chosen_rewards.abs().max(means.rejected_rewards.abs());
-        if is_own && largest > 0.01 {
-            self.tracker.note(&format!(
-                "warning: the first step has rewards of {:.4} and {:.4}, and both should be 0, because \
-                 the policy still equals its reference; check that {} and its reference have the \
-                 same weights",
-                means.chosen_rewards,
-                means.rejected_rewards,
-                plan.path.display()
-            ));
+    /// Compares the evaluations so far, if the plan asks for it.
+    fn compare(&mut self) -> Result<(), TrainError> {
+        if let Some(watch) = &self.watch {
+            self.verdict = watch.verdict(&self.evaluations)?;
         }
+        Ok(())
+    }
+
+    /// Writes a checkpoint if the last evaluation is the best one so far, and the checkpoint does not exist yet.
+    fn save_best(&mut self) -> Result<(), TrainError> {
+        let step = Some(self.trainer.position.step);
+        if self.verdict.best == step && self.saved != step {
+            self.save()?;
+        }
+        Ok(())
     }
 
     fn save(&mut self) -> Result<PathBuf, TrainError> {
@@ -338,9 +348,16 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
             identity: &self.identity,
             tokenizer_from: &self.plan.model.path,
         };
-        let keep = self.plan.output.keep_checkpoints;
-        self.timer
-            .time(|| checkpoint::save(self.folder.path(), keep, &snapshot))
+        let retention = Retention {
+            keep: self.plan.output.keep_checkpoints,
+            best: self.verdict.best,
+        };
+        let folder = self.folder.path();
+        let saved = self
+            .timer
+            .time(|| checkpoint::save(folder, retention, &snapshot))?;
+        self.saved = Some(trainer.position.step);
+        Ok(saved)
     }
 
     /// Saves a checkpoint after a failed step, or after a failed evaluation. `evaluation` is the number of
@@ -388,17 +405,36 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
             WeightFormat::F16 => SaveDtype::F16,
             WeightFormat::Bf16 => SaveDtype::Bf16,
         };
-        checkpoint::save_model(&model, self.trainer.policy(), dtype, &self.plan.model.path)?;
+        let steps = self.trainer.position.step;
+        if self.verdict.stops {
+            let Verdict { best, stale, .. } = self.verdict;
+            self.tracker.note(&format!(
+                "stopped after step {steps}: the last {stale} evaluations are no improvement; the best one is \
+                 that after step {}",
+                best.unwrap_or_default()
+            ));
+        }
+        let best = self.verdict.best.filter(|_| self.plan.train.load_best);
+        let of_model = best.unwrap_or(steps);
+        let tokenizer = &self.plan.model.path;
+        if of_model == steps {
+            checkpoint::save_model(&model, self.trainer.policy(), dtype, tokenizer)?;
+        } else {
+            let folder = checkpoint::folder_of(self.folder.path(), of_model);
+            let policy = restored_policy::<B, P>(&folder, self.trainer.policy())?;
+            checkpoint::save_model(&model, &policy, dtype, tokenizer)?;
+            self.tracker
+                .note(&format!("the final weights are those after step {of_model}"));
+        }
         if self.plan.output.last_checkpoint {
             self.save()?;
         }
-        let steps = self.trainer.position.step;
         let at = |step: usize| self.evaluations.get(&step).copied();
         Ok(Outcome::Finished {
             model,
             steps,
             before: at(0),
-            after: at(steps),
+            after: at(of_model),
         })
     }
 }

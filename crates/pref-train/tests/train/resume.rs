@@ -1,6 +1,7 @@
 //! Resumed runs: what may change, what is refused, and what is read again.
 
 mod adapters;
+mod best;
 mod damage;
 mod ends;
 mod evaluations;
