@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::{Int, Tensor, TensorData};
 use pref_core::{PairBatch, Side, position_chunks};
 use pref_data::{Batch, BatchLayout};
 use pref_model::{Policy, Response, ResponseTokens};
@@ -48,35 +49,103 @@ pub(crate) struct TokenValues<B: Backend> {
     pub(crate) reference: Option<Tensor<B, 2>>,
     /// `KL(reference ‖ policy)` of the next-token distributions, nats.
     pub(crate) kl: Option<Tensor<B, 2>>,
-    /// 1 for a token that the policy gives the largest probability, else 0.
-    pub(crate) is_top: Option<Tensor<B, 2>>,
+    /// What is measured of the next-token distributions of the policy.
+    pub(crate) of_head: HeadValues<B>,
 }
 
-/// Number of positions whose logits [`top_tokens`] computes at the same time, if the plan sets no limit.
-const TOP_CHUNK: usize = 256;
+/// What the metrics need of the next-token distributions of the policy, besides log-probs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HeadMetrics {
+    /// Whether a token has the largest probability.
+    pub(crate) is_top: bool,
+    /// The entropy.
+    pub(crate) entropy: bool,
+}
 
-/// 1 for each response token that the policy gives the largest probability, else 0, `[answers, response
-/// tokens]`. `hidden` are the hidden states of the tokens that predict them. The logits are computed a second
-/// time, because [`Policy::log_probs`] does not return them, for `chunk` positions at a time.
-pub(crate) fn top_tokens<B: Backend>(
+/// Values of the next-token distributions at the response tokens, each `[answers, response tokens]`, without
+/// gradients.
+#[derive(Clone, Debug)]
+pub(crate) struct HeadValues<B: Backend> {
+    /// 1 for a token that the policy gives the largest probability, else 0.
+    pub(crate) is_top: Option<Tensor<B, 2>>,
+    /// The entropy of the distribution that the token is drawn from, nats.
+    pub(crate) entropy: Option<Tensor<B, 2>>,
+}
+
+impl<B: Backend> HeadValues<B> {
+    /// Nothing is measured.
+    pub(crate) fn none() -> Self {
+        Self {
+            is_top: None,
+            entropy: None,
+        }
+    }
+}
+
+impl<A: AutodiffBackend> HeadValues<A> {
+    /// Values of the backend without gradients.
+    pub(crate) fn from_inner(inner: HeadValues<A::InnerBackend>) -> Self {
+        Self {
+            is_top: inner.is_top.map(Tensor::from_inner),
+            entropy: inner.entropy.map(Tensor::from_inner),
+        }
+    }
+}
+
+/// Number of positions whose logits [`head_values`] computes at the same time, if the plan sets no limit.
+const HEAD_CHUNK: usize = 256;
+
+/// The values that `wanted` names. `hidden` are the hidden states of the tokens that predict the response tokens.
+/// The logits are computed a second time, because [`Policy::log_probs`] does not return them, for `chunk`
+/// positions at a time.
+pub(crate) fn head_values<B: Backend>(
     policy: &impl Policy<B>,
     tokens: &ResponseTokens<B>,
     hidden: &Tensor<B, 2>,
     chunk: usize,
-) -> Tensor<B, 2> {
+    wanted: HeadMetrics,
+) -> HeadValues<B> {
+    if !wanted.is_top && !wanted.entropy {
+        return HeadValues::none();
+    }
     let chunk = match chunk {
-        0 => TOP_CHUNK,
+        0 => HEAD_CHUNK,
         chunk => chunk,
     };
     let [n, width] = hidden.dims();
     let targets = tokens.targets();
-    let is_top = position_chunks(n, chunk).map(|range| {
+    let (mut is_top, mut entropies) = (Vec::new(), Vec::new());
+    for range in position_chunks(n, chunk) {
         let positions = range.len();
         let logits = policy.logits(hidden.clone().slice([range.clone(), 0..width]));
-        let best: Tensor<B, 1, Int> = logits.argmax(1).reshape([positions]);
-        best.equal(targets.clone().slice([range])).float()
-    });
-    tokens.to_rows(Tensor::cat(is_top.collect(), 0))
+        if wanted.is_top {
+            let best: Tensor<B, 1, Int> = logits.clone().argmax(1).reshape([positions]);
+            is_top.push(best.equal(targets.clone().slice([range])).float());
+        }
+        if wanted.entropy {
+            entropies.push(entropy(logits));
+        }
+    }
+    let rows = |parts: Vec<Tensor<B, 1>>| {
+        let is_measured = !parts.is_empty();
+        is_measured.then(|| tokens.to_rows(Tensor::cat(parts, 0)))
+    };
+    HeadValues {
+        is_top: rows(is_top),
+        entropy: rows(entropies),
+    }
+}
+
+/// `−Σ p log p` of the softmax of each row, nats: `[n, vocab]` to `[n]`.
+fn entropy<B: Backend>(logits: Tensor<B, 2>) -> Tensor<B, 1> {
+    let [n, _] = logits.dims();
+    let largest = logits.clone().max_dim(1);
+    let shifted = logits - largest;
+    let exponentials = shifted.clone().exp();
+    let sums = exponentials.clone().sum_dim(1);
+    // log Σ e^x − Σ x e^x / Σ e^x
+    let means = (shifted * exponentials).sum_dim(1) / sums.clone();
+    (sums.log() - means).reshape([n])
 }
 
 impl<B: Backend> TokenValues<B> {
@@ -90,6 +159,14 @@ impl<B: Backend> TokenValues<B> {
         side.reference = self.reference.as_ref().map(rows);
         side.kl = self.kl.as_ref().map(rows);
         side
+    }
+
+    /// The sum of the entropies over the tokens of a mask, nats, and the number of these tokens, `[2]`. `mask` is
+    /// `[answers, response tokens]`. `None` if the entropies are not measured.
+    pub(crate) fn entropy(&self, mask: &Tensor<B, 2>) -> Option<Tensor<B, 1>> {
+        let entropies = self.of_head.entropy.clone()?;
+        let sum = (entropies * mask.clone()).sum();
+        Some(Tensor::cat(vec![sum, mask.clone().sum()], 0))
     }
 
     /// The objective's batch of both answers of each pair.

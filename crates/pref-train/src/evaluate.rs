@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, backend::Backend};
 use pref_core::BatchError;
 use pref_model::Policy;
 
-use crate::batch::{TokenValues, responses, token_tensor, top_tokens};
+use crate::batch::{TokenValues, head_values, responses, token_tensor};
 use crate::metrics::{Means, Measured, PairMeans, RowValues, Sums};
 use crate::sets::DataSet;
 use crate::step::{LossInputs, RunObjective, StepFailure, mixed_means};
@@ -73,14 +73,13 @@ fn measure<B: Backend, P: Policy<B>>(
     let distributions = distributions.as_ref();
     let tokens = responses::<B>(batch, &inputs.device);
     let hidden = tokens.hidden(policy);
-    let is_top = objective
-        .measures_top_tokens()
-        .then(|| top_tokens(policy, &tokens, &hidden, inputs.vocab_chunk));
+    let wanted = objective.head_metrics(inputs.logs_entropy);
+    let of_head = head_values(policy, &tokens, &hidden, inputs.vocab_chunk, wanted);
     let values = TokenValues {
         policy: tokens.to_rows(policy.log_probs(hidden, tokens.targets())),
         reference: inputs.reference_log_probs(set, indices, &answers, distributions),
         kl: distributions.map(|d| inputs.divergence(policy, batch, d)),
-        is_top,
+        of_head,
     };
     let (_, measured) = objective.loss(examples, &rows, &values, batch, point)?;
     Ok(measured)

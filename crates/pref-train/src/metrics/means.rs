@@ -44,6 +44,10 @@ pub struct TokenMeans {
     pub loss: f64,
     /// Fraction of tokens that the model gives the largest probability.
     pub mean_token_accuracy: f64,
+    /// Mean entropy of the policy's next-token distributions over the counted tokens of the answers, nats. `None`
+    /// if the plan does not ask for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entropy: Option<f64>,
 }
 
 /// Means over pairs that a reward model scores.
@@ -129,4 +133,8 @@ pub struct PairMeans {
     /// For kto: estimate of the KL to the reference from answers to other prompts, nats.
     #[serde(rename = "kl", default, skip_serializing_if = "Option::is_none")]
     pub reference_point: Option<f64>,
+    /// Mean entropy of the policy's next-token distributions over the counted tokens of the answers, nats. `None`
+    /// if the plan does not ask for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entropy: Option<f64>,
 }

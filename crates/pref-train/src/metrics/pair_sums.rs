@@ -22,6 +22,9 @@ pub struct PairSums {
     /// Sums of the estimated KL, nats, of chosen and of rejected answers. `None` without reference log-probs.
     kl: Option<[f64; 2]>,
     reference_point: Option<f64>,
+    /// Sum of the entropies, nats, and number of tokens, if they are measured.
+    #[serde(default)]
+    entropy: Option<[f64; 2]>,
 }
 
 impl PairSums {
@@ -29,6 +32,7 @@ impl PairSums {
     pub(super) fn add(&mut self, values: &RowValues) {
         self.pairs += values.n() as f64;
         self.loss += sum(values.row(0));
+        self.entropy = add_pairwise(self.entropy, values.entropy());
         match values.kind() {
             ValueKind::Pairs { has_kl } => self.add_pairs(values, has_kl),
             ValueKind::Answers => self.add_single(values),
@@ -102,7 +106,17 @@ impl PairSums {
             chosen_kl: self.kl.map(|[chosen, _]| of_chosen(chosen)),
             rejected_kl: self.kl.map(|[_, rejected]| of_rejected(rejected)),
             reference_point: self.reference_point.map(mean),
+            entropy: self.entropy.map(|[sum, n]| sum / n.max(1.0)),
         }
+    }
+}
+
+/// The sum of two pairs of numbers, if there are any.
+pub(super) fn add_pairwise(a: Option<[f64; 2]>, b: Option<[f64; 2]>) -> Option<[f64; 2]> {
+    match (a, b) {
+        (Some([a, n]), Some([b, m])) => Some([a + b, n + m]),
+        (Some(pair), None) | (None, Some(pair)) => Some(pair),
+        (None, None) => None,
     }
 }
 

@@ -4,7 +4,7 @@ use pref_core::N_ASPECTS;
 use serde::{Deserialize, Serialize};
 
 use super::means::{Means, RewardMeans, SegmentMeans, TokenMeans};
-use super::pair_sums::{PairSums, sum};
+use super::pair_sums::{PairSums, add_pairwise, sum};
 use super::values::{RowValues, ValueKind};
 
 /// Sums over the values of some batches of one kind.
@@ -25,6 +25,9 @@ pub(crate) struct TokenSums {
     loss: f64,
     n_tokens: f64,
     n_correct: f64,
+    /// Sum of the entropies, nats, and number of tokens, if they are measured.
+    #[serde(default)]
+    entropy: Option<[f64; 2]>,
 }
 
 /// Sums over pairs that a reward model scores.
@@ -90,6 +93,7 @@ impl TokenSums {
         self.loss += sum(values.row(0));
         self.n_tokens += sum(values.row(1));
         self.n_correct += sum(values.row(2));
+        self.entropy = add_pairwise(self.entropy, values.entropy());
     }
 
     fn means(&self) -> TokenMeans {
@@ -97,6 +101,7 @@ impl TokenSums {
         TokenMeans {
             loss: mean(self.loss),
             mean_token_accuracy: mean(self.n_correct),
+            entropy: self.entropy.map(|[sum, n]| sum / n.max(1.0)),
         }
     }
 }

@@ -34,6 +34,7 @@ pub(crate) fn of_pairs<B: Backend>(output: &LossOutput<B>) -> Measured<B> {
         },
         tensor: Tensor::stack(rows, 0),
         rows: None,
+        entropy: None,
     }
 }
 
@@ -63,6 +64,7 @@ pub(crate) fn of_answers<B: Backend>(
         tensor: Tensor::stack(rows, 0),
         kind: ValueKind::Answers,
         rows: None,
+        entropy: None,
     }
 }
 
@@ -88,6 +90,7 @@ pub(crate) fn of_tokens<B: Backend>(
         ),
         kind: ValueKind::Tokens,
         rows: None,
+        entropy: None,
     }
 }
 
@@ -103,6 +106,7 @@ pub(crate) fn of_rewards<B: Backend>(
         tensor: Tensor::stack(rows.into_iter().map(Tensor::detach).collect(), 0),
         kind: ValueKind::Rewards,
         rows: None,
+        entropy: None,
     }
 }
 
@@ -122,6 +126,7 @@ pub(crate) fn of_segments<B: Backend>(
         tensor: Tensor::cat(all.into_iter().map(Tensor::detach).collect(), 0),
         kind: ValueKind::Segments,
         rows: Some(rows),
+        entropy: None,
     }
 }
 
@@ -133,6 +138,15 @@ pub(crate) struct Measured<B: Backend> {
     kind: ValueKind,
     /// The row of the batch that each item belongs to. By default each row is one item.
     rows: Option<Vec<usize>>,
+    /// The sum of the entropies of the policy's next-token distributions, nats, and the number of tokens, `[2]`.
+    entropy: Option<Tensor<B, 1>>,
+}
+
+impl<B: Backend> Measured<B> {
+    /// The same measurements with the sum of the entropies, nats, and the number of tokens, `[2]`.
+    pub(crate) fn with_entropy(self, entropy: Option<Tensor<B, 1>>) -> Self {
+        Self { entropy, ..self }
+    }
 }
 
 impl<B: AutodiffBackend> Measured<B> {
@@ -142,6 +156,7 @@ impl<B: AutodiffBackend> Measured<B> {
             tensor: self.tensor.inner(),
             kind: self.kind,
             rows: self.rows,
+            entropy: self.entropy.map(Tensor::inner),
         }
     }
 }
@@ -153,6 +168,7 @@ pub(crate) struct RowValues {
     n: usize,
     kind: ValueKind,
     rows: Option<Vec<usize>>,
+    entropy: Option<[f64; 2]>,
 }
 
 /// What the values belong to.
@@ -171,6 +187,11 @@ impl RowValues {
         self.n
     }
 
+    /// The sum of the entropies of the policy's next-token distributions, nats, and the number of tokens.
+    pub(super) fn entropy(&self) -> Option<[f64; 2]> {
+        self.entropy
+    }
+
     pub(super) fn kind(&self) -> ValueKind {
         self.kind
     }
@@ -183,6 +204,10 @@ impl RowValues {
             n,
             kind: measured.kind,
             rows: measured.rows,
+            entropy: measured.entropy.map(|entropy| {
+                let values: Vec<f64> = entropy.into_data().iter().collect();
+                [values[0], values[1]]
+            }),
         }
     }
 

@@ -10,7 +10,7 @@ use pref_data::{Batch, BatchLayout};
 use pref_model::Policy;
 
 use super::objective::RunObjective;
-use crate::batch::{AnswerBatch, TokenValues, log_probs, responses};
+use crate::batch::{AnswerBatch, HeadValues, TokenValues, log_probs, responses};
 use crate::metrics::{Means, PairMeans, Sums};
 use crate::reference::{Distributions, Reference};
 use crate::sets::{DataSet, Examples, PerSet};
@@ -30,6 +30,8 @@ pub(crate) struct LossInputs<B: Backend, P> {
     pub(crate) vocab_chunk: usize,
     /// Whether the objective compares whole next-token distributions.
     pub(crate) needs_kl: bool,
+    /// Whether the entropy of the policy's distributions is measured.
+    pub(crate) logs_entropy: bool,
     /// Weight of the training rows in the loss, from 0 to 1. The rows with emptied traces have the weight
     /// `1 − alpha`.
     pub(crate) alpha: f64,
@@ -129,7 +131,7 @@ impl<B: Backend, P: Policy<B>> LossInputs<B, P> {
                 policy: log_probs(policy, &batch.batch, &self.device),
                 reference: self.reference_log_probs(set, micro, &batch, None),
                 kl: None,
-                is_top: None,
+                of_head: HeadValues::none(),
             };
             let side = values.side(&batch.batch, 0..micro.len());
             let sum = |values: Tensor<B, 2>| (values * side.mask.clone()).sum_dim(1);

@@ -7,7 +7,7 @@ use pref_data::Batch;
 
 use super::features::{attach, counted, desirable};
 use super::scores::ScoreObjective;
-use crate::batch::TokenValues;
+use crate::batch::{HeadMetrics, TokenValues};
 use crate::metrics::{Measured, of_answers, of_pairs, of_tokens};
 use crate::sets::{Examples, RowBatch};
 
@@ -44,9 +44,13 @@ impl<B: Backend> RunObjective<B> {
         }
     }
 
-    /// Whether the metrics say how many tokens have the largest probability.
-    pub(crate) fn measures_top_tokens(&self) -> bool {
-        matches!(self, RunObjective::Wanted(_))
+    /// What the metrics need of the next-token distributions: for sft, how many tokens have the largest
+    /// probability, and for every objective the entropy, if the plan asks for it.
+    pub(crate) fn head_metrics(&self, logs_entropy: bool) -> HeadMetrics {
+        HeadMetrics {
+            is_top: matches!(self, RunObjective::Wanted(_)),
+            entropy: logs_entropy,
+        }
     }
 
     /// Mean loss of a batch, `[1]`, and what is measured. Single answers of kto are compared with
@@ -62,31 +66,34 @@ impl<B: Backend> RunObjective<B> {
     ) -> Result<(Tensor<B, 1>, Measured<B>), BatchError> {
         match (self, rows) {
             (RunObjective::Pairs(objective), RowBatch::Pairs(rows)) => {
+                let entropy = values.entropy(&values.side(batch, 0..batch.answers.len()).mask);
                 let mut pairs = values.pairs(batch);
                 attach(examples, rows, &mut pairs);
                 let output = objective.loss(&pairs)?;
                 let measured = of_pairs(&output);
-                Ok((output.loss, measured))
+                Ok((output.loss, measured.with_entropy(entropy)))
             }
             (RunObjective::Answers(kto), RowBatch::Single(rows)) => {
                 let answers = values.side(batch, 0..batch.answers.len());
+                let entropy = values.entropy(&answers.mask);
                 let device = answers.mask.device();
                 let desirable = desirable(rows, &device);
                 let n = rows.len();
                 let point = reference_point.ok_or(BatchError::NoMismatch { n })?;
                 let output = kto.loss_from(&answers, &desirable, point.clone())?;
                 let measured = of_answers(kto, &output, &answers, desirable);
-                Ok((output.loss, measured))
+                Ok((output.loss, measured.with_entropy(entropy)))
             }
             (RunObjective::Wanted(sft), RowBatch::Wanted(rows)) => {
                 let mut answers = values.side(batch, 0..batch.answers.len());
                 answers.mask = answers.mask.clone()
                     * counted(rows, answers.mask.dims(), &answers.mask.device());
                 let output = sft.loss(&answers);
-                let is_top = values.is_top.clone();
+                let is_top = values.of_head.is_top.clone();
                 let is_top = is_top.expect("the top tokens are computed for this objective");
+                let entropy = values.entropy(&answers.mask);
                 let measured = of_tokens(&output, &answers, is_top);
-                Ok((output.loss, measured))
+                Ok((output.loss, measured.with_entropy(entropy)))
             }
             (
                 RunObjective::Pairs(_)

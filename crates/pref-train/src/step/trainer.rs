@@ -17,7 +17,9 @@ use super::position::Position;
 use super::reference_sync::mixed;
 use super::schedule::Schedule;
 use crate::autodiff_lock::lock_autodiff;
-use crate::batch::{AnswerBatch, TokenValues, responses, token_tensor, top_tokens};
+use crate::batch::{
+    AnswerBatch, HeadValues, TokenValues, head_values, responses, token_tensor,
+};
 use crate::error::TrainError;
 use crate::metrics::{Measured, RowValues, StepRecord, Sums};
 use crate::plan::{Plan, TrainPlan};
@@ -104,6 +106,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
                 reference,
                 layout,
                 vocab_chunk,
+                logs_entropy: train.log_entropy,
                 needs_kl: plan.objective.needs().kl,
                 alpha: match plan.objective.kind() {
                     ObjectiveKind::Bvpo(bvpo) => match bvpo.alpha {
@@ -384,18 +387,18 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         let tokens = responses::<B>(batch, device);
         let chunk = self.inputs.vocab_chunk;
         let hidden = tokens.predictors_of(hidden);
-        let is_top = self.objective.measures_top_tokens().then(|| {
+        let wanted = self.objective.head_metrics(self.inputs.logs_entropy);
+        let of_head = {
             let (policy, tokens) = (policy.valid(), responses(batch, device));
             let hidden = hidden.clone().inner();
-            top_tokens(&policy, &tokens, &hidden, chunk)
-        });
-        let is_top = is_top.map(Tensor::from_inner);
+            HeadValues::from_inner(head_values(&policy, &tokens, &hidden, chunk, wanted))
+        };
         if (chunk == 0 || tokens.len() <= chunk) && distributions.is_none() {
             let values = TokenValues {
                 policy: tokens.to_rows(policy.log_probs(hidden, tokens.targets())),
                 reference,
                 kl: None,
-                is_top,
+                of_head,
             };
             let (loss, measured) = self.objective.loss(examples, rows, &values, batch, point)?;
             add((loss * share).backward());
@@ -410,7 +413,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
                 policy: values.next().expect("log-probs come first"),
                 reference: reference.clone(),
                 kl: values.next(),
-                is_top: is_top.clone(),
+                of_head: of_head.clone(),
             };
             let (loss, measured) = self.objective.loss(examples, rows, &values, batch, point)?;
             Ok((loss * share, measured.inner()))

@@ -12,6 +12,7 @@ mod lora;
 mod optimizers;
 mod own_policy;
 mod plans;
+mod reference_sync;
 mod resume;
 mod rewards;
 mod runs;
