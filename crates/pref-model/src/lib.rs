@@ -34,6 +34,7 @@
 //! ```
 
 mod config;
+mod cost;
 mod decoder;
 mod generate;
 mod hidden_part;
@@ -51,12 +52,13 @@ mod weights;
 pub use config::{
     Activation, Architecture, Config, LlamaSizes, ModelConfigError, Rope, RopeScaling,
 };
+pub use cost::Cost;
 pub use decoder::Decoder;
 pub use generate::{GenerateError, GenerateOptions, generate};
 pub use hidden_part::HiddenPart;
 pub use kernels::plain as plain_kernels;
 pub use kernels::{
-    AdamWStep, GradientSums, Kernels, MuonStep, Rotary, ScoreRule, SgdStep, Visibility,
+    AdamWStep, CPU_TOKENS_OF_A_PASS, GradientSums, Kernels, MuonStep, Rotary, ScoreRule, SgdStep, Visibility,
     token_log_probs,
 };
 pub use log_probs::{Response, ResponseTokens, response_log_probs};

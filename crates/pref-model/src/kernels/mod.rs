@@ -17,5 +17,5 @@ pub use autodiff::GradientSums;
 pub use inputs::{AdamWStep, MuonStep, Rotary, ScoreRule, SgdStep};
 pub use plain::token_log_probs;
 pub(crate) use plain::{head_logits, in_format, wide};
-pub use traits::Kernels;
+pub use traits::{CPU_TOKENS_OF_A_PASS, Kernels};
 pub use visibility::Visibility;

@@ -10,6 +10,9 @@ use super::plain;
 use super::visibility::Visibility;
 use crate::config::Activation;
 
+/// The value of [`Kernels::TOKENS_OF_A_PASS`] on the CPU backends.
+pub const CPU_TOKENS_OF_A_PASS: Range<usize> = 512..2048;
+
 /// A backend with the operations of a decoder and of its optimiser.
 ///
 /// Every method has a body in plain Burn operations, so `impl Kernels for MyBackend {}` is enough. An

@@ -23,6 +23,11 @@ impl LoraTargets {
     pub fn attention() -> Self {
         Self::Names(["q_proj", "v_proj"].map(str::to_owned).to_vec())
     }
+
+    /// Whether a layer is a target. Names of several layers are compared faster with a [`Matcher`].
+    pub(crate) fn contain(&self, layer: &str) -> Result<bool, LoraError> {
+        Ok(Matcher::new(self)?.fits(layer))
+    }
 }
 
 /// The two spellings of targets.

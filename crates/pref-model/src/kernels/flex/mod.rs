@@ -23,13 +23,13 @@ use burn::tensor::{Int, Tensor};
 
 use super::inputs::{AdamWStep, Rotary, ScoreRule, SgdStep};
 use super::plain;
-use super::traits::Kernels;
+use super::traits::{CPU_TOKENS_OF_A_PASS, Kernels};
 use super::visibility::Visibility;
 use crate::config::Activation;
 use buffers::is_f32;
 
 impl Kernels for Flex {
-    const TOKENS_OF_A_PASS: Option<Range<usize>> = Some(512..2048);
+    const TOKENS_OF_A_PASS: Option<Range<usize>> = Some(CPU_TOKENS_OF_A_PASS);
 
     fn refusal_of_bf16(_: &Self::Device) -> Option<&'static str> {
         Some(plain::BF16_ON_A_CPU)
