@@ -8,6 +8,7 @@ use pref_data::Place;
 use thiserror::Error;
 
 use crate::plan::PlanError;
+use crate::ranks::RanksError;
 
 /// A run cannot start, continue or resume.
 #[derive(Debug, Error)]
@@ -98,6 +99,32 @@ pub enum TrainError {
         "an adapter of lm_head with a dropout needs all positions at the same time; set train.vocab-chunk = 0, or train.lora.dropout = 0"
     )]
     DropoutInChunks,
+    /// The processes of the run cannot continue together.
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
+    /// The ranks of a run read different inputs.
+    #[error(
+        "rank {rank} reads other inputs than rank 0: {differences}; give every rank the same model, data and plan, as files of a shared disk do"
+    )]
+    RankInputs {
+        /// The number of the process, from 0.
+        rank: usize,
+        /// The inputs that differ, each with its size and hash on rank 0 and on this rank.
+        differences: String,
+    },
+    /// The resumed run has another number of processes.
+    #[error(
+        "the run in {} began with {then} {}, and now there {2}; sums over another number of processes have other last bits, so start {then} {1}, or a new run in another --output",
+        folder.display(), processes(*then), are(*now)
+    )]
+    OtherProcesses {
+        /// The run's folder.
+        folder: PathBuf,
+        /// Number of processes before.
+        then: usize,
+        /// Number of processes now.
+        now: usize,
+    },
     /// The model cannot be saved.
     #[error(transparent)]
     Save(#[from] pref_model::SaveError),
@@ -384,6 +411,20 @@ impl TrainError {
 /// The option that leaves these rows out.
 fn skip(places: &[Place]) -> String {
     format!("--set 'data.skip={:?}'", names(places))
+}
+
+fn processes(n: usize) -> &'static str {
+    match n {
+        1 => "process",
+        _ => "processes",
+    }
+}
+
+fn are(n: usize) -> String {
+    match n {
+        1 => "is 1".to_owned(),
+        n => format!("are {n}"),
+    }
 }
 
 fn of_process(process: &str) -> String {

@@ -16,8 +16,8 @@ pub(crate) type Evaluation = (Means, Option<PairMeans>);
 
 /// Loss and rewards of a policy on the evaluation rows.
 ///
-/// After each batch, `continues` gets the number of its rows, and returns whether to continue. If it returns
-/// false, the result is `Break`.
+/// Ranks divide the batches among them. After each batch, or after one batch of each rank, `continues` gets the
+/// number of rows, and returns whether to continue. If it returns false on a rank, the result is `Break`.
 ///
 /// # Errors
 /// [`StepFailure`] names the rows whose loss is not finite, or an input that is missing.
@@ -27,23 +27,34 @@ pub(crate) fn evaluate<B: Backend, P: Policy<B>>(
     objective: &RunObjective<B>,
     mut continues: impl FnMut(usize) -> bool,
 ) -> Result<ControlFlow<(), Evaluation>, StepFailure> {
-    let layout = inputs.layout;
+    let (layout, ranks) = (inputs.layout, &*inputs.ranks);
     let mut sums = [Sums::default(); 2];
     for (sums, set) in sums.iter_mut().zip([DataSet::Eval, DataSet::EmptyEval]) {
         let examples = inputs.sets.of(set);
         let mut all = layout.length_sorted(examples.entries()).concat();
         all.retain(|i| !inputs.skipped.of(set).contains(i));
         let point = inputs.reference_point(policy, objective, set, &all)?;
-        for indices in layout.divide(examples.entries(), &all) {
-            let measured = measure(policy, inputs, objective, (set, indices), point.as_ref())?;
-            let measured = RowValues::read(measured);
-            let not_finite = measured.not_finite();
-            if !not_finite.is_empty() {
-                let rows = not_finite.iter().map(|&k| indices[k]).collect();
-                return Err(StepFailure::Loss(set, rows));
+        for round in layout.divide(examples.entries(), &all).chunks(ranks.size()) {
+            let own = match round.get(ranks.rank()) {
+                Some(&indices) => {
+                    let rows = (set, indices);
+                    let measured = measure(policy, inputs, objective, rows, point.as_ref())?;
+                    Some(RowValues::read(measured))
+                }
+                None => None,
+            };
+            let is_stopped = !continues(round.iter().map(|indices| indices.len()).sum());
+            let all = ranks.share((own, is_stopped))?;
+            for (indices, (measured, _)) in round.iter().zip(&all) {
+                let Some(measured) = measured else { continue };
+                let not_finite = measured.not_finite();
+                if !not_finite.is_empty() {
+                    let rows = not_finite.iter().map(|&k| indices[k]).collect();
+                    return Err(StepFailure::Loss(set, rows));
+                }
+                sums.add(measured);
             }
-            sums.add(&measured);
-            if !continues(indices.len()) {
+            if all.iter().any(|(_, is_stopped)| *is_stopped) {
                 return Ok(ControlFlow::Break(()));
             }
         }

@@ -29,6 +29,12 @@
 //! The objective decides what is trained: most objectives compare pairs, `sft` takes answers alone, and
 //! `bradley-terry` and `segments` train a [`RewardModel`](pref_model::RewardModel).
 //!
+//! # Several processes
+//!
+//! [`train_together`] divides the forward passes of each step among processes, which a [`Ranks`] connects:
+//! `MpiRanks` with the feature `mpi`, or an implementation of your own. [`train`] is the same with one process,
+//! [`Alone`].
+//!
 //! # A model of your own
 //!
 //! [`train_policy`] trains any Burn module that is a [`Policy`](pref_model::Policy). Data, objectives,
@@ -47,6 +53,7 @@ mod evaluate;
 mod metrics;
 mod patterns;
 mod plan;
+mod ranks;
 mod reference;
 mod run;
 mod sets;
@@ -62,6 +69,12 @@ pub use plan::{
     Auto, AutoValue, DataPlan, GroupPlan, LoraPlan, ModelPlan, MuonRate, OnError, OptimizerKind,
     OutputPlan, Plan, PlanError, ReferenceKind, ScheduleKind, Settings, TrainPlan, WeightFormat,
 };
-pub use run::{Outcome, copy_tokenizer, has_checkpoint, model_hash, train, train_policy};
+#[cfg(feature = "mpi")]
+pub use ranks::MpiRanks;
+pub use ranks::{Alone, Launch, Ranks, RanksError};
+pub use run::{
+    Outcome, copy_tokenizer, has_checkpoint, model_hash, train, train_policy,
+    train_policy_together, train_together,
+};
 pub use step::{NamedGradients, Optimizer, Schedule, TrainBackend, TrainablePolicy};
 pub use tracker::{Silent, Tracker};

@@ -7,6 +7,7 @@ use burn::tensor::{
     backend::{AutodiffBackend, Backend},
 };
 use pref_core::{Kto, KtoOutput, LossOutput, SftOutput, Side};
+use serde::{Deserialize, Serialize};
 
 /// The values of each pair of a batch on the device, `[6, pairs]`, or `[8, pairs]` with estimates of the
 /// KL.
@@ -161,8 +162,8 @@ impl<B: AutodiffBackend> Measured<B> {
     }
 }
 
-/// [`Measured`] values on the host.
-#[derive(Clone, Debug)]
+/// [`Measured`] values on the host, which ranks send each other.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct RowValues {
     values: Vec<f32>,
     n: usize,
@@ -172,7 +173,7 @@ pub(crate) struct RowValues {
 }
 
 /// What the values belong to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum ValueKind {
     Pairs { has_kl: bool },
     Answers,

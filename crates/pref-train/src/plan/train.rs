@@ -19,7 +19,8 @@ pub struct TrainPlan {
     pub epochs: f64,
     /// Number of optimiser steps. By default it follows from `epochs`.
     pub steps: Option<usize>,
-    /// Number of pairs or single answers in one batch; with `packing`, number of bins. Default: 8.
+    /// Number of pairs or single answers in one batch, on all processes together; with `packing`, number of bins.
+    /// Default: 8.
     pub batch_size: usize,
     /// For sft: whether a batch takes bins of texts instead of single texts. The texts of a bin have together
     /// at most `max_length` tokens, so that every batch has about as many tokens. A text does not attend to

@@ -1,7 +1,6 @@
 //! The file of reference log-probs. In: log-probs in the order of computation. Out: a safetensors file in
 //! the run's folder, which is read pair by pair. If a run stops, the next one continues the file.
 
-use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -28,8 +27,6 @@ pub(crate) struct CacheWriter {
     file: File,
     path: PathBuf,
     partial: PathBuf,
-    /// Batches that are not computed yet.
-    pending: VecDeque<(DataSet, Vec<usize>)>,
     n_done: usize,
     /// Digest of the values of the finished pairs.
     hash: Sha256,
@@ -57,22 +54,11 @@ impl CacheWriter {
             file: options.open(&partial)?,
             path: path.to_owned(),
             partial,
-            pending: VecDeque::new(),
             n_done: 0,
             hash: Sha256::new(),
             saved: Instant::now(),
         };
-        let order = DataSet::ALL.map(|set| (set, batches.length_sorted(sets.of(set).entries())));
-        let order = order.map(|(set, batches)| (set, batches.concat()));
-        writer.continue_or_begin(&order)?;
-        let mut n_before = writer.n_done;
-        for (set, indices) in order {
-            let rest = &indices[n_before.min(indices.len())..];
-            n_before -= indices.len() - rest.len();
-            let rest = batches.divide(sets.of(set).entries(), rest);
-            let rest = rest.into_iter().map(|batch| (set, batch.to_vec()));
-            writer.pending.extend(rest);
-        }
+        writer.continue_or_begin(&order(sets, batches))?;
         Ok(writer)
     }
 
@@ -81,17 +67,15 @@ impl CacheWriter {
         self.n_done
     }
 
-    /// The next pairs to compute: their data set and indices. `None` if all are computed.
-    pub(crate) fn next_batch(&self) -> Option<(DataSet, Vec<usize>)> {
-        self.pending.front().cloned()
-    }
-
-    /// Writes the log-probs of the next batch, one slice per answer, the first answers of all pairs first.
-    pub(crate) fn put<'a>(&mut self, answers: impl Iterator<Item = &'a [f32]>) -> io::Result<()> {
-        let Some((set, indices)) = self.pending.pop_front() else {
-            return Ok(());
-        };
+    /// Writes the log-probs of the next batch of [`remaining_batches`], the first answers of all pairs first.
+    pub(crate) fn put(
+        &mut self,
+        set: DataSet,
+        indices: &[usize],
+        answers: &[Vec<f32>],
+    ) -> io::Result<()> {
         let rows: Vec<Vec<u8>> = answers
+            .iter()
             .map(|values| values.iter().flat_map(|v| v.to_le_bytes()).collect())
             .collect();
         assert_eq!(rows.len(), 2 * indices.len(), "two answers per pair");
@@ -177,6 +161,27 @@ impl CacheWriter {
         let is_undamaged = hash.clone().finalize()[..] == *digest;
         Ok(is_undamaged.then_some((n_done, hash)))
     }
+}
+
+/// The rows of each data set in the order of computation.
+fn order(sets: &PerSet<Examples>, batches: BatchLayout) -> [(DataSet, Vec<usize>); 4] {
+    DataSet::ALL.map(|set| (set, batches.length_sorted(sets.of(set).entries()).concat()))
+}
+
+/// The batches after the first `n_done` pairs, in the order of computation: their data set and indices.
+pub(super) fn remaining_batches(
+    sets: &PerSet<Examples>,
+    batches: BatchLayout,
+    mut n_done: usize,
+) -> Vec<(DataSet, Vec<usize>)> {
+    let mut remaining = Vec::new();
+    for (set, indices) in order(sets, batches) {
+        let rest = &indices[n_done.min(indices.len())..];
+        n_done -= indices.len() - rest.len();
+        let rest = batches.divide(sets.of(set).entries(), rest);
+        remaining.extend(rest.into_iter().map(|batch| (set, batch.to_vec())));
+    }
+    remaining
 }
 
 /// The log-probs of every row, read from the file.

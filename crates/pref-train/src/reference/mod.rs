@@ -9,4 +9,4 @@ mod score;
 pub(crate) use cache::{CacheWriter, CachedLogProbs};
 pub(crate) use layout::CacheLayout;
 pub(crate) use model::{Distributions, Reference};
-pub(crate) use score::{cache_key, score_rows};
+pub(crate) use score::{RowsToScore, ScoreError, cache_key, score_rows};

@@ -34,6 +34,17 @@ pub(super) struct CheckpointState<P, I> {
     pub(super) position: P,
     /// The inputs that the run began with.
     pub(super) identity: I,
+    /// Number of processes that train together. The sums of gradients depend on it in their last bits.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub(super) processes: usize,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(n: &usize) -> bool {
+    *n == 1
 }
 
 /// Everything that a checkpoint holds.
@@ -44,6 +55,7 @@ pub(super) struct Snapshot<'a, B: TrainBackend, P: TrainablePolicy<B>> {
     pub(super) optimizer: &'a Optimizer<B::InnerBackend>,
     pub(super) position: &'a Position,
     pub(super) identity: &'a Identity,
+    pub(super) processes: usize,
     /// The model folder whose tokenizer is copied, so that the checkpoint can be used as a model.
     pub(super) tokenizer_from: &'a Path,
 }
@@ -99,6 +111,7 @@ fn write<B: TrainBackend, P: TrainablePolicy<B>>(
         let state = CheckpointState {
             position: snapshot.position,
             identity: snapshot.identity,
+            processes: snapshot.processes,
         };
         let state = serde_json::to_vec_pretty(&state).map_err(io::Error::other)?;
         fs::write(folder.join(STATE), state)?;

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use pref_model::{Kernels, Policy};
+use serde::{Deserialize, Serialize};
 
 use crate::plan::{Auto, TrainPlan};
 use crate::sets::Examples;
@@ -15,7 +16,7 @@ const LOGIT_BYTES: usize = 256 << 20;
 const SHARED_IF_ONE_IN: usize = 20;
 
 /// The limits of a forward pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Division {
     pub(super) batch_tokens: usize,
     pub(super) share_prompts: bool,

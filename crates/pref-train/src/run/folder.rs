@@ -13,22 +13,34 @@ use crate::error::TrainError;
 use crate::metrics::MetricsLine;
 use crate::plan::Plan;
 
-/// A run's folder.
+/// A run's folder. Of several ranks, the first writes, and the others only read.
 #[derive(Clone, Debug)]
-pub(super) struct Folder(PathBuf);
+pub(super) struct Folder {
+    path: PathBuf,
+    writes: bool,
+}
 
 impl Folder {
-    pub(super) fn new(path: &Path) -> Self {
-        Self(path.to_owned())
+    /// The folder at a path. Without `writes`, the methods that write do nothing.
+    pub(super) fn new(path: &Path, writes: bool) -> Self {
+        Self {
+            path: path.to_owned(),
+            writes,
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.0
+        &self.path
+    }
+
+    /// Whether this process writes into the folder.
+    pub(super) fn writes(&self) -> bool {
+        self.writes
     }
 
     /// The path of a file in the folder.
     pub(super) fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.path.join(name)
     }
 
     /// The folder of the final weights.
@@ -41,8 +53,8 @@ impl Folder {
     /// # Errors
     /// [`TrainError::Exists`] or [`TrainError::Finished`] if the folder holds another run.
     pub(super) fn check_free(&self) -> Result<(), TrainError> {
-        if let Some(&step) = checkpoint::steps(&self.0).last() {
-            let folder = self.0.clone();
+        if let Some(&step) = checkpoint::steps(&self.path).last() {
+            let folder = self.path.clone();
             return Err(TrainError::Exists { folder, step });
         }
         match self.model().exists() {
@@ -55,7 +67,7 @@ impl Folder {
 
     /// Removes the temporary files of killed writes.
     pub(super) fn remove_leftovers(&self) -> Result<(), TrainError> {
-        for folder in [&self.0, &checkpoint::folder(&self.0)] {
+        for folder in [&self.path, &checkpoint::folder(&self.path)] {
             remove_leftovers(folder).map_err(TrainError::file(folder))?;
         }
         Ok(())
@@ -65,6 +77,9 @@ impl Folder {
     pub(super) fn begin(&self, plan: &Plan) -> Result<(), TrainError> {
         self.write("plan.toml", &plan.to_toml())?;
         self.write("metrics.jsonl", "")?;
+        if !self.writes {
+            return Ok(());
+        }
         let changes = self.file("changes.jsonl");
         match fs::remove_file(&changes) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -76,6 +91,9 @@ impl Folder {
 
     /// Writes a small file, which is complete or unchanged at any moment.
     pub(super) fn write(&self, name: &str, text: &str) -> Result<(), TrainError> {
+        if !self.writes {
+            return Ok(());
+        }
         let path = self.file(name);
         write_file(&path, text.as_bytes()).map_err(TrainError::file(&path))
     }
@@ -88,6 +106,9 @@ impl Folder {
 
     /// Appends lines to a file.
     pub(super) fn append(&self, name: &str, lines: &str) -> Result<(), TrainError> {
+        if !self.writes {
+            return Ok(());
+        }
         let path = self.file(name);
         let mut options = OpenOptions::new();
         let opened = options.append(true).create(true).open(&path);

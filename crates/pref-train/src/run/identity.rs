@@ -70,18 +70,21 @@ impl Identity {
         }
     }
 
-    /// A description of each input that changed: its name, and its size and hash then and now.
-    pub(super) fn differences(&self, now: &Self) -> Vec<String> {
-        let names: BTreeSet<_> = self.0.keys().chain(now.0.keys()).collect();
+    /// A description of each input that differs: its name, and its size and hash in both. `labels` say where they
+    /// are from, such as `then` and `now`.
+    pub(super) fn differences(&self, other: &Self, labels: [&str; 2]) -> Vec<String> {
+        let names: BTreeSet<_> = self.0.keys().chain(other.0.keys()).collect();
         let differing = names.into_iter().filter_map(|name| {
-            let (then, now) = (self.0.get(name), now.0.get(name));
+            let (one, two) = (self.0.get(name), other.0.get(name));
             let show = |fingerprint: Option<&Fingerprint>| {
                 fingerprint.map_or("nothing".to_owned(), |Fingerprint { size, sha256 }| {
                     let start = sha256.get(..12).unwrap_or(sha256);
                     format!("{size} with sha256 {start}…")
                 })
             };
-            (then != now).then(|| format!("{name} (then {}, now {})", show(then), show(now)))
+            let [first, second] = labels;
+            let text = || format!("{name} ({first} {}, {second} {})", show(one), show(two));
+            (one != two).then(text)
         });
         differing.collect()
     }

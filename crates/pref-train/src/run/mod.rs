@@ -5,6 +5,7 @@ mod best;
 mod changes;
 mod checkpoint;
 mod division;
+mod entry;
 mod first_step;
 mod folder;
 mod freeze;
@@ -21,6 +22,6 @@ mod timer;
 mod train;
 
 pub use checkpoint::{copy_tokenizer, has_checkpoint};
+pub use entry::{train, train_policy, train_policy_together, train_together};
 pub use identity::model_hash;
 pub use outcome::Outcome;
-pub use train::{train, train_policy};

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::error::TrainError;
 use crate::plan::{Auto, AutoValue, DataPlan, Plan};
+use crate::ranks::{Ranks, RanksError};
 use crate::tracker::Tracker;
 
 /// Copies the values that the run pinned at its start into a plan that does not set them.
@@ -64,6 +65,20 @@ pub(super) fn load_tokenizer(
         "the chat template writes the current time; this run always uses {time} (data.template-time)"
     ));
     Ok(tokenizer.at_time(time)?)
+}
+
+/// The plan of rank 0, with what it pinned.
+pub(super) fn of_first_rank(plan: Plan, ranks: &dyn Ranks) -> Result<Plan, TrainError> {
+    let first = ranks.of_first(|| Ok::<_, TrainError>(plan.to_toml()))?;
+    match ranks.is_first() {
+        true => Ok(plan),
+        false => toml::from_str(&first).map_err(|error| {
+            TrainError::Ranks(RanksError::Message {
+                rank: 0,
+                message: error.to_string(),
+            })
+        }),
+    }
 }
 
 /// The paths of the data sets of a plan.

@@ -25,6 +25,8 @@ pub(super) struct Restored<B: TrainBackend, P: TrainablePolicy<B>> {
     pub(super) moments: BTreeMap<String, Moments<B::InnerBackend>>,
     pub(super) position: Position,
     pub(super) identity: Identity,
+    /// Number of processes that trained together.
+    pub(super) processes: usize,
     /// What is wrong with newer checkpoints, which were skipped.
     pub(super) skipped: Vec<String>,
 }
@@ -123,6 +125,7 @@ fn load<B: TrainBackend, P: TrainablePolicy<B>>(
             moments,
             position: state.position,
             identity: state.identity,
+            processes: state.processes,
             skipped: Vec::new(),
         }),
     }

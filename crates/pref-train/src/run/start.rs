@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::ops::ControlFlow;
+use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,11 +23,15 @@ use super::outcome::Outcome;
 use super::restore::{Restored, load_newest};
 use crate::error::TrainError;
 use crate::plan::{Auto, Plan, ReferenceKind};
+use crate::ranks::{Ranks, RanksError};
 use crate::reference::{
-    CacheLayout, CacheWriter, CachedLogProbs, Reference, cache_key, score_rows,
+    CacheLayout, CacheWriter, CachedLogProbs, Reference, RowsToScore, ScoreError, cache_key,
+    score_rows,
 };
 use crate::sets::{DataSet, Examples, PerSet, read_sets};
-use crate::step::{TrainBackend, TrainablePolicy, Trainer, all_shapes, parameter_shapes};
+use crate::step::{
+    Passes, TrainBackend, TrainablePolicy, Trainer, all_shapes, parameter_shapes,
+};
 use crate::tracker::Tracker;
 
 /// What the set-up of a run needs.
@@ -35,6 +41,8 @@ pub(super) struct Start<'a> {
     pub(super) folder: &'a Folder,
     /// The plan of the run to resume.
     pub(super) previous: Option<&'a PreviousPlan>,
+    /// The processes that train together.
+    pub(super) ranks: &'a Rc<dyn Ranks>,
 }
 
 /// A run that is ready for its next step.
@@ -76,6 +84,7 @@ impl Start<'_> {
         let plan = &plan;
         let layout = self.layout(n_ids, max_length, &division);
         let identity = Identity::of(plan, models.fingerprint(plan, &policy)?, &sets)?;
+        self.check_same(&identity, division)?;
         let mut restored = match self.previous {
             Some(previous) => {
                 let total = previous.check_length(plan, sets.of(DataSet::Train).n_drawn())?;
@@ -115,6 +124,7 @@ impl Start<'_> {
                     sets: &sets,
                     layout,
                     device,
+                    ranks: &**self.ranks,
                 };
                 match precomputing.log_probs::<B, M>(load_reference, tracker, stop)? {
                     ControlFlow::Continue(cached) => Reference::Cached(cached),
@@ -122,8 +132,12 @@ impl Start<'_> {
                 }
             }
         };
-        let chunk = division.vocab_chunk;
-        let mut trainer = Trainer::new(plan, policy, reference, sets, layout, chunk, device)?;
+        let passes = Passes {
+            layout,
+            vocab_chunk: division.vocab_chunk,
+            ranks: Rc::clone(self.ranks),
+        };
+        let mut trainer = Trainer::new(plan, policy, reference, sets, passes, device)?;
         if let Some(restored) = restored {
             trainer.restore(restored.policy, restored.moments, restored.position);
         }
@@ -156,7 +170,8 @@ impl Start<'_> {
         tracker: &mut dyn Tracker,
     ) -> Result<PerSet<Examples>, TrainError> {
         let plan = self.plan;
-        let sets = read_sets(plan, self.tokenizer, max_length, n_ids, tracker)?;
+        let is_first = self.ranks.is_first();
+        let sets = read_sets(plan, self.tokenizer, max_length, n_ids, is_first, tracker)?;
         let n_drawn = sets.of(DataSet::Train).n_drawn();
         plan.train.check_warmup(plan.train.total_steps(n_drawn))?;
         Ok(sets)
@@ -165,11 +180,14 @@ impl Start<'_> {
     /// How rows become batches, for a model with this number of ids.
     fn layout(&self, n_ids: usize, max_length: usize, division: &Division) -> BatchLayout {
         let train = &self.plan.train;
+        // Every rank gets a part of each step.
+        let per_rank = (train.batch_size * train.gradient_accumulation).div_ceil(self.ranks.size());
+        let rows = train.batch_size.min(per_rank);
         // Bins have several rows each, so tokens limit a batch of bins.
         let (pairs, tokens) = match (train.packing, division.batch_tokens) {
-            (false, tokens) => (train.batch_size, tokens),
-            (true, 0) => (usize::MAX, train.batch_size * max_length),
-            (true, tokens) => (usize::MAX, tokens),
+            (false, tokens) => (rows, tokens),
+            (true, 0) => (usize::MAX, rows * max_length),
+            (true, tokens) => (usize::MAX, tokens.min(rows * max_length)),
         };
         BatchLayout {
             pairs,
@@ -198,14 +216,40 @@ impl Start<'_> {
         for skipped in &restored.skipped {
             tracker.note(&format!("skipped a damaged checkpoint, {skipped}"));
         }
-        let differences = restored.identity.differences(identity);
-        match differences.is_empty() {
-            true => Ok(restored),
-            false => Err(TrainError::OtherInputs {
+        let differences = restored.identity.differences(identity, ["then", "now"]);
+        if !differences.is_empty() {
+            return Err(TrainError::OtherInputs {
                 folder: run.to_owned(),
                 differences: differences.join(", "),
-            }),
+            });
         }
+        match (restored.processes, self.ranks.size()) {
+            (then, now) if then != now => Err(TrainError::OtherProcesses {
+                folder: run.to_owned(),
+                then,
+                now,
+            }),
+            _ => Ok(restored),
+        }
+    }
+
+    /// Checks that all ranks read the same inputs, and chose the same division of a step.
+    fn check_same(&self, identity: &Identity, division: Division) -> Result<(), TrainError> {
+        let all = self.ranks.share((identity.clone(), division))?;
+        let (first, first_division) = &all[0];
+        for (rank, (other, division)) in all.iter().enumerate() {
+            let mut differences = first.differences(other, ["on rank 0", "on this rank"]);
+            if division != first_division {
+                differences.push(format!("{division} (on rank 0: {first_division})"));
+            }
+            if !differences.is_empty() {
+                return Err(TrainError::RankInputs {
+                    rank,
+                    differences: differences.join(", "),
+                });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -277,6 +321,7 @@ struct Precomputing<'a, D> {
     sets: &'a PerSet<Examples>,
     layout: BatchLayout,
     device: &'a D,
+    ranks: &'a dyn Ranks,
 }
 
 impl<D> Precomputing<'_, D> {
@@ -291,15 +336,25 @@ impl<D> Precomputing<'_, D> {
         let layout = Arc::new(CacheLayout::new(self.key, self.sets));
         let path = self.folder.file("reference.safetensors");
         let failed = || TrainError::file(&path);
-        if let Some(cached) = CachedLogProbs::open(&path, &layout) {
+        let begin = || -> Result<_, TrainError> {
+            if CachedLogProbs::open(&path, &layout).is_some() {
+                return Ok((None, None));
+            }
+            let file = CacheWriter::open(&layout, &path, self.sets, self.layout);
+            let file = file.map_err(failed())?;
+            Ok((Some(file.n_done()), Some(file)))
+        };
+        // Rank 0 has the file.
+        let (n_done, mut file) = match self.ranks.is_first() {
+            true => begin()?,
+            false => (None, None),
+        };
+        let Some(n_before) = self.ranks.of_first(|| Ok::<_, RanksError>(n_done))? else {
             tracker.note(&format!("reference log-probs read from {}", path.display()));
-            return Ok(ControlFlow::Continue(cached));
-        }
+            return self.written(&path, &layout);
+        };
         let model = load()?;
-        let file = CacheWriter::open(&layout, &path, self.sets, self.layout);
-        let mut file = file.map_err(failed())?;
         let n_rows = self.sets.0.iter().map(Examples::len).sum();
-        let n_before = file.n_done();
         if n_before > 0 {
             tracker.note(&format!(
                 "reference: {n_before} of {n_rows} pairs were scored before"
@@ -311,28 +366,55 @@ impl<D> Precomputing<'_, D> {
             tracker.advance(n);
             !stop.load(Ordering::SeqCst)
         };
-        let scored = score_rows::<B::InnerBackend, _>(
-            &mut file,
+        let rows = RowsToScore::<B::InnerBackend> {
+            sets: self.sets,
+            layout: self.layout,
+            device: self.device,
+        };
+        let scored = score_rows(
+            file.as_mut(),
+            n_before,
             &model,
-            self.sets,
-            self.layout,
-            self.device,
+            &rows,
+            self.ranks,
             continues,
         );
         tracker.end();
-        let is_complete = scored.map_err(failed())? || file.n_done() == n_rows;
-        if !is_complete {
-            file.save().map_err(failed())?;
+        let has_scored_all = scored.map_err(|error| match error {
+            ScoreError::File(error) => failed()(error),
+            ScoreError::Ranks(error) => TrainError::Ranks(error),
+        })?;
+        let own = file.as_ref().map(CacheWriter::n_done);
+        let n_done = self
+            .ranks
+            .of_first(|| Ok::<_, RanksError>(own.unwrap_or(0)))?;
+        if !has_scored_all && n_done < n_rows {
+            if let Some(file) = &mut file {
+                file.save().map_err(failed())?;
+            }
             return Ok(ControlFlow::Break(Outcome::Unstarted {
-                scored: file.n_done(),
+                scored: n_done,
                 of: n_rows,
             }));
         }
-        file.finish().map_err(failed())?;
-        match CachedLogProbs::open(&path, &layout) {
+        if let Some(file) = file {
+            file.finish().map_err(failed())?;
+        }
+        // The other ranks read the file when it is complete.
+        self.ranks.meet()?;
+        self.written(&path, &layout)
+    }
+
+    /// The log-probs in the file, which is complete.
+    fn written(
+        &self,
+        path: &Path,
+        layout: &Arc<CacheLayout>,
+    ) -> Result<ControlFlow<Outcome, CachedLogProbs>, TrainError> {
+        match CachedLogProbs::open(path, layout) {
             Some(cached) => Ok(ControlFlow::Continue(cached)),
-            None => Err(failed()(io::Error::other(
-                "this file was just written, but it does not contain what was written; check the disk",
+            None => Err(TrainError::file(path)(io::Error::other(
+                "this file was just written, but it does not contain what was written; check the disk, which all ranks have to share",
             ))),
         }
     }

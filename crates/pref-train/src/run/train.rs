@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pref_model::SaveDtype;
@@ -16,7 +17,7 @@ use super::first_step::warning_of_first_step;
 use super::folder::Folder;
 use super::identity::Identity;
 use super::lock::Lock;
-use super::models::{GivenPolicy, ModelFolders, Models, RewardModels};
+use super::models::Models;
 use super::outcome::Outcome;
 use super::pins;
 use super::restore::restored_policy;
@@ -27,79 +28,34 @@ use crate::error::{TrainError, error_chain};
 use crate::evaluate::evaluate;
 use crate::metrics::{EvalRecord, Means, MetricsLine};
 use crate::plan::{Plan, WeightFormat};
+use crate::ranks::Ranks;
 use crate::sets::DataSet;
 use crate::step::{RunObjective, StepFailure, TrainBackend, TrainablePolicy, Trainer};
 use crate::tracker::Tracker;
 
-/// Trains the model in `model.path` of a plan, until the plan is finished or `stop` is set. An objective on
-/// scores trains a [`RewardModel`](pref_model::RewardModel), which starts from a reward model or from a language
-/// model.
-///
-/// With `resume`, the run in the plan's folder continues from its newest checkpoint that is complete and
-/// undamaged. Its inputs (weights, tokenizer, template, rows) must be the same as at its start; their paths
-/// may change. These settings may change as well: the learning rate, the rows to leave out (`data.skip`),
-/// what is logged and saved, and the number of steps or epochs, which can only grow.
-///
-/// `tracker` receives messages and progress. `stop` is read after every step and every batch of an
-/// evaluation or of the reference.
-///
-/// # Errors
-/// [`TrainError`]. Files that were written before the error stay, so the run can be resumed from an earlier
-/// checkpoint.
-pub fn train<B: TrainBackend>(
-    plan: &Plan,
-    resume: bool,
-    device: &B::Device,
-    tracker: &mut dyn Tracker,
-    stop: &AtomicBool,
-) -> Result<Outcome, TrainError> {
-    match RunObjective::<B>::new(&plan.objective) {
-        RunObjective::Scores(scores) => {
-            run::<B, RewardModels>(plan, RewardModels(scores), resume, device, tracker, stop)
-        }
-        RunObjective::Pairs(_) | RunObjective::Answers(_) | RunObjective::Wanted(_) => {
-            run::<B, ModelFolders>(plan, ModelFolders, resume, device, tracker, stop)
-        }
-    }
-}
-
-/// Trains a policy of your own, as [`train`] trains the model in `model.path`.
-///
-/// In this case `model.path` of the plan is the folder of the tokenizer. To resume, give the same `policy` as
-/// at the start of the run: its parameters are compared with the parameters at the start, and then get the
-/// values of the checkpoint.
-///
-/// # Errors
-/// The errors of [`train`], [`TrainError::NoSharedPrompts`] if the plan asks for shared prompts and the
-/// policy does not support them, and [`TrainError::NeedsRewardModel`] for an objective on scores.
-pub fn train_policy<B: TrainBackend, P: TrainablePolicy<B>>(
-    plan: &Plan,
-    policy: P,
-    resume: bool,
-    device: &B::Device,
-    tracker: &mut dyn Tracker,
-    stop: &AtomicBool,
-) -> Result<Outcome, TrainError> {
-    if plan.objective.needs().reward_model {
-        let method = plan.objective.method().name();
-        return Err(TrainError::NeedsRewardModel { method });
-    }
-    run::<B, GivenPolicy<P>>(plan, GivenPolicy(policy), resume, device, tracker, stop)
-}
-
-fn run<B: TrainBackend, M: Models<B>>(
+/// Trains on all ranks, until the plan is finished or `stop` is set on a rank.
+pub(super) fn run<B: TrainBackend, M: Models<B>>(
     plan: &Plan,
     models: M,
     resume: bool,
     device: &B::Device,
     tracker: &mut dyn Tracker,
     stop: &AtomicBool,
+    ranks: &Rc<dyn Ranks>,
 ) -> Result<Outcome, TrainError> {
     // A plan that was deserialized or changed in code is not checked yet.
     plan.check()?;
-    let folder = Folder::new(&plan.output.folder);
-    let _lock = Lock::take(folder.path())?;
-    folder.remove_leftovers()?;
+    let folder = Folder::new(&plan.output.folder, ranks.is_first());
+    // Rank 0 holds the lock for all.
+    let _lock = match folder.writes() {
+        true => {
+            let lock = Lock::take(folder.path())?;
+            folder.remove_leftovers()?;
+            Some(lock)
+        }
+        false => None,
+    };
+    ranks.meet()?;
     let mut plan = plan.clone();
     let previous = match resume {
         true => Some(PreviousPlan::read(&folder, &mut plan)?),
@@ -108,13 +64,23 @@ fn run<B: TrainBackend, M: Models<B>>(
             None
         }
     };
-    pins::pin_data_sets(&mut plan, tracker)?;
-    let tokenizer = pins::load_tokenizer(&mut plan, tracker)?;
+    // Rank 0 decides what the run pins.
+    let mut tokenizer = None;
+    if ranks.is_first() {
+        pins::pin_data_sets(&mut plan, tracker)?;
+        tokenizer = Some(pins::load_tokenizer(&mut plan, tracker)?);
+    }
+    let mut plan = pins::of_first_rank(plan, &**ranks)?;
+    let tokenizer = match tokenizer {
+        Some(tokenizer) => tokenizer,
+        None => pins::load_tokenizer(&mut plan, tracker)?,
+    };
     let start = Start {
         plan: &plan,
         tokenizer: &tokenizer,
         folder: &folder,
         previous: previous.as_ref(),
+        ranks,
     };
     let Ready {
         plan,
@@ -139,12 +105,16 @@ fn run<B: TrainBackend, M: Models<B>>(
         trainer,
         tracker,
         stop,
+        ranks: &**ranks,
     };
     match previous {
         Some(previous) => run.resume(&previous)?,
         None => run.begin()?,
     }
-    run.finish_all_steps()
+    let outcome = run.finish_all_steps()?;
+    // No rank ends before rank 0 has written the last file.
+    ranks.meet()?;
+    Ok(outcome)
 }
 
 /// A run in progress.
@@ -166,6 +136,7 @@ struct Run<'a, B: TrainBackend, P: TrainablePolicy<B>> {
     timer: SaveTimer,
     tracker: &'a mut dyn Tracker,
     stop: &'a AtomicBool,
+    ranks: &'a dyn Ranks,
 }
 
 impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
@@ -185,6 +156,8 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         self.tracker.note(&format!("resumed after step {step}"));
         let unwritten = self.trainer.position.unwritten.take();
         self.folder.rewind(step, unwritten.as_ref())?;
+        // The other ranks read the metrics when they are rewound.
+        self.ranks.meet()?;
         for record in self.folder.records()? {
             if let MetricsLine::Eval(record) = record {
                 self.evaluations.insert(record.step, record.means);
@@ -206,7 +179,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         let mut has_reported_start = false;
         loop {
             let step = self.trainer.position.step;
-            if self.stop.load(Ordering::SeqCst) {
+            if self.ranks.any(self.stop.load(Ordering::SeqCst))? {
                 return self.interrupted();
             }
             if self.is_evaluation_due(step, total) {
@@ -338,14 +311,22 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         Ok(())
     }
 
+    /// Writes a checkpoint, which rank 0 does for all.
     fn save(&mut self) -> Result<PathBuf, TrainError> {
         let trainer = &self.trainer;
+        if !self.folder.writes() {
+            return Ok(checkpoint::folder_of(
+                self.folder.path(),
+                trainer.position.step,
+            ));
+        }
         let snapshot = Snapshot {
             policy: trainer.policy(),
             reference: trainer.changing_reference(),
             optimizer: &trainer.optimizer,
             position: &trainer.position,
             identity: &self.identity,
+            processes: self.ranks.size(),
             tokenizer_from: &self.plan.model.path,
         };
         let retention = Retention {
@@ -369,6 +350,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
     ) -> Result<TrainError, TrainError> {
         let (set, pairs, parameters) = match failure {
             StepFailure::Batch(error) => return Ok(TrainError::Batch(error)),
+            StepFailure::Ranks(error) => return Ok(TrainError::Ranks(error)),
             StepFailure::Loss(set, pairs) => (set, pairs, None),
             StepFailure::Gradient { parameters, rows } => (DataSet::Train, rows, Some(parameters)),
         };
@@ -395,6 +377,25 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         })
     }
 
+    /// Writes the weights after `step` steps: the present ones, or those of a checkpoint.
+    fn save_model(
+        &mut self,
+        model: &Path,
+        step: usize,
+        dtype: SaveDtype,
+    ) -> Result<(), TrainError> {
+        let tokenizer = &self.plan.model.path;
+        if step == self.trainer.position.step {
+            return checkpoint::save_model(model, self.trainer.policy(), dtype, tokenizer);
+        }
+        let folder = checkpoint::folder_of(self.folder.path(), step);
+        let policy = restored_policy::<B, P>(&folder, self.trainer.policy())?;
+        checkpoint::save_model(model, &policy, dtype, tokenizer)?;
+        let note = format!("the final weights are those after step {step}");
+        self.tracker.note(&note);
+        Ok(())
+    }
+
     /// Writes the final weights, then the last checkpoint. The weights come first, because they are the
     /// result of the run, and the checkpoint takes three times their space.
     fn finish(&mut self) -> Result<Outcome, TrainError> {
@@ -416,15 +417,8 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         }
         let best = self.verdict.best.filter(|_| self.plan.train.load_best);
         let of_model = best.unwrap_or(steps);
-        let tokenizer = &self.plan.model.path;
-        if of_model == steps {
-            checkpoint::save_model(&model, self.trainer.policy(), dtype, tokenizer)?;
-        } else {
-            let folder = checkpoint::folder_of(self.folder.path(), of_model);
-            let policy = restored_policy::<B, P>(&folder, self.trainer.policy())?;
-            checkpoint::save_model(&model, &policy, dtype, tokenizer)?;
-            self.tracker
-                .note(&format!("the final weights are those after step {of_model}"));
+        if self.folder.writes() {
+            self.save_model(&model, of_model, dtype)?;
         }
         if self.plan.output.last_checkpoint {
             self.save()?;

@@ -22,7 +22,8 @@ use crate::tracker::Tracker;
 /// A function that takes rows as they are read.
 type Sink<'a, R> = dyn FnMut(Vec<R>) -> Result<(), TrainError> + 'a;
 
-/// Reads every data set of a plan as token ids. `embedding_rows` is the number of ids of the model.
+/// Reads every data set of a plan as token ids. `embedding_rows` is the number of ids of the model. Rows that are
+/// left out are listed in a file if `lists_rejects`.
 ///
 /// # Errors
 /// [`TrainError`] if a file cannot be read, a row cannot be used and the plan does not skip it, or a data set
@@ -32,6 +33,7 @@ pub(crate) fn read_sets(
     tokenizer: &Tokenizer,
     max_length: usize,
     embedding_rows: usize,
+    lists_rejects: bool,
     tracker: &mut dyn Tracker,
 ) -> Result<PerSet<Examples>, TrainError> {
     let data = &plan.data;
@@ -63,6 +65,7 @@ pub(crate) fn read_sets(
     let mut files = Files {
         plan,
         rejects: Vec::new(),
+        lists_rejects,
         tracker,
     };
     if needs.unpaired || needs.demonstrations {
@@ -196,6 +199,7 @@ struct Files<'a> {
     plan: &'a Plan,
     /// Why rows of any file were left out.
     rejects: Vec<String>,
+    lists_rejects: bool,
     tracker: &'a mut dyn Tracker,
 }
 
@@ -239,7 +243,7 @@ impl Files<'_> {
             tracker.note(&format!("{}: read as {}", path.display(), summary.shape));
         }
         rejects.extend(summary.rejects.iter().map(ToString::to_string));
-        if rejects.len() > n_rejects {
+        if rejects.len() > n_rejects && self.lists_rejects {
             let file = write_rejects(self.plan, rejects)?;
             tracker.note(&format!(
                 "{}: {} rows skipped, listed in {}",

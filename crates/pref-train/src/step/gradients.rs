@@ -7,8 +7,16 @@
 use std::collections::BTreeMap;
 
 use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{ElementConversion, Tensor, backend::AutodiffBackend, backend::Backend};
+use burn::tensor::{
+    ElementConversion, Tensor, TensorData, backend::AutodiffBackend, backend::Backend,
+};
 use pref_model::{GradientSums, Kernels};
+
+use crate::ranks::{Ranks, RanksError};
+
+/// Number of values that ranks sum together, unless a parameter has more. Many small sums take longer than few large
+/// ones.
+const VALUES_OF_A_SUM: usize = 1 << 24;
 
 /// Gradients by parameter, flattened to `[elements]`.
 #[derive(Clone, Debug)]
@@ -80,10 +88,87 @@ impl<B: Kernels> NamedGradients<B> {
         all.map(|(name, _)| name.clone()).take(n).collect()
     }
 
+    /// Replaces the gradients by their sums over all ranks. `shapes` has the shape of every parameter
+    /// that is trained. A parameter that has a gradient on some ranks only counts as 0 on the others.
+    ///
+    /// The values go through the memory of the host.
+    pub(crate) fn sum_over(
+        &mut self,
+        ranks: &dyn Ranks,
+        shapes: &BTreeMap<String, Vec<usize>>,
+        device: &B::Device,
+    ) -> Result<(), RanksError> {
+        if ranks.size() == 1 {
+            return Ok(());
+        }
+        let own: Vec<bool> = shapes
+            .keys()
+            .map(|name| self.by_name.contains_key(name))
+            .collect();
+        let all = ranks.share(own)?;
+        let is_anywhere = |i: usize| all.iter().any(|present| present[i]);
+        let mut group = Vec::new();
+        let mut n = 0;
+        for (i, (name, shape)) in shapes.iter().enumerate() {
+            let size = shape.iter().product();
+            if !is_anywhere(i) {
+                continue;
+            }
+            if n > 0 && n + size > VALUES_OF_A_SUM {
+                self.sum_group(ranks, &std::mem::take(&mut group), device)?;
+                n = 0;
+            }
+            group.push((name.as_str(), size));
+            n += size;
+        }
+        self.sum_group(ranks, &group, device)
+    }
+
+    /// Sums the gradients of some parameters in one buffer.
+    fn sum_group(
+        &mut self,
+        ranks: &dyn Ranks,
+        group: &[(&str, usize)],
+        device: &B::Device,
+    ) -> Result<(), RanksError> {
+        let mut buffer = Vec::new();
+        for &(name, size) in group {
+            match self.by_name.remove(name).map(host_values) {
+                // The values of a single large parameter are not copied.
+                Some(values) if group.len() == 1 => buffer = values,
+                Some(values) => buffer.extend(values),
+                None => buffer.resize(buffer.len() + size, 0.0),
+            }
+        }
+        ranks.sum(&mut buffer)?;
+        let mut put = |name: &str, values: Vec<f32>| {
+            let shape = [values.len()];
+            let sum = Tensor::from_data(TensorData::new(values, shape), device);
+            self.by_name.insert(name.to_owned(), sum);
+        };
+        if let [(name, _)] = group {
+            put(name, buffer);
+            return Ok(());
+        }
+        let mut rest = buffer.as_slice();
+        for &(name, size) in group {
+            let (values, others) = rest.split_at(size);
+            put(name, values.to_vec());
+            rest = others;
+        }
+        Ok(())
+    }
+
     /// Takes the gradient of a parameter out, `[elements]`.
     pub(crate) fn remove(&mut self, name: &str) -> Option<Tensor<B, 1>> {
         self.by_name.remove(name)
     }
+}
+
+/// The values of a tensor in the memory of the host.
+fn host_values<B: Backend>(tensor: Tensor<B, 1>) -> Vec<f32> {
+    let data = tensor.into_data().convert::<f32>();
+    data.into_vec().expect("the values were converted to f32")
 }
 
 /// The shape of every float parameter that is trained, by name.
@@ -266,5 +351,75 @@ where
         let updated = (self.update)(&self.path.name(), &dims, flat).reshape(dims);
         let tensor = Tensor::from_inner(updated).require_grad();
         Param::from_mapped_value(id, tensor, mapper)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::backend::Flex;
+
+    use super::*;
+
+    /// Two ranks, of which the other has the same gradients except of `only_here`.
+    #[derive(Debug)]
+    struct Two {
+        /// The position of `only_here` among the names.
+        only_here: usize,
+    }
+
+    impl Ranks for Two {
+        fn rank(&self) -> usize {
+            0
+        }
+
+        fn size(&self) -> usize {
+            2
+        }
+
+        fn sum(&self, values: &mut [f32]) -> Result<(), RanksError> {
+            values.iter_mut().for_each(|value| *value *= 2.0);
+            Ok(())
+        }
+
+        fn gather(&self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, RanksError> {
+            let mut others: Vec<bool> = postcard::from_bytes(bytes).expect("one flag a name");
+            others[self.only_here] = false;
+            let others = postcard::to_stdvec(&others).expect("flags are bytes");
+            Ok(vec![bytes.to_vec(), others])
+        }
+
+        fn fail(&self, _: &str) {}
+    }
+
+    #[test]
+    fn gradients_are_summed_in_few_buffers_and_keep_their_places() {
+        let device = Default::default();
+        let large = VALUES_OF_A_SUM + 1;
+        let named = [
+            ("a", vec![1.0, 2.0]),
+            ("b", vec![0.5; large]),
+            ("d", vec![-3.0]),
+        ];
+        let sizes = [("a", 2), ("b", large), ("c", 3), ("d", 1)];
+        let sizes = sizes.map(|(name, size)| (name.to_owned(), size)).into();
+        let by_name = named.clone().map(|(name, values)| {
+            let shape = [values.len()];
+            let values = Tensor::<Flex, 1>::from_data(TensorData::new(values, shape), &device);
+            (name.to_owned(), values)
+        });
+        let mut gradients = NamedGradients {
+            by_name: by_name.into(),
+        };
+        let ranks = Two { only_here: 3 };
+        assert_eq!(gradients.sum_over(&ranks, &sizes, &device), Ok(()));
+        for (name, values) in named {
+            let expected: Vec<f32> = values.iter().map(|value| 2.0 * value).collect();
+            let sum = gradients.remove(name).map(host_values);
+            assert!(sum == Some(expected), "{name}");
+        }
+        assert!(
+            gradients.remove("c").is_none(),
+            "no rank has a gradient of it"
+        );
     }
 }

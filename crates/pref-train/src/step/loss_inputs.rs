@@ -3,8 +3,9 @@
 //! objective takes. Training steps and evaluations both use it.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::{Tensor, TensorData, backend::Backend};
 use pref_core::{BatchError, Kto, Side, position_chunks, token_kl};
 use pref_data::{Batch, BatchLayout};
 use pref_model::Policy;
@@ -12,6 +13,7 @@ use pref_model::Policy;
 use super::objective::RunObjective;
 use crate::batch::{AnswerBatch, HeadValues, TokenValues, log_probs, responses};
 use crate::metrics::{Means, PairMeans, Sums};
+use crate::ranks::{Ranks, RanksError};
 use crate::reference::{Distributions, Reference};
 use crate::sets::{DataSet, Examples, PerSet};
 
@@ -37,6 +39,8 @@ pub(crate) struct LossInputs<B: Backend, P> {
     pub(crate) alpha: f64,
     /// The device of the tensors.
     pub(crate) device: B::Device,
+    /// The processes that divide the forward passes among them.
+    pub(crate) ranks: Rc<dyn Ranks>,
 }
 
 /// Why a loss or a gradient cannot be used.
@@ -53,6 +57,14 @@ pub(crate) enum StepFailure {
     },
     /// The objective needs an input that is missing.
     Batch(BatchError),
+    /// The processes of the run cannot continue together.
+    Ranks(RanksError),
+}
+
+impl From<RanksError> for StepFailure {
+    fn from(error: RanksError) -> Self {
+        StepFailure::Ranks(error)
+    }
 }
 
 impl From<BatchError> for StepFailure {
@@ -111,21 +123,25 @@ impl<B: Backend, P: Policy<B>> LossInputs<B, P> {
     }
 
     /// The reference point of kto, nats, `[1]`: the KL to the reference, estimated from the mismatched
-    /// answers of all these rows. It does not depend on how the rows are divided into batches. `None` for
-    /// another objective.
+    /// answers of all these rows. It does not depend on how the rows are divided into batches, or among
+    /// ranks. `None` for another objective.
     pub(crate) fn reference_point<A: Backend>(
         &self,
         policy: &P,
         objective: &RunObjective<A>,
         set: DataSet,
         indices: &[usize],
-    ) -> Result<Option<Tensor<B, 1>>, BatchError> {
+    ) -> Result<Option<Tensor<B, 1>>, StepFailure> {
         if !matches!(objective, RunObjective::Answers(_)) || indices.is_empty() {
             return Ok(None);
         }
         let examples = self.sets.of(set);
-        let micro_batches = self.layout.divide(examples.entries(), indices).into_iter();
-        let sums = micro_batches.map(|micro| {
+        let mut own = Vec::new();
+        let micro_batches = self.layout.divide(examples.entries(), indices);
+        for (number, micro) in micro_batches.into_iter().enumerate() {
+            if !self.ranks.owns(number) {
+                continue;
+            }
             let batch = examples.rows(micro).mismatched(self.layout);
             let values = TokenValues {
                 policy: log_probs(policy, &batch.batch, &self.device),
@@ -134,14 +150,28 @@ impl<B: Backend, P: Policy<B>> LossInputs<B, P> {
                 of_head: HeadValues::none(),
             };
             let side = values.side(&batch.batch, 0..micro.len());
-            let sum = |values: Tensor<B, 2>| (values * side.mask.clone()).sum_dim(1);
-            (sum(side.policy.clone()), side.reference.clone().map(sum))
-        });
-        let (policy, reference): (Vec<_>, Vec<_>) = sums.unzip();
-        let mut side = Side::from_lengths(Tensor::cat(policy, 0), &vec![1; indices.len()]);
+            let sum = |values: Tensor<B, 2>| -> Vec<f32> {
+                let sums = (values * side.mask.clone()).sum_dim(1);
+                sums.into_data().iter::<f32>().collect()
+            };
+            let reference = side.reference.clone().map(sum);
+            own.push((number, sum(side.policy.clone()), reference));
+        }
+        let mut all = self.ranks.share(own)?.concat();
+        all.sort_by_key(|(number, ..)| *number);
+        let column = |sums: Vec<Vec<f32>>| {
+            let sums = sums.concat();
+            let shape = [sums.len(), 1];
+            Tensor::<B, 2>::from_data(TensorData::new(sums, shape), &self.device)
+        };
+        let (policy, reference): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .map(|(_, policy, reference)| (policy, reference))
+            .unzip();
+        let mut side = Side::from_lengths(column(policy), &vec![1; indices.len()]);
         let reference: Option<Vec<_>> = reference.into_iter().collect();
-        side.reference = reference.map(|sums| Tensor::cat(sums, 0));
-        Kto::reference_point(&side).map(Some)
+        side.reference = reference.map(column);
+        Ok(Some(Kto::reference_point(&side)?))
     }
 }
 

@@ -26,4 +26,4 @@ pub use policy::{TrainBackend, TrainablePolicy};
 pub(crate) use position::Position;
 pub use schedule::Schedule;
 pub(crate) use scores::ScoreObjective;
-pub(crate) use trainer::Trainer;
+pub(crate) use trainer::{Passes, Trainer};

@@ -1,6 +1,7 @@
 //! The training step. In: the next rows. Out: the policy after one update, and what was measured.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use burn::tensor::{ElementConversion, Tensor};
 use pref_core::{BatchError, BvpoAlpha, ObjectiveKind, backward_in_chunks, token_kl};
@@ -8,7 +9,7 @@ use pref_data::{BatchLayout, Order, Place, Placed, Sampler};
 use pref_model::{TrainingPass, token_log_probs};
 
 use super::checkpoints::Checkpoints;
-use super::gradients::NamedGradients;
+use super::gradients::{NamedGradients, parameter_shapes};
 use super::loss_inputs::{LossInputs, StepFailure, mixed_means};
 use super::objective::RunObjective;
 use super::optimizer::{Moments, Optimizer};
@@ -23,6 +24,7 @@ use crate::batch::{
 use crate::error::TrainError;
 use crate::metrics::{Measured, RowValues, StepRecord, Sums};
 use crate::plan::{Plan, TrainPlan};
+use crate::ranks::Ranks;
 use crate::reference::Reference;
 use crate::sets::{DataSet, Examples, PerSet, RowBatch, skipped_rows};
 
@@ -53,6 +55,15 @@ struct ReferenceSync {
     alpha: f64,
 }
 
+/// How steps are divided into forward passes, and forward passes among ranks.
+#[derive(Clone, Debug)]
+pub(crate) struct Passes {
+    pub(crate) layout: BatchLayout,
+    /// Number of positions whose logits are computed at the same time; 0 for all.
+    pub(crate) vocab_chunk: usize,
+    pub(crate) ranks: Rc<dyn Ranks>,
+}
+
 /// A micro-batch.
 struct Part<'a, P> {
     /// The policy in this forward pass, with the parameters of the trained policy.
@@ -75,8 +86,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         policy: P,
         reference: Reference<P::InnerModule>,
         sets: PerSet<Examples>,
-        layout: BatchLayout,
-        vocab_chunk: usize,
+        passes: Passes,
         device: &B::Device,
     ) -> Result<Self, TrainError> {
         let order = match plan.data.shuffle {
@@ -104,8 +114,8 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
                 sets,
                 skipped,
                 reference,
-                layout,
-                vocab_chunk,
+                layout: passes.layout,
+                vocab_chunk: passes.vocab_chunk,
                 logs_entropy: train.log_entropy,
                 needs_kl: plan.objective.needs().kl,
                 alpha: match plan.objective.kind() {
@@ -121,6 +131,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
                     | ObjectiveKind::Segments(_) => 1.0,
                 },
                 device: device.clone(),
+                ranks: passes.ranks,
             },
             plan: train.clone(),
             sync: plan.model.sync_reference.then_some(ReferenceSync {
@@ -163,7 +174,8 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         indices.iter().map(place).collect()
     }
 
-    /// Takes one optimiser step: forward and backward on each micro-batch, then the update. The loss is
+    /// Takes one optimiser step: forward and backward on each micro-batch, then the update. Ranks divide the
+    /// micro-batches among them, and take the same step. The loss is
     /// the mean over all rows of the step (for sft over all counted tokens, for the scores of segments over
     /// all segments), independent of their division into micro-batches. The result
     /// is a line of the metrics, if one is due.
@@ -184,6 +196,8 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         }
 
         let mut gradients = NamedGradients::default();
+        let ranks = Rc::clone(&self.inputs.ranks);
+        let mut parts = Vec::new();
         let mut measured = Vec::new();
         let mut pass = TrainingPass {
             seed: self.plan.seed,
@@ -198,11 +212,16 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
             };
             let examples = self.inputs.sets.of(set);
             for micro in self.inputs.layout.divide(examples.entries(), indices) {
+                let number = parts.len();
+                parts.push((set, micro));
+                pass.micro_batch = number as u64;
+                if !ranks.owns(number) {
+                    continue;
+                }
                 let share = examples.n_units(micro) as f64 / examples.n_units(indices) as f64;
                 let share = weight * share;
                 let point = point.clone().map(Tensor::from_inner);
                 let policy = self.policy().in_training(pass);
-                pass.micro_batch += 1;
                 let part = Part {
                     policy: &policy,
                     set,
@@ -210,13 +229,18 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
                     share,
                 };
                 let values = self.gradients(&part, point.as_ref(), &mut gradients)?;
-                measured.push((set, micro, values));
+                measured.push((number, values));
             }
         }
 
+        let read = |(number, values)| (number, RowValues::read(values));
+        let mut measured = ranks
+            .share(measured.into_iter().map(read).collect::<Vec<_>>())?
+            .concat();
+        measured.sort_by_key(|(number, _)| *number);
         let mut sums = self.position.unlogged;
-        for (set, micro, values) in measured {
-            let values = RowValues::read(values);
+        for (number, values) in measured {
+            let (set, micro) = parts[number];
             let not_finite = values.not_finite();
             if !not_finite.is_empty() {
                 let rows = not_finite.iter().map(|&k| micro[k]).collect();
@@ -224,6 +248,8 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
             }
             sums[usize::from(set == DataSet::Empty)].add(&values);
         }
+        let shapes = parameter_shapes(self.policy());
+        gradients.sum_over(&*ranks, &shapes, &self.inputs.device)?;
         let norm = match gradients.norm() {
             Some(norm) => norm.into_scalar().elem::<f64>(),
             None => 0.0,
