@@ -50,6 +50,7 @@ mod digest;
 mod durable;
 mod error;
 mod evaluate;
+mod forecast;
 mod metrics;
 mod patterns;
 mod plan;
@@ -61,6 +62,7 @@ mod step;
 mod tracker;
 
 pub use error::TrainError;
+pub use forecast::{Forecast, Machine, MemoryForecast, TimeForecast, Workload};
 pub use metrics::{
     EvalRecord, Means, MetricsLine, PairMeans, PairSums, RewardMeans, SegmentMeans, StepRecord,
     TokenMeans,

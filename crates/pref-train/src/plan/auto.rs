@@ -18,6 +18,14 @@ pub enum Auto<T> {
 }
 
 impl<T: Copy> Auto<T> {
+    /// The value, or `choice` if it is not set.
+    pub(crate) fn or(self, choice: T) -> T {
+        match self {
+            Auto::Set(value) => value,
+            Auto::Auto => choice,
+        }
+    }
+
     /// The value; `choose` gives it if it is not set.
     pub(crate) fn or_choose(&mut self, choose: impl FnOnce() -> T) -> T {
         match *self {

@@ -6,14 +6,9 @@ use std::fmt;
 use pref_model::{Kernels, Policy};
 use serde::{Deserialize, Serialize};
 
+use crate::forecast::{saves_by_sharing, tokens_of_a_pass, vocab_chunk};
 use crate::plan::{Auto, TrainPlan};
 use crate::sets::Examples;
-
-/// Largest number of bytes of the logits of a forward pass, if the plan does not say how many.
-const LOGIT_BYTES: usize = 256 << 20;
-
-/// Prompts are shared if this saves more than one token in so many.
-const SHARED_IF_ONE_IN: usize = 20;
 
 /// The limits of a forward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,13 +32,17 @@ impl Division {
             plan.share_prompts == Auto::Auto,
             plan.vocab_chunk == Auto::Auto,
         ];
-        let share_prompts = || policy.shares_prompts() && saves_by_sharing(examples);
+        let share_prompts = || policy.shares_prompts() && shared_prompts_save(examples);
+        let batch_tokens = || {
+            let (n, kept) = (policy.num_params(), policy.activations_per_token());
+            tokens_of_a_pass(n, kept, B::TOKENS_OF_A_PASS)
+        };
         let vocab_chunk = || match policy.repeats_logits() {
-            true => (LOGIT_BYTES / size_of::<f32>() / policy.vocab_size().max(1)).max(1),
+            true => vocab_chunk(policy.vocab_size()),
             false => 0,
         };
         Self {
-            batch_tokens: plan.batch_tokens.or_choose(|| batch_tokens::<B, P>(policy)),
+            batch_tokens: plan.batch_tokens.or_choose(batch_tokens),
             share_prompts: plan.share_prompts.or_choose(share_prompts),
             vocab_chunk: plan.vocab_chunk.or_choose(vocab_chunk),
             chosen,
@@ -51,22 +50,8 @@ impl Division {
     }
 }
 
-/// Number of tokens whose activations take as much memory as the weights, within the limits of the backend. More
-/// tokens would take more memory than the gradients, which have to be there anyway.
-fn batch_tokens<B: Kernels, P: Policy<B>>(policy: &P) -> usize {
-    let Some(limits) = B::TOKENS_OF_A_PASS else {
-        return 0;
-    };
-    let weights = policy.num_params() * size_of::<f32>();
-    let tokens = match policy.activations_per_token() {
-        Some(activations) => weights / (activations * size_of::<f32>()).max(1),
-        None => limits.start,
-    };
-    (tokens / 64 * 64).clamp(limits.start, limits.end)
-}
-
 /// Whether most tokens of prompts would be computed twice without sharing them.
-fn saves_by_sharing(examples: &Examples) -> bool {
+fn shared_prompts_save(examples: &Examples) -> bool {
     if !examples.are_pairs() {
         return false;
     }
@@ -76,7 +61,7 @@ fn saves_by_sharing(examples: &Examples) -> bool {
         prompts += prompt;
         all += 2 * prompt + first + second;
     }
-    prompts * SHARED_IF_ONE_IN > all
+    saves_by_sharing(prompts, all)
 }
 
 impl fmt::Display for Division {

@@ -16,7 +16,7 @@ use crate::ranks::{Ranks, RanksError};
 
 /// Number of values that ranks sum together, unless a parameter has more. Many small sums take longer than few large
 /// ones.
-const VALUES_OF_A_SUM: usize = 1 << 24;
+pub(crate) const VALUES_OF_A_SUM: usize = 1 << 24;
 
 /// Gradients by parameter, flattened to `[elements]`.
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ mod scores;
 mod trainer;
 
 pub use gradients::NamedGradients;
-pub(crate) use gradients::{all_shapes, parameter_shapes};
+pub(crate) use gradients::{VALUES_OF_A_SUM, all_shapes, parameter_shapes};
 pub(crate) use loss_inputs::{LossInputs, StepFailure, mixed_means};
 pub(crate) use objective::RunObjective;
 pub use optimizer::Optimizer;
