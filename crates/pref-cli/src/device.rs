@@ -12,8 +12,9 @@ use pref_train::TrainBackend;
 pub(crate) enum Device {
     Flex,
     NdArray,
-    /// The NVIDIA GPU with this number. The driver counts GPUs from 0.
-    Cuda(usize),
+    /// The NVIDIA GPU with this number. The driver counts GPUs from 0. Without a number, each of the ranks of a
+    /// machine has a GPU of its own.
+    Cuda(Option<usize>),
     Wgpu,
 }
 
@@ -28,7 +29,7 @@ pub(crate) trait Task {
 
 #[derive(clap::Args)]
 pub(crate) struct DeviceArgs {
-    /// Device to compute on: flex or ndarray (both on the CPU), cuda:N, or wgpu
+    /// Device to compute on: flex or ndarray (both on the CPU), cuda, cuda:N, or wgpu
     #[arg(long, default_value_t = Device::Flex, value_name = "DEVICE")]
     pub(crate) device: Device,
 }
@@ -45,10 +46,10 @@ impl FromStr for Device {
             ("flex" | "cpu", None) => Ok(Device::Flex),
             ("ndarray", None) => Ok(Device::NdArray),
             ("wgpu", None) => Ok(Device::Wgpu),
-            ("cuda", None) => Ok(Device::Cuda(0)),
+            ("cuda", None) => Ok(Device::Cuda(None)),
             ("cuda", Some(index)) => index
                 .parse()
-                .map(Device::Cuda)
+                .map(|index| Device::Cuda(Some(index)))
                 .map_err(|_| format!("`{index}` is not a device number; write cuda:0, cuda:1, …")),
             _ => Err("known devices are flex, ndarray, cuda:N and wgpu".to_owned()),
         }
@@ -58,8 +59,10 @@ impl FromStr for Device {
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Device::Cuda(index) => write!(f, "cuda:{index}"),
-            Device::Flex | Device::NdArray | Device::Wgpu => f.write_str(self.backend()),
+            Device::Cuda(Some(index)) => write!(f, "cuda:{index}"),
+            Device::Cuda(None) | Device::Flex | Device::NdArray | Device::Wgpu => {
+                f.write_str(self.backend())
+            }
         }
     }
 }
@@ -108,6 +111,7 @@ impl Device {
             #[cfg(feature = "cuda")]
             Device::Cuda(index) => {
                 type B = burn::backend::Autodiff<burn::backend::Cuda>;
+                let index = index.unwrap_or_else(crate::ranks::number_on_machine);
                 let device = burn::backend::cuda::CudaDevice::new(index);
                 probe::<B>(&device, self)?;
                 task.run::<B>(&device)

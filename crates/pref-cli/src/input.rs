@@ -117,19 +117,33 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
     })
 }
 
-/// The rows of the input.
+/// The rows of a file; `-` is stdin.
 ///
 /// # Errors
 ///
-/// An error for a line that is not such a row, for a token id that is not below `vocab_size`, and for an input
-/// without rows.
+/// As [`parse_rows`].
 pub(crate) fn read_rows(
     input: &Path,
     model: &Path,
     vocab_size: usize,
     purpose: Purpose,
 ) -> Result<Vec<Row>> {
-    let text = read_text(input)?;
+    parse_rows(&read_text(input)?, input, model, vocab_size, purpose)
+}
+
+/// The rows of the text of a file.
+///
+/// # Errors
+///
+/// An error for a line that is not such a row, for a token id that is not below `vocab_size`, and for an input
+/// without rows.
+pub(crate) fn parse_rows(
+    text: &str,
+    input: &Path,
+    model: &Path,
+    vocab_size: usize,
+    purpose: Purpose,
+) -> Result<Vec<Row>> {
     let mut tokenizer = LazyTokenizer {
         folder: model,
         loaded: None,

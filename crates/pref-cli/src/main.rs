@@ -10,6 +10,7 @@ mod model;
 mod outcome;
 mod panics;
 mod progress;
+mod ranks;
 mod recipe;
 mod rows;
 mod run_args;
@@ -17,8 +18,13 @@ mod segmenting;
 mod signals;
 
 use std::process::ExitCode;
+use std::rc::Rc;
 
+use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
+use pref_train::Ranks;
+
+use ranks::Use;
 
 /// Every step allocates and frees tensors of megabytes. The system's allocator returns such memory to
 /// the kernel each time. To map it again costs a run on a CPU a third of its speed.
@@ -54,6 +60,7 @@ enum Command {
     Generate(commands::generate::Args),
     Merge(commands::merge::Args),
     Objectives(commands::objectives::Args),
+    Plan(commands::plan::Args),
     Diff(commands::diff::Args),
     Segment(commands::segment::Args),
     Inspect(commands::inspect::Args),
@@ -77,39 +84,60 @@ fn main() -> ExitCode {
             default(info);
         }
     }));
-    let result = match Cli::parse().command {
-        Command::Train(args) => commands::train::run(args),
-        Command::Sft(args) => commands::sft::run(args),
-        Command::RewardModel(args) => commands::reward_model::run(args),
-        Command::Loss(args) => commands::loss::run(&args),
-        Command::Logprobs(args) => commands::logprobs::run(&args),
-        Command::Generate(args) => commands::generate::run(&args),
-        Command::Merge(args) => commands::merge::run(&args),
-        Command::Objectives(args) => commands::objectives::run(&args),
-        Command::Diff(args) => commands::diff::run(&args),
-        Command::Segment(args) => commands::segment::run(&args),
-        Command::Inspect(args) => commands::inspect::run(&args),
-        Command::Lint(args) => commands::lint::run(&args),
-        Command::Data(args) => commands::data::run(&args),
-        Command::Doctor(args) => commands::doctor::run(&args),
-        Command::Completions(args) => commands::completions::run(&args, Cli::command()),
-        Command::Man(args) => commands::man::run(&args, Cli::command()),
-    };
-    match result {
-        Ok(code) => code,
-        // It is not an error if the reader of the output closes it, as `head` does.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+    let command = Cli::parse().command;
+    let ranks = match ranks::start(command.ranks()) {
+        Ok(ranks) => ranks,
+        // If another rank ended with a failure, `mpirun` would end rank 0 before it prints the error.
+        Err(_) if progress::is_silent() => return ExitCode::SUCCESS,
         Err(error) => {
             progress::error(&error);
-            ExitCode::FAILURE
+            return ExitCode::FAILURE;
         }
-    }
+    };
+    ranks::finish(command.run(&ranks), &*ranks)
 }
 
-/// Whether an error comes from an output that its reader has closed.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        let io = cause.downcast_ref::<std::io::Error>();
-        io.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
-    })
+impl Command {
+    /// How the command runs on several processes.
+    fn ranks(&self) -> Use {
+        match self {
+            Command::Train(_) | Command::Sft(_) | Command::Logprobs(_) => Use::Divided,
+            Command::RewardModel(_) => Use::Divided,
+            Command::Doctor(_) => Use::Each,
+            Command::Loss(_)
+            | Command::Generate(_)
+            | Command::Merge(_)
+            | Command::Objectives(_)
+            | Command::Plan(_)
+            | Command::Diff(_)
+            | Command::Segment(_)
+            | Command::Inspect(_)
+            | Command::Lint(_)
+            | Command::Data(_)
+            | Command::Completions(_)
+            | Command::Man(_) => Use::Single,
+        }
+    }
+
+    fn run(self, ranks: &Rc<dyn Ranks>) -> Result<ExitCode> {
+        match self {
+            Command::Train(args) => commands::train::run(args, ranks),
+            Command::Sft(args) => commands::sft::run(args, ranks),
+            Command::RewardModel(args) => commands::reward_model::run(args, ranks),
+            Command::Loss(args) => commands::loss::run(&args),
+            Command::Logprobs(args) => commands::logprobs::run(&args, &**ranks),
+            Command::Generate(args) => commands::generate::run(&args),
+            Command::Merge(args) => commands::merge::run(&args),
+            Command::Objectives(args) => commands::objectives::run(&args),
+            Command::Plan(args) => commands::plan::run(&args),
+            Command::Diff(args) => commands::diff::run(&args),
+            Command::Segment(args) => commands::segment::run(&args),
+            Command::Inspect(args) => commands::inspect::run(&args),
+            Command::Lint(args) => commands::lint::run(&args),
+            Command::Data(args) => commands::data::run(&args),
+            Command::Doctor(args) => commands::doctor::run(&args),
+            Command::Completions(args) => commands::completions::run(&args, Cli::command()),
+            Command::Man(args) => commands::man::run(&args, Cli::command()),
+        }
+    }
 }

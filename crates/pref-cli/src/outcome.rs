@@ -4,14 +4,17 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use pref_train::{Means, Outcome};
+use pref_train::{Means, Outcome, Ranks};
 use serde_json::json;
 
 use crate::signals::INTERRUPTED;
 
-/// Prints how a run ended, as text or as one JSON line.
-pub(crate) fn report(outcome: &Outcome, json: bool) -> Result<ExitCode> {
-    let mut out = std::io::stdout().lock();
+/// Prints how a run ended, as text or as one JSON line. Rank 0 prints it.
+pub(crate) fn report(outcome: &Outcome, json: bool, ranks: &dyn Ranks) -> Result<ExitCode> {
+    let mut out: Box<dyn Write> = match ranks.is_first() {
+        true => Box::new(std::io::stdout().lock()),
+        false => Box::new(std::io::sink()),
+    };
     match outcome {
         Outcome::Finished {
             model,

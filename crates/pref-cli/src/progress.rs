@@ -2,6 +2,7 @@
 //! lines elsewhere.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -10,8 +11,26 @@ use pref_train::{EvalRecord, Means, StepRecord, Tracker};
 /// Shortest time between two lines of progress if stderr is not a terminal.
 const QUIET_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Whether this process prints no messages, because another rank prints them.
+static IS_SILENT: AtomicBool = AtomicBool::new(false);
+
+/// Switches the messages of this process off or on; errors are printed anyway.
+pub(crate) fn set_silent(is_silent: bool) {
+    IS_SILENT.store(is_silent, Ordering::Relaxed);
+}
+
+/// Whether another rank prints the messages.
+pub(crate) fn is_silent() -> bool {
+    IS_SILENT.load(Ordering::Relaxed)
+}
+
 /// Prints an error and its causes.
 pub(crate) fn error(error: &anyhow::Error) {
+    let _ = writeln!(std::io::stderr(), "error: {}", text_of(error));
+}
+
+/// The text of an error and of its causes, in one line.
+pub(crate) fn text_of(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();
@@ -20,12 +39,15 @@ pub(crate) fn error(error: &anyhow::Error) {
             text = format!("{text}: {cause}");
         }
     }
-    note(&format!("error: {text}"));
+    text
 }
 
 /// Prints a line on stderr. If stderr is closed or full, the line is lost and the run continues: a long
 /// run must not end because its terminal was closed.
 pub(crate) fn note(text: &str) {
+    if is_silent() {
+        return;
+    }
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
@@ -147,7 +169,7 @@ const TRAINING: &str = "train        {bar:24} {pos}/{len}  {msg}  {eta} left";
 
 fn console_is_terminal() -> bool {
     use std::io::IsTerminal;
-    std::io::stderr().is_terminal()
+    std::io::stderr().is_terminal() && !is_silent()
 }
 
 impl Tracker for Progress {

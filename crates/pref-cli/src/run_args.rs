@@ -4,11 +4,12 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use pref_train::TrainBackend;
-use pref_train::{Outcome, Plan, Settings, Tracker};
+use pref_train::{Outcome, Plan, Ranks, Settings, Tracker};
 
 use crate::device::{DeviceArgs, Task};
 use crate::model::whole_model;
@@ -94,10 +95,17 @@ impl RunArgs {
         Ok(Plan::from_settings(settings)?)
     }
 
-    /// Runs a plan and reports its outcome, or prints the plan with `--dry-run`.
-    pub(crate) fn run(self, mut plan: Plan, stop: &AtomicBool) -> Result<ExitCode> {
+    /// Runs a plan and reports its outcome, or prints the plan with `--dry-run`. Rank 0 prints.
+    pub(crate) fn run(
+        self,
+        mut plan: Plan,
+        stop: &AtomicBool,
+        ranks: &Rc<dyn Ranks>,
+    ) -> Result<ExitCode> {
         if self.dry_run {
-            write!(std::io::stdout(), "{}", plan.to_toml())?;
+            if ranks.is_first() {
+                write!(std::io::stdout(), "{}", plan.to_toml())?;
+            }
             return Ok(ExitCode::SUCCESS);
         }
         // The plan in the run's folder records the folder that the model was downloaded to, so a resumed
@@ -111,8 +119,9 @@ impl RunArgs {
             resume: self.resume,
             tracker: &mut Progress::new(),
             stop,
+            ranks,
         })?;
-        report(&outcome, self.json)
+        report(&outcome, self.json, &**ranks)
     }
 }
 
@@ -122,6 +131,7 @@ struct Training<'a> {
     resume: bool,
     tracker: &'a mut dyn Tracker,
     stop: &'a AtomicBool,
+    ranks: &'a Rc<dyn Ranks>,
 }
 
 impl Task for Training<'_> {
@@ -133,7 +143,9 @@ impl Task for Training<'_> {
             resume,
             tracker,
             stop,
+            ranks,
         } = self;
-        Ok(pref_train::train::<B>(plan, resume, device, tracker, stop)?)
+        let outcome = pref_train::train_together::<B>(plan, resume, device, tracker, stop, ranks)?;
+        Ok(outcome)
     }
 }

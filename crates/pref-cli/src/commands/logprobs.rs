@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use burn::tensor::{Int, Tensor, TensorData};
 use pref_model::{Decoder, Kernels, response_log_probs};
-use pref_train::TrainBackend;
+use pref_train::{Ranks, TrainBackend};
 use serde_json::{Value, json};
 
 use crate::device::{DeviceArgs, Task};
-use crate::input::{InputArgs, Purpose, TextIds, read_rows, shown};
+use crate::input::{InputArgs, Purpose, Row, TextIds, parse_rows, read_text, shown};
 use crate::model::ModelSource;
 use crate::progress::Counter;
 
@@ -34,12 +34,13 @@ pub(crate) struct Args {
     device: DeviceArgs,
 }
 
-pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    args.device.device.run(Score { args })
+pub(crate) fn run(args: &Args, ranks: &dyn Ranks) -> Result<ExitCode> {
+    args.device.device.run(Score { args, ranks })
 }
 
 struct Score<'a> {
     args: &'a Args,
+    ranks: &'a dyn Ranks,
 }
 
 impl Task for Score<'_> {
@@ -51,7 +52,9 @@ impl Task for Score<'_> {
         let model = source.load::<B::InnerBackend>(&input.ignore_config, device)?;
         let folder = source.folder;
         let n_ids = model.config().vocab_size();
-        let rows = read_rows(&input.input, &folder, n_ids, Purpose::Score)?;
+        // `mpirun` gives stdin to rank 0 only.
+        let text = self.ranks.of_first(|| read_text(&input.input))?;
+        let rows = parse_rows(&text, &input.input, &folder, n_ids, Purpose::Score)?;
         for row in &rows {
             for text in &row.texts {
                 ensure!(
@@ -66,30 +69,43 @@ impl Task for Score<'_> {
         }
         let mut stdout = std::io::stdout().lock();
         let mut counter = Counter::new("rows");
-        for rows in rows.chunks(usize::from(self.args.batch_size)) {
-            let texts: Vec<&TextIds> = rows.iter().flat_map(|row| &row.texts).collect();
-            let mut scores = score(&model, &texts, device).into_iter();
-            for row in rows {
-                let mut line = json!({"line": row.line});
-                for (text, values) in row.texts.iter().zip(&mut scores) {
-                    let sum: f64 = values.iter().map(|&v| f64::from(v)).sum();
-                    let entry = json!({
-                        "n_prompt": scored(text).start,
-                        "input_ids": text.ids,
-                        "log_probs": values,
-                        "sum": sum,
-                    });
-                    match text.side {
-                        Some(side) => line[side] = entry,
-                        None => extend(&mut line, entry),
-                    }
+        let n = usize::from(self.args.batch_size);
+        // Each rank computes a batch, and rank 0 prints all.
+        for round in rows.chunks(n * self.ranks.size()) {
+            let own = round.chunks(n).nth(self.ranks.rank()).unwrap_or_default();
+            for line in self.ranks.share(lines(&model, own, device))?.concat() {
+                if self.ranks.is_first() {
+                    writeln!(stdout, "{line}")?;
                 }
-                writeln!(stdout, "{line}")?;
             }
-            counter.add(rows.len());
+            counter.add(round.len());
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The line of each row with its log-probs.
+fn lines<B: Kernels>(model: &Decoder<B>, rows: &[Row], device: &B::Device) -> Vec<String> {
+    let texts: Vec<&TextIds> = rows.iter().flat_map(|row| &row.texts).collect();
+    let mut scores = score(model, &texts, device).into_iter();
+    let line = |row: &Row| {
+        let mut line = json!({"line": row.line});
+        for (text, values) in row.texts.iter().zip(&mut scores) {
+            let sum: f64 = values.iter().map(|&v| f64::from(v)).sum();
+            let entry = json!({
+                "n_prompt": scored(text).start,
+                "input_ids": text.ids,
+                "log_probs": values,
+                "sum": sum,
+            });
+            match text.side {
+                Some(side) => line[side] = entry,
+                None => extend(&mut line, entry),
+            }
+        }
+        line.to_string()
+    };
+    rows.iter().map(line).collect()
 }
 
 /// Adds the fields of one object to another.

@@ -13,6 +13,7 @@ pub(crate) mod loss;
 pub(crate) mod man;
 pub(crate) mod merge;
 pub(crate) mod objectives;
+pub(crate) mod plan;
 pub(crate) mod reward_model;
 pub(crate) mod segment;
 pub(crate) mod sft;

@@ -5,9 +5,11 @@ mod partial;
 mod score;
 
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use anyhow::{Result, ensure};
 use clap::{Subcommand, ValueEnum};
+use pref_train::Ranks;
 
 use crate::run_args::RunArgs;
 use crate::signals;
@@ -58,14 +60,14 @@ impl Kind {
     }
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode> {
+pub(crate) fn run(args: Args, ranks: &Rc<dyn Ranks>) -> Result<ExitCode> {
     match args.command {
-        Command::Train(args) => train(args),
-        Command::Score(args) => score::run(&args),
+        Command::Train(args) => train(args, ranks),
+        Command::Score(args) => score::run(&args, &**ranks),
     }
 }
 
-fn train(args: TrainArgs) -> Result<ExitCode> {
+fn train(args: TrainArgs, ranks: &Rc<dyn Ranks>) -> Result<ExitCode> {
     let stop = signals::stop_flag()?;
     let plan = args.run.plan(args.kind.map(Kind::method), None)?;
     ensure!(
@@ -73,5 +75,5 @@ fn train(args: TrainArgs) -> Result<ExitCode> {
         "`pref reward-model train` trains with the objective segments or bradley-terry, and objective.method is \"{}\"; give --kind segments or --kind bradley-terry",
         plan.objective.method().name()
     );
-    args.run.run(plan, &stop)
+    args.run.run(plan, &stop, ranks)
 }

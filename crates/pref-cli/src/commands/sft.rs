@@ -2,9 +2,11 @@
 //! and the result on stdout.
 
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use anyhow::{Result, ensure};
 use pref_core::Method;
+use pref_train::Ranks;
 
 use crate::run_args::RunArgs;
 use crate::signals;
@@ -20,7 +22,7 @@ pub(crate) struct Args {
     run: RunArgs,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode> {
+pub(crate) fn run(args: Args, ranks: &Rc<dyn Ranks>) -> Result<ExitCode> {
     let stop = signals::stop_flag()?;
     let plan = args.run.plan(None, Some(Method::Sft.name()))?;
     ensure!(
@@ -28,5 +30,5 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         "`pref sft` trains with the objective sft, and objective.method is \"{}\"; leave it out, or use `pref train`",
         plan.objective.method().name()
     );
-    args.run.run(plan, &stop)
+    args.run.run(plan, &stop, ranks)
 }

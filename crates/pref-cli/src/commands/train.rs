@@ -2,8 +2,10 @@
 //! it runs the recipe. Out: the run's folder, and the result on stdout.
 
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use anyhow::Result;
+use pref_train::Ranks;
 
 use crate::recipe::Recipe;
 use crate::run_args::RunArgs;
@@ -22,7 +24,7 @@ pub(crate) struct Args {
     run: RunArgs,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode> {
+pub(crate) fn run(args: Args, ranks: &Rc<dyn Ranks>) -> Result<ExitCode> {
     let stop = signals::stop_flag()?;
     let Args { objective, run } = args;
     if objective.is_none() && run.is_empty() {
@@ -31,8 +33,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
             resume: run.resume,
             json: run.json,
             stop: &stop,
+            ranks,
         });
     }
     let plan = run.plan(objective.as_deref(), None)?;
-    run.run(plan, &stop)
+    run.run(plan, &stop, ranks)
 }

@@ -6,13 +6,14 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use pref_data::{Pair, Tokenizer};
 use pref_model::{Config, Decoder, GenerateOptions, LlamaSizes, SaveDtype, generate, write_file};
 use pref_train::TrainBackend;
-use pref_train::{Outcome, has_checkpoint};
+use pref_train::{Outcome, Ranks, has_checkpoint, train_together};
 
 use super::plans::{LESSONS, PREFERENCES, plan};
 use super::task::{arithmetic_pairs, plain};
@@ -37,6 +38,7 @@ pub(crate) struct Recipe<'a> {
     pub(crate) resume: bool,
     pub(crate) json: bool,
     pub(crate) stop: &'a AtomicBool,
+    pub(crate) ranks: &'a Rc<dyn Ranks>,
 }
 
 impl Task for Recipe<'_> {
@@ -48,12 +50,15 @@ impl Task for Recipe<'_> {
             .clone()
             .unwrap_or_else(|| PathBuf::from("runs/arithmetic"));
         let at = |name: &str| folder.join(name);
-        if !at("data/lessons.jsonl").is_file() {
+        let ranks = self.ranks;
+        if ranks.is_first() && !at("data/lessons.jsonl").is_file() {
             write_data(&folder)?;
         }
-        if !at("fresh/model.safetensors").is_file() {
+        if ranks.is_first() && !at("fresh/model.safetensors").is_file() {
             write_fresh_model::<B>(&folder, device)?;
         }
+        // The other ranks read the files of rank 0.
+        ranks.meet()?;
 
         let base = at("lessons/model");
         if !base.join("model.safetensors").is_file() {
@@ -61,18 +66,20 @@ impl Task for Recipe<'_> {
             let plan = plan(&folder, LESSONS)?;
             let resume = has_checkpoint(&plan.output.folder);
             let mut tracker = Progress::new();
-            let outcome = pref_train::train::<B>(&plan, resume, device, &mut tracker, self.stop)?;
+            let outcome =
+                train_together::<B>(&plan, resume, device, &mut tracker, self.stop, ranks)?;
             if !matches!(outcome, Outcome::Finished { .. }) {
-                return report(&outcome, self.json);
+                return report(&outcome, self.json, &**ranks);
             }
         }
         progress::note("2 of 2: it learns to prefer right solutions to wrong ones (ADPO)");
         let plan = plan(&folder, PREFERENCES)?;
         let resume = self.resume || has_checkpoint(&plan.output.folder);
         let mut tracker = Progress::new();
-        let outcome = pref_train::train::<B>(&plan, resume, device, &mut tracker, self.stop)?;
-        let code = report(&outcome, self.json)?;
-        if let (Outcome::Finished { model, .. }, false) = (&outcome, self.json) {
+        let outcome = train_together::<B>(&plan, resume, device, &mut tracker, self.stop, ranks)?;
+        let code = report(&outcome, self.json, &**ranks)?;
+        let is_silent = self.json || !ranks.is_first();
+        if let (Outcome::Finished { model, .. }, false) = (&outcome, is_silent) {
             let held_out = held_out();
             let before = solved::<B>(&base, &held_out, device)?;
             let after = solved::<B>(model, &held_out, device)?;

@@ -33,7 +33,12 @@ pub(super) struct Probe {
 
 /// All backends of `pref`.
 pub(super) fn backends() -> Vec<Backend> {
-    let all = [Device::Flex, Device::NdArray, Device::Cuda(0), Device::Wgpu];
+    let all = [
+        Device::Flex,
+        Device::NdArray,
+        Device::Cuda(Some(0)),
+        Device::Wgpu,
+    ];
     let backend = |device: Device| Backend {
         name: device.backend(),
         is_compiled_in: device.is_compiled_in(),
@@ -60,7 +65,7 @@ pub(super) fn summary(backends: &[Backend]) -> String {
 /// Computes a product on every device whose backend is compiled in. Without a GPU, `cuda:0` is still
 /// tried, so that the report has the driver's reason.
 pub(super) fn probe_all(n_gpus: usize) -> Vec<Probe> {
-    let gpus = (0..n_gpus.max(1)).map(Device::Cuda);
+    let gpus = (0..n_gpus.max(1)).map(|n| Device::Cuda(Some(n)));
     let all = [Device::Flex, Device::NdArray].into_iter().chain(gpus);
     let all = all.chain([Device::Wgpu]);
     all.filter(|device| device.is_compiled_in())

@@ -95,8 +95,8 @@ impl PartialFile {
         serde_json::from_str(&line).map(Some).with_context(at)
     }
 
-    /// Adds rows.
-    pub(super) fn write(&mut self, rows: &[Value]) -> Result<()> {
+    /// Adds rows, each a JSON object in one line.
+    pub(super) fn write(&mut self, rows: &[String]) -> Result<()> {
         let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
         let written = self.file.write_all(lines.as_bytes());
         written.with_context(|| self.part.display().to_string())
@@ -146,7 +146,8 @@ mod tests {
         let origin = json!({"model": "a"});
         let mut file = PartialFile::open(&path, &origin).unwrap();
         assert!(file.next_done().unwrap().is_none());
-        file.write(&[json!({"row": 1}), json!({"row": 2})]).unwrap();
+        let rows = [1, 2, 3].map(|row| json!({"row": row}).to_string());
+        file.write(&rows[..2]).unwrap();
         assert!(PartialFile::open(&path, &origin).is_err(), "it is locked");
         file.file.write_all(b"{\"row\"").unwrap();
         drop(file);
@@ -157,7 +158,7 @@ mod tests {
         assert_eq!(file.next_done().unwrap(), Some(json!({"row": 1})));
         assert_eq!(file.next_done().unwrap(), Some(json!({"row": 2})));
         assert_eq!(file.next_done().unwrap(), None);
-        file.write(&[json!({"row": 3})]).unwrap();
+        file.write(&rows[2..]).unwrap();
         file.finish().unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text, "{\"row\":1}\n{\"row\":2}\n{\"row\":3}\n");

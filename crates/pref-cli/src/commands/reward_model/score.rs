@@ -13,7 +13,7 @@ use pref_data::{
     tokenize_examples,
 };
 use pref_model::{Kernels, Policy, RewardModel, hidden_at};
-use pref_train::{TrainBackend, model_hash};
+use pref_train::{Ranks, TrainBackend, model_hash};
 use serde_json::{Value, json};
 
 use super::partial::PartialFile;
@@ -58,7 +58,7 @@ pub(super) struct Args {
     device: DeviceArgs,
 }
 
-pub(super) fn run(args: &Args) -> Result<ExitCode> {
+pub(super) fn run(args: &Args, ranks: &dyn Ranks) -> Result<ExitCode> {
     let ending = args.output.extension().and_then(|ending| ending.to_str());
     ensure!(
         matches!(ending, None | Some("jsonl" | "ndjson")),
@@ -66,24 +66,35 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         args.output.display()
     );
     let stop = signals::stop_flag()?;
-    args.device.device.run(Score { args, stop: &stop })
+    args.device.device.run(Score {
+        args,
+        stop: &stop,
+        ranks,
+    })
 }
 
 struct Score<'a> {
     args: &'a Args,
     stop: &'a AtomicBool,
+    ranks: &'a dyn Ranks,
 }
 
 impl Task for Score<'_> {
     type Output = ExitCode;
 
     fn run<B: TrainBackend>(self, device: &B::Device) -> Result<ExitCode> {
-        let args = self.args;
+        let (args, ranks) = (self.args, self.ranks);
         let folder = model_folder(&args.model)?;
         let tokenizer = Tokenizer::from_folder(&folder)?;
         let model = RewardModel::<B::InnerBackend>::load(&folder, &args.ignore_config, device)
             .with_context(|| format!("{} is no reward model", folder.display()))?;
-        let mut output = PartialFile::open(&args.output, &origin(args, &folder)?)?;
+        // Rank 0 has the file.
+        let mut output = match ranks.is_first() {
+            true => Some(PartialFile::open(&args.output, &origin(args, &folder)?)?),
+            false => None,
+        };
+        let own = output.as_ref().map(PartialFile::n_done);
+        let n_before = ranks.of_first(|| anyhow::Ok(own.unwrap_or(0)))?;
         let scorer = Scorer {
             kind: Kind::of(&model, &folder)?,
             by: args.segments.by(Some(&tokenizer))?,
@@ -97,7 +108,6 @@ impl Task for Score<'_> {
             model,
             device: device.clone(),
         };
-        let n_before = output.n_done();
         if n_before > 0 {
             progress::note(&format!("{n_before} rows were scored before"));
         }
@@ -110,22 +120,33 @@ impl Task for Score<'_> {
                 if is_stopped {
                     return Ok(());
                 }
-                if let Some(done) = output.next_done()? {
-                    ensure!(
-                        is_same(record, &done),
-                        "{}: the row differs from the row that was scored before; remove {}.part to begin again, or choose another --output",
-                        record.place(),
-                        args.output.display()
-                    );
+                if n_rows < n_before {
+                    if let Some(done) = next_done(&mut output)? {
+                        ensure!(
+                            is_same(record, &done),
+                            "{}: the row differs from the row that was scored before; remove {}.part to begin again, or choose another --output",
+                            record.place(),
+                            args.output.display()
+                        );
+                    }
                     rest.remove(0);
                     n_rows += 1;
                     continue;
                 }
-                let n = rest.len().min(usize::from(args.batch_size));
-                let scored = scorer.score(rest.drain(..n).collect())?;
-                n_rows += scored.len();
-                output.write(&scored)?;
-                is_stopped = self.stop.load(Ordering::SeqCst);
+                let at_a_time = usize::from(args.batch_size);
+                // Each rank scores a batch, and rank 0 writes all.
+                let n = rest.len().min(at_a_time * ranks.size());
+                let round: Vec<Record> = rest.drain(..n).collect();
+                let own = round.chunks(at_a_time).nth(ranks.rank());
+                let own = scorer.score(own.unwrap_or_default().to_vec())?;
+                let own: Vec<String> = own.iter().map(Value::to_string).collect();
+                let all = ranks.share((own, self.stop.load(Ordering::SeqCst)))?;
+                n_rows += round.len();
+                is_stopped = all.iter().any(|(_, is_stopped)| *is_stopped);
+                if let Some(output) = &mut output {
+                    let lines: Vec<String> = all.into_iter().flat_map(|(lines, _)| lines).collect();
+                    output.write(&lines)?;
+                }
             }
             Ok(())
         })?;
@@ -137,15 +158,25 @@ impl Task for Score<'_> {
             return Ok(ExitCode::from(INTERRUPTED));
         }
         ensure!(
-            output.n_done() == 0,
+            n_rows >= n_before,
             "{}.part has {} rows more than {}; remove it to begin again, or choose another --output",
             args.output.display(),
-            output.n_done(),
+            n_before - n_rows,
             args.data.display()
         );
-        output.finish()?;
+        if let Some(output) = output {
+            output.finish()?;
+        }
         progress::note(&format!("{}: {n_rows} rows", args.output.display()));
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The next row that an earlier run wrote. `None` on a rank without the file.
+fn next_done(output: &mut Option<PartialFile>) -> Result<Option<Value>> {
+    match output {
+        Some(output) => output.next_done(),
+        None => Ok(None),
     }
 }
 
