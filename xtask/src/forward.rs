@@ -14,7 +14,17 @@ use crate::workspace;
 const OPTIONAL_BACKENDS: [&str; 3] = ["cuda", "ndarray", "wgpu"];
 
 /// The feature that adds the second CPU backend to a build of the whole workspace.
-pub(crate) const BOTH_CPU_BACKENDS: &str = "pref-cli/ndarray";
+const BOTH_CPU_BACKENDS: &str = "pref-cli/ndarray";
+
+/// The features of a build that can also run on several processes.
+const WITH_MPI: &str = "pref-cli/ndarray,pref-cli/mpi";
+
+/// Whether an MPI library is installed, with which runs of several processes can be tested.
+pub(crate) fn has_mpi() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = |name: &str| std::env::split_paths(&path).any(|at| at.join(name).is_file());
+    ["mpicc", "mpirun"].into_iter().all(is_there)
+}
 
 /// Builds `pref` in release with the backend that `arguments` name, and runs it with them.
 pub(crate) fn pref(subcommand: Option<&str>, arguments: &[OsString]) -> Result<ExitCode> {
@@ -35,7 +45,7 @@ pub(crate) fn test(arguments: &[OsString]) -> Result<ExitCode> {
     let mut command = workspace::cargo();
     command
         .current_dir(workspace::root()?)
-        .args(test_arguments(arguments));
+        .args(test_arguments(arguments, has_mpi()));
     become_child(command)
 }
 
@@ -69,9 +79,9 @@ fn bench_arguments(arguments: &[OsString]) -> Vec<OsString> {
     all.into_iter().chain(arguments.iter().cloned()).collect()
 }
 
-/// The arguments of `cargo test` for the whole workspace on both CPU backends, doc tests included.
-/// If `arguments` name packages with `-p`, only these are tested.
-pub(crate) fn test_arguments(arguments: &[OsString]) -> Vec<OsString> {
+/// The arguments of `cargo test` for the whole workspace on both CPU backends, doc tests included, and with
+/// `has_mpi` on several processes. If `arguments` name packages with `-p`, only these are tested.
+pub(crate) fn test_arguments(arguments: &[OsString], has_mpi: bool) -> Vec<OsString> {
     let packages = packages(arguments);
     let mut all: Vec<OsString> = vec!["test".into()];
     if packages.is_empty() {
@@ -79,7 +89,11 @@ pub(crate) fn test_arguments(arguments: &[OsString]) -> Vec<OsString> {
     }
     // Cargo refuses a feature of a package that it does not build.
     if packages.is_empty() || packages.iter().any(|package| package == "pref-cli") {
-        all.extend(["--features".into(), BOTH_CPU_BACKENDS.into()]);
+        let features = match has_mpi {
+            true => WITH_MPI,
+            false => BOTH_CPU_BACKENDS,
+        };
+        all.extend(["--features".into(), features.into()]);
     }
     all.extend(arguments.iter().cloned());
     all
@@ -163,7 +177,11 @@ mod tests {
 
     #[track_caller]
     fn check_test(line: &str, expected: &str) {
-        assert_eq!(test_arguments(&words(line)), words(expected), "{line}");
+        assert_eq!(
+            test_arguments(&words(line), false),
+            words(expected),
+            "{line}"
+        );
     }
 
     #[track_caller]
@@ -204,6 +222,16 @@ mod tests {
         check_test(
             "ranked -- --nocapture",
             "test --workspace --features pref-cli/ndarray ranked -- --nocapture",
+        );
+    }
+
+    #[test]
+    fn runs_of_several_processes_are_tested_where_mpi_is_installed() {
+        let expected = words("test --workspace --features pref-cli/ndarray,pref-cli/mpi ranks");
+        assert_eq!(test_arguments(&words("ranks"), true), expected);
+        assert_eq!(
+            test_arguments(&words("-p pref-core"), true),
+            words("test -p pref-core")
         );
     }
 

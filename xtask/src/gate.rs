@@ -55,7 +55,7 @@ enum Action {
 /// Runs the gate, and prints a heading and the time of each step.
 pub(crate) fn run() -> Result<ExitCode> {
     let root = workspace::root()?;
-    let steps = steps(&workspace::crates()?);
+    let steps = steps(&workspace::crates()?, forward::has_mpi());
     let total = steps.len();
     let mut times = Vec::new();
     for (i, step) in steps.iter().enumerate() {
@@ -120,7 +120,11 @@ fn succeeds(mut command: Command, arguments: &[OsString]) -> Result<bool> {
     Ok(status.success())
 }
 
-fn steps(crates: &[String]) -> Vec<Step> {
+fn steps(crates: &[String], has_mpi: bool) -> Vec<Step> {
+    let tests = match has_mpi {
+        true => "tests on both CPU backends, and of two processes",
+        false => "tests on both CPU backends (MPI IS MISSING: two processes are not tested)",
+    };
     let checks = ["--workspace", "--features", ALL_BUT_CUDA];
     let alone = crates
         .iter()
@@ -142,10 +146,8 @@ fn steps(crates: &[String]) -> Vec<Step> {
                 &[&checks, &["--", "-Dwarnings"]],
             )],
         ),
-        Step::cargo(
-            "tests on both CPU backends",
-            vec![forward::test_arguments(&[])],
-        ),
+        // Only this step has MPI, so that the others need no MPI library and compile nothing twice.
+        Step::cargo(tests, vec![forward::test_arguments(&[], has_mpi)]),
         Step::cargo(
             "documentation",
             vec![words(&["doc", "--no-deps"], &[&checks])],
@@ -218,7 +220,7 @@ mod tests {
 
     #[test]
     fn the_gate_runs_the_test_command_and_checks_every_crate() {
-        let steps = steps(&["pref-core".to_owned(), "pref-data".to_owned()]);
+        let steps = steps(&["pref-core".to_owned(), "pref-data".to_owned()], true);
         let calls: Vec<_> = steps
             .iter()
             .filter_map(|step| match &step.action {
@@ -227,7 +229,7 @@ mod tests {
             })
             .flatten()
             .collect();
-        assert!(calls.contains(&forward::test_arguments(&[])));
+        assert!(calls.contains(&forward::test_arguments(&[], true)));
         assert!(calls.contains(&words(&["check", "--package", "pref-core"], &[])));
         assert!(calls.contains(&words(&["check", "--package", "pref-data"], &[])));
     }
