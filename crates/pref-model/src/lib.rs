@@ -58,8 +58,8 @@ pub use generate::{GenerateError, GenerateOptions, generate};
 pub use hidden_part::HiddenPart;
 pub use kernels::plain as plain_kernels;
 pub use kernels::{
-    AdamWStep, CPU_TOKENS_OF_A_PASS, GradientSums, Kernels, MuonStep, Rotary, ScoreRule, SgdStep, Visibility,
-    token_log_probs,
+    AdamWStep, CPU_TOKENS_OF_A_PASS, GradientSums, Kernels, MuonStep, Rotary, ScoreRule, SgdStep,
+    Visibility, token_log_probs,
 };
 pub use log_probs::{Response, ResponseTokens, response_log_probs};
 pub use lora::{LoraConfig, LoraError, LoraTargets, TrainingPass};

@@ -29,9 +29,7 @@ use crate::reference::{
     score_rows,
 };
 use crate::sets::{DataSet, Examples, PerSet, read_sets};
-use crate::step::{
-    Passes, TrainBackend, TrainablePolicy, Trainer, all_shapes, parameter_shapes,
-};
+use crate::step::{Passes, TrainBackend, TrainablePolicy, Trainer, all_shapes, parameter_shapes};
 use crate::tracker::Tracker;
 
 /// What the set-up of a run needs.

@@ -235,10 +235,10 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
             return Ok(());
         };
         self.tracker.step(&record);
-        if record.step == 1 {
-            if let Some(warning) = warning_of_first_step(self.plan, &record) {
-                self.tracker.note(&warning);
-            }
+        if record.step == 1
+            && let Some(warning) = warning_of_first_step(self.plan, &record)
+        {
+            self.tracker.note(&warning);
         }
         let record = MetricsLine::Step(record);
         let Err(error) = self.folder.log(&record) else {

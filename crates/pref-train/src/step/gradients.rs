@@ -401,7 +401,9 @@ mod tests {
             ("d", vec![-3.0]),
         ];
         let sizes = [("a", 2), ("b", large), ("c", 3), ("d", 1)];
-        let sizes = sizes.map(|(name, size)| (name.to_owned(), size)).into();
+        let shapes = sizes
+            .map(|(name, size)| (name.to_owned(), vec![size]))
+            .into();
         let by_name = named.clone().map(|(name, values)| {
             let shape = [values.len()];
             let values = Tensor::<Flex, 1>::from_data(TensorData::new(values, shape), &device);
@@ -411,7 +413,7 @@ mod tests {
             by_name: by_name.into(),
         };
         let ranks = Two { only_here: 3 };
-        assert_eq!(gradients.sum_over(&ranks, &sizes, &device), Ok(()));
+        assert_eq!(gradients.sum_over(&ranks, &shapes, &device), Ok(()));
         for (name, values) in named {
             let expected: Vec<f32> = values.iter().map(|value| 2.0 * value).collect();
             let sum = gradients.remove(name).map(host_values);

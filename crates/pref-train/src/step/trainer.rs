@@ -18,9 +18,7 @@ use super::position::Position;
 use super::reference_sync::mixed;
 use super::schedule::Schedule;
 use crate::autodiff_lock::lock_autodiff;
-use crate::batch::{
-    AnswerBatch, HeadValues, TokenValues, head_values, responses, token_tensor,
-};
+use crate::batch::{AnswerBatch, HeadValues, TokenValues, head_values, responses, token_tensor};
 use crate::error::TrainError;
 use crate::metrics::{Measured, RowValues, StepRecord, Sums};
 use crate::plan::{Plan, TrainPlan};
