@@ -171,6 +171,33 @@ impl Args {
 /// Bytes of a GiB.
 const GIB: f64 = (1_u64 << 30) as f64;
 
+/// A number with the prefix that leaves one to three digits before the point, for `step` of 1000 or 1024.
+fn with_prefix(value: f64, step: f64, units: [&str; 5]) -> String {
+    let mut value = value;
+    let mut unit = 0;
+    while value >= step && unit + 1 < units.len() {
+        value /= step;
+        unit += 1;
+    }
+    let digits = if unit == 0 { 0 } else { 2 };
+    format!("{value:.digits$} {}", units[unit])
+}
+
+fn bytes(n: f64) -> String {
+    with_prefix(n, 1024.0, ["B", "KiB", "MiB", "GiB", "TiB"])
+}
+
+fn operations(n: f64) -> String {
+    with_prefix(n, 1000.0, ["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP"])
+}
+
+fn time(seconds: f64) -> String {
+    match seconds < 1.0 {
+        true => format!("{:.2} ms", seconds * 1e3),
+        false => format!("{seconds:.2} s"),
+    }
+}
+
 fn write_text(
     out: &mut impl Write,
     workload: &Workload,
@@ -178,84 +205,68 @@ fn write_text(
     forecast: &Forecast,
 ) -> Result<()> {
     let mut line = |label: &str, text: String| writeln!(out, "{label:<22} {text}");
-    let gib = |bytes: f64| format!("{:.2} GiB", bytes / GIB);
-    let millions = |n: usize| format!("{:.1} M", n as f64 / 1e6);
-    line(
-        "parameters",
-        format!(
-            "{}, {} trained",
-            millions(forecast.parameters),
-            millions(forecast.trained)
-        ),
-    )?;
+    let count = |n: usize| with_prefix(n as f64, 1000.0, ["", "K", "M", "G", "T"]);
+    let (parameters, trained) = (count(forecast.parameters), count(forecast.trained));
+    line("parameters", format!("{parameters}, {trained} trained"))?;
     let answers = match workload.answers {
         1 => "an answer",
         _ => "two answers",
     };
+    let (rows, tokens) = (workload.rows, forecast.tokens);
     line(
         "step",
-        format!(
-            "{} rows with {answers}, {} tokens",
-            workload.rows, forecast.tokens
-        ),
+        format!("{rows} rows with {answers}, {tokens} tokens"),
     )?;
+    let (passes, tokens) = (forecast.passes, forecast.tokens_of_a_pass);
+    let on = match workload.ranks {
+        1 => "one process".to_owned(),
+        ranks => format!("each of {ranks} processes"),
+    };
     line(
         "forward passes",
-        format!(
-            "{} of {} tokens on each of {} ranks",
-            forecast.passes, forecast.tokens_of_a_pass, workload.ranks
-        ),
+        format!("{passes} of {tokens} tokens on {on}"),
     )?;
     let memory = &forecast.memory;
     let total = memory.total as f64;
     let of = match machine.memory {
-        Some(all) if total > all => {
-            format!(" of {}: too much", gib(all))
-        }
-        Some(all) => format!(" of {}", gib(all)),
+        Some(all) if total > all => format!(" of {}: too much", bytes(all)),
+        Some(all) => format!(" of {}", bytes(all)),
         None => String::new(),
     };
-    line("memory of a rank", gib(total) + &of)?;
-    for (label, bytes) in [
+    line("memory of a process", bytes(total) + &of)?;
+    for (label, n) in [
         ("  weights", memory.weights),
         ("  gradients", memory.gradients),
         ("  optimiser", memory.moments),
         ("  reference", memory.reference),
         ("  activations", memory.activations),
         ("  logits", memory.logits),
-        ("  sums over ranks", memory.sums),
+        ("  sums", memory.sums),
     ] {
-        line(label, gib(bytes as f64))?;
+        line(label, bytes(n as f64))?;
     }
-    let time = &forecast.time;
-    line(
-        "operations",
-        format!(
-            "{:.2} GFLOP a token, {:.2} TFLOP a step",
-            time.flops_per_token / 1e9,
-            time.flops / 1e12
-        ),
-    )?;
-    if time.reference_flops_per_row > 0.0 {
-        line(
-            "reference, once",
-            format!("{:.3} TFLOP a row", time.reference_flops_per_row / 1e12),
-        )?;
+    let step = &forecast.time;
+    let (a_token, a_step) = (operations(step.flops_per_token), operations(step.flops));
+    line("operations", format!("{a_token} a token, {a_step} a step"))?;
+    if step.reference_flops_per_row > 0.0 {
+        let once = operations(step.reference_flops_per_row);
+        line("reference, once", format!("{once} a row"))?;
     }
     line(
         "traffic",
-        format!("{:.2} GB a step from each rank", time.traffic / 1e9),
+        format!("{} a step from each process", bytes(step.traffic)),
     )?;
-    line(
-        "time of a step",
-        format!(
-            "{:.3} s: passes {:.3} s, optimiser {:.3} s, sum over ranks {:.3} s",
-            time.seconds, time.compute_seconds, time.update_seconds, time.sum_seconds
-        ),
-    )?;
+    line("time of a step", time(step.seconds))?;
+    for (label, seconds) in [
+        ("  forward and backward", step.compute_seconds),
+        ("  optimiser", step.update_seconds),
+        ("  sum of gradients", step.sum_seconds),
+    ] {
+        line(label, time(seconds))?;
+    }
     line(
         "speed",
-        format!("{:.0} tokens a second", time.tokens_per_second),
+        format!("{:.0} tokens a second", step.tokens_per_second),
     )?;
     Ok(())
 }
