@@ -85,6 +85,22 @@ fn a_step_is_predicted_from_the_shape_of_the_model() {
     ]);
     assert_eq!(adapter["forecast"]["trained"], 3 * 4 * (64 + 64 + 64 + 32));
     assert_eq!(adapter["forecast"]["memory"]["reference"], 0);
+    // Inputs of the layers and of the last norms, and the values of one layer, computed a second time.
+    let settings = ["train.checkpoint-activations=true", "train.optimizer=sgd"];
+    let again = predicted(&["--gpu", "cpu", "--set", settings[0], "--set", settings[1]]);
+    let layer = 4 * 64 + 12 * 16 + 3 * 176;
+    let memory = &again["forecast"]["memory"];
+    assert_eq!(memory["activations"], 2 * 220 * (5 * 64 + layer) * 4);
+    assert_eq!(memory["moments"], 0);
+    let more = 2.0 * (f64::from(linear) * 220.0 + attention) * 8.0;
+    let found = again["forecast"]["time"]["flops"].as_f64().unwrap();
+    assert!((found / (flops + more) - 1.0).abs() < 1e-12);
+    // The inputs of the norms stay in float32; all rows are one pass on a GPU.
+    let half = predicted(&["--set", "train.precision=bf16"]);
+    let (wide, all) = (2 * 4 * 64, 3 * layer + 2 * 64);
+    let bytes = 8 * 220 * (wide * 4 + (all - wide) * 2);
+    assert_eq!(half["forecast"]["memory"]["activations"], bytes);
+
     let sft = predicted(&["--objective", "sft"]);
     assert_eq!(sft["forecast"]["tokens"], 8 * 160);
 }

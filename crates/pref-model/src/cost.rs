@@ -13,12 +13,18 @@ pub struct Cost {
     pub vocab_size: usize,
     /// Number of elements of the table of embeddings.
     pub embeddings: usize,
+    /// Number of elements of the matrices in the layers.
+    pub matrices: usize,
     /// Multiplications of one token in the linear layers, without the output head and without attention scores.
     pub layer_products: usize,
     /// Multiplications of the output head, for one token whose logits are computed.
     pub head_products: usize,
     /// Number of values that a training step keeps for the backward pass, for each token.
     pub kept_per_token: usize,
+    /// The same with checkpoints of the activations: the inputs of all layers, and the values of one layer.
+    pub kept_with_checkpoints: usize,
+    /// The values of `kept_per_token` that are in float32 if the products are in bfloat16: inputs of norms.
+    pub kept_in_float32: usize,
 }
 
 /// A linear layer: its name within the decoder layer, and its shape.
@@ -54,9 +60,13 @@ impl Config {
             parameters: embeddings + head + n_layers * layer + self.hidden_size,
             vocab_size: self.vocab_size,
             embeddings,
+            matrices: n_layers * products,
             layer_products: n_layers * products,
             head_products: embeddings,
             kept_per_token: self.activations_per_token(),
+            kept_with_checkpoints: (n_layers + 2) * self.hidden_size
+                + self.activations_of_a_layer(),
+            kept_in_float32: 2 * (n_layers + 1) * self.hidden_size,
         }
     }
 

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
-use pref_model::{CPU_TOKENS_OF_A_PASS, Config};
+use pref_model::{CPU_TOKENS_OF_A_PASS, Config, Precision};
 use pref_train::{Forecast, Machine, Plan, Settings, Workload};
 use serde_json::json;
 
@@ -41,7 +41,7 @@ pub(crate) struct Args {
     /// Any setting of `pref train`, such as train.batch-size=16 or train.lora.rank=16; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Float32 operations of a GPU at best, 10¹² a second
+    /// Operations of a GPU at best in the precision of the plan, 10¹² a second
     #[arg(long, value_name = "X", value_parser = positive)]
     tflops: Option<f64>,
     /// Fraction of these operations that training reaches, above 0 and at most 1
@@ -76,11 +76,13 @@ enum Kind {
 }
 
 impl Kind {
-    fn machine(self) -> Machine {
-        match self {
-            Kind::H100 => Machine::h100(),
-            Kind::H200 => Machine::h200(),
-            Kind::Cpu => Machine::cpu(),
+    /// `None` if the device does not train in this precision.
+    fn machine(self, precision: Precision) -> Option<Machine> {
+        match (self, precision) {
+            (Kind::H100, precision) => Some(Machine::h100(precision)),
+            (Kind::H200, precision) => Some(Machine::h200(precision)),
+            (Kind::Cpu, Precision::F32) => Some(Machine::cpu()),
+            (Kind::Cpu, Precision::Bf16) => None,
         }
     }
 
@@ -124,7 +126,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     );
     let ranks = args.gpus as usize;
     let workload = Workload::new(&plan, lengths, ranks, args.gpu.tokens_of_a_pass());
-    let machine = args.machine();
+    let kind = args.gpu.machine(plan.train.precision);
+    let kind = kind.context(
+        "train.precision is \"bf16\", which CPUs do not train in; leave it out, or choose --gpu h100 or h200",
+    )?;
+    let machine = args.machine(kind);
     let forecast = Forecast::new(&model, &plan.train, &workload, &machine)?;
     let mut out = std::io::stdout().lock();
     if args.json {
@@ -152,8 +158,8 @@ impl Args {
         Plan::from_settings(settings).context("the settings of the plan")
     }
 
-    fn machine(&self) -> Machine {
-        let kind = self.gpu.machine();
+    /// A machine of a kind, with the speeds that are given.
+    fn machine(&self, kind: Machine) -> Machine {
         let scaled = |given: Option<f64>, unit: f64, default: f64| {
             given.map_or(default, |value| value * unit)
         };

@@ -112,9 +112,13 @@ impl Config {
     /// Number of values that the backward pass reads, for each token. In each layer: the inputs of the norms and of
     /// the projections, queries, keys and values, and the three vectors of the MLP.
     pub(crate) fn activations_per_token(&self) -> usize {
+        self.layers.len() * self.activations_of_a_layer() + 2 * self.hidden_size
+    }
+
+    /// The part of one layer in [`activations_per_token`](Self::activations_per_token).
+    pub(crate) fn activations_of_a_layer(&self) -> usize {
         let heads = (2 * self.n_heads + 2 * self.n_kv_heads) * self.head_dim;
-        let layer = 4 * self.hidden_size + heads + 3 * self.intermediate_size;
-        self.layers.len() * layer + 2 * self.hidden_size
+        4 * self.hidden_size + heads + 3 * self.intermediate_size
     }
 
     /// Number of layers.

@@ -1,11 +1,12 @@
 //! A machine that trains. In: what its maker says, or what was measured. Out: speeds of one rank.
 
+use pref_model::Precision;
 use serde::Serialize;
 
 /// The speeds of the device of one rank.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Machine {
-    /// Float32 operations a second at best; a multiplication and an addition are two.
+    /// Operations a second at best in the precision of the products; a multiplication and an addition are two.
     pub flops: f64,
     /// Fraction of these operations that training reaches, from 0 to 1.
     pub efficiency: f64,
@@ -20,11 +21,15 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// NVIDIA H100 SXM: 67 TFLOP/s without tensor cores and 3.35 TB/s, of which training may reach 40 %. Gradients
-    /// go through the memory of the host, with 50 GB/s over PCI Express 5 and 10 GB/s between ranks.
-    pub fn h100() -> Self {
+    /// NVIDIA H100 SXM: 67 TFLOP/s in float32 without tensor cores, 989 in bfloat16, and 3.35 TB/s, of which training
+    /// may reach 40 %. Gradients go through the memory of the host, with 50 GB/s over PCI Express 5 and 10 GB/s between
+    /// ranks.
+    pub fn h100(precision: Precision) -> Self {
         Self {
-            flops: 67e12,
+            flops: match precision {
+                Precision::F32 => 67e12,
+                Precision::Bf16 => 989e12,
+            },
             efficiency: 0.4,
             memory_bandwidth: 3.35e12,
             link_bandwidth: 10e9,
@@ -34,11 +39,11 @@ impl Machine {
     }
 
     /// NVIDIA H200 SXM: an [`h100`](Self::h100) with 4.8 TB/s and 139 GiB.
-    pub fn h200() -> Self {
+    pub fn h200(precision: Precision) -> Self {
         Self {
             memory_bandwidth: 4.8e12,
             memory: Some(139.0 * GIB),
-            ..Self::h100()
+            ..Self::h100(precision)
         }
     }
 

@@ -1,6 +1,6 @@
 //! The memory of a training step. In: the shape of a model, and the work. Out: bytes of one rank, by what they hold.
 
-use pref_model::Cost;
+use pref_model::{Cost, Precision};
 use serde::Serialize;
 
 use super::workload::{Passes, Workload};
@@ -18,7 +18,7 @@ pub struct MemoryForecast {
     /// The gradients of the trained parameters, with a second one of the table of embeddings, which is added to the
     /// first.
     pub gradients: usize,
-    /// The two moments of the optimiser.
+    /// What the optimiser keeps.
     pub moments: usize,
     /// A reference model beside the policy.
     pub reference: usize,
@@ -33,7 +33,13 @@ pub struct MemoryForecast {
 }
 
 impl MemoryForecast {
-    pub(super) fn new(cost: &Cost, trained: usize, workload: &Workload, passes: &Passes) -> Self {
+    pub(super) fn new(
+        cost: &Cost,
+        trained: usize,
+        moments: usize,
+        workload: &Workload,
+        passes: &Passes,
+    ) -> Self {
         let weights = cost.parameters * F32;
         let trains_all = trained >= cost.parameters;
         // A copy of the policy shares its memory until the first update changes the policy.
@@ -53,9 +59,9 @@ impl MemoryForecast {
         let mut forecast = Self {
             weights,
             gradients: (trained + embeddings) * F32,
-            moments: 2 * trained * F32,
+            moments: moments * F32,
             reference,
-            activations: passes.rows * workload.tokens_of_a_row() * cost.kept_per_token * F32,
+            activations: passes.rows * workload.tokens_of_a_row() * kept_bytes(cost, workload),
             logits: 2 * passes.logits * cost.vocab_size * F32,
             sums: sums * F32,
             total: 0,
@@ -72,4 +78,17 @@ impl MemoryForecast {
         forecast.total = parts.iter().sum();
         forecast
     }
+}
+
+/// Bytes that a pass keeps for the backward pass, for each token.
+fn kept_bytes(cost: &Cost, workload: &Workload) -> usize {
+    let values = match workload.checkpoint_activations {
+        true => cost.kept_with_checkpoints,
+        false => cost.kept_per_token,
+    };
+    let wide = match workload.precision {
+        Precision::F32 => values,
+        Precision::Bf16 => cost.kept_in_float32.min(values),
+    };
+    wide * F32 + (values - wide) * F32 / 2
 }

@@ -12,11 +12,11 @@ pub use time::TimeForecast;
 pub use workload::Workload;
 pub(crate) use workload::{saves_by_sharing, tokens_of_a_pass, vocab_chunk};
 
-use pref_model::Config;
+use pref_model::{Config, Cost};
 use serde::Serialize;
 
 use crate::error::TrainError;
-use crate::plan::TrainPlan;
+use crate::plan::{OptimizerKind, TrainPlan};
 
 /// What a training step will need.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -58,14 +58,26 @@ impl Forecast {
             None => cost.parameters,
         };
         let passes = workload.passes(&cost);
+        let moments = moments(train, &cost, trained);
         Ok(Self {
             parameters: cost.parameters,
             trained,
             tokens: workload.rows * workload.tokens_of_a_row(),
             passes: passes.of_a_rank,
             tokens_of_a_pass: passes.rows * workload.tokens_of_a_row(),
-            memory: MemoryForecast::new(&cost, trained, workload, &passes),
-            time: TimeForecast::new(model, trained, workload, &passes, machine),
+            memory: MemoryForecast::new(&cost, trained, moments, workload, &passes),
+            time: TimeForecast::new(model, [trained, moments], workload, &passes, machine),
         })
+    }
+}
+
+/// Number of values that the optimiser keeps for `trained` parameters.
+fn moments(train: &TrainPlan, cost: &Cost, trained: usize) -> usize {
+    match train.optimizer {
+        OptimizerKind::AdamW | OptimizerKind::Adam => 2 * trained,
+        OptimizerKind::Sgd if train.momentum() > 0.0 => trained,
+        OptimizerKind::Sgd => 0,
+        // One for each matrix of the layers, or of an adapter, and two for all others.
+        OptimizerKind::Muon => 2 * trained - trained.min(cost.matrices),
     }
 }

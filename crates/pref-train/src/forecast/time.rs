@@ -8,9 +8,11 @@ use super::machine::Machine;
 use super::workload::{Passes, Workload};
 use crate::plan::ReferenceKind;
 
-/// Bytes that the optimiser reads and writes for a parameter: parameter, gradient and two moments, of which all but
-/// the gradient are written.
-const BYTES_OF_AN_UPDATE: f64 = 28.0;
+/// Bytes that the optimiser reads and writes for a parameter: the parameter twice and the gradient once.
+const BYTES_OF_AN_UPDATE: f64 = 12.0;
+
+/// Bytes that it reads and writes for a value that it keeps.
+const BYTES_OF_A_MOMENT: f64 = 8.0;
 
 /// Bytes of a gradient's value.
 const BYTES_OF_A_VALUE: f64 = 4.0;
@@ -41,7 +43,7 @@ pub struct TimeForecast {
 impl TimeForecast {
     pub(super) fn new(
         model: &Config,
-        trained: usize,
+        [trained, moments]: [usize; 2],
         workload: &Workload,
         passes: &Passes,
         machine: &Machine,
@@ -68,11 +70,16 @@ impl TimeForecast {
             ReferenceKind::FrozenCopy | ReferenceKind::AdapterOff => forward,
             ReferenceKind::Precomputed | ReferenceKind::None => 0.0,
         };
-        let of_a_row = forward * (1.0 + backward) + repeated + reference;
+        let again = match workload.checkpoint_activations {
+            true => layers_of_a_row,
+            false => 0.0,
+        };
+        let of_a_row = forward * (1.0 + backward) + again + repeated + reference;
         let rows_of_a_rank = (passes.of_a_rank * passes.rows).min(workload.rows) as f64;
         let speed = machine.flops * machine.efficiency;
         let compute_seconds = of_a_row * rows_of_a_rank / speed;
-        let update_seconds = BYTES_OF_AN_UPDATE * trained as f64 / machine.memory_bandwidth;
+        let update = BYTES_OF_AN_UPDATE * trained as f64 + BYTES_OF_A_MOMENT * moments as f64;
+        let update_seconds = update / machine.memory_bandwidth;
         let ranks = workload.ranks as f64;
         let gradients = BYTES_OF_A_VALUE * trained as f64;
         // Each rank sends its values of the parts that others sum, and then its sums to the others.

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use pref_model::Cost;
+use pref_model::{Cost, Precision};
 use serde::Serialize;
 
 use crate::plan::{Auto, Plan, ReferenceKind};
@@ -31,6 +31,10 @@ pub struct Workload {
     pub reference: ReferenceKind,
     /// Whether the loss is computed from log-probs. If not, it is computed from the scores of a reward model.
     pub log_probs: bool,
+    /// The setting `train.checkpoint-activations`.
+    pub checkpoint_activations: bool,
+    /// The setting `train.precision`.
+    pub precision: Precision,
     /// The setting `train.batch-tokens`.
     pub batch_tokens: Auto<usize>,
     /// The setting `train.share-prompts`.
@@ -75,6 +79,8 @@ impl Workload {
             ranks: ranks.max(1),
             reference: plan.model.reference,
             log_probs: !needs.reward_model,
+            checkpoint_activations: train.checkpoint_activations,
+            precision: train.precision,
             batch_tokens: train.batch_tokens,
             share_prompts: train.share_prompts,
             vocab_chunk: train.vocab_chunk,
