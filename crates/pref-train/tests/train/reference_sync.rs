@@ -24,6 +24,7 @@ fn check<B: TrainBackend>() {
         format!("max_steps={}", peer["steps"]),
         format!("ref_model_mixup_alpha={}", peer["ref_model_mixup_alpha"]),
         format!("ref_model_sync_steps={}", peer["ref_model_sync_steps"]),
+        format!("optim={}", peer["optim"]),
         "sync_ref_model=true".to_owned(),
         "lr_scheduler_type=constant".to_owned(),
         "data.shuffle=false".to_owned(),

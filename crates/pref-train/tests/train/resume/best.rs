@@ -8,8 +8,8 @@ use pref_train::{MetricsLine, Outcome};
 use super::{Bench, Cpu, weights};
 use crate::common;
 
-/// A learning rate that is so high that the loss of the evaluation soon rises.
-const WORSE: [&str; 5] = [
+/// The learning rate is so high that the reward of the chosen answers falls together with the loss.
+const FALLING: [&str; 5] = [
     "train.steps=12",
     "train.eval-every=1",
     "train.save-every=1",
@@ -17,25 +17,29 @@ const WORSE: [&str; 5] = [
     "output.keep-checkpoints=2",
 ];
 
+const REWARD: &str = "metric_for_best_model=eval_rewards/chosen";
+
 fn with(more: &[&'static str]) -> Vec<&'static str> {
-    let mut all = WORSE.to_vec();
+    let mut all = FALLING.to_vec();
     all.extend(more);
     all
 }
 
-fn losses(run: &Path) -> Vec<(usize, f64)> {
+/// The reward of the chosen answers in each evaluation but the one before the first step.
+fn rewards(run: &Path) -> Vec<(usize, f64)> {
     let lines = common::metrics(run).into_iter();
     let eval = |line| match line {
-        MetricsLine::Eval(record) => Some((record.step, record.means.loss())),
-        MetricsLine::Step(_) => None,
+        MetricsLine::Eval(record) if record.step > 0 => {
+            Some((record.step, record.means.pairs()?.chosen_rewards))
+        }
+        MetricsLine::Eval(_) | MetricsLine::Step(_) => None,
     };
     lines.filter_map(eval).collect()
 }
 
-/// The step after the first one with the lowest loss.
-fn best(losses: &[(usize, f64)]) -> usize {
-    let after = losses.iter().filter(|(step, _)| *step > 0);
-    after.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap().0
+/// The step of the highest reward.
+fn best(rewards: &[(usize, f64)]) -> usize {
+    rewards.iter().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap().0
 }
 
 fn checkpoints(run: &Path) -> Vec<usize> {
@@ -52,12 +56,12 @@ fn checkpoints(run: &Path) -> Vec<usize> {
 #[test]
 fn the_best_checkpoint_stays_and_becomes_the_model() {
     let bench = Bench::new();
-    let more = with(&["load_best_model_at_end=true"]);
+    let more = with(&[REWARD, "load_best_model_at_end=true"]);
     let (whole, metrics) = bench.undisturbed(&more);
     let run = bench.path("whole");
-    let losses = losses(&run);
-    let best = best(&losses);
-    assert!((1..11).contains(&best), "{losses:?}");
+    let rewards = rewards(&run);
+    let best = best(&rewards);
+    assert!((1..10).contains(&best), "{rewards:?}");
     assert_eq!(checkpoints(&run), [best, 12]);
     let kept = run.join(format!("checkpoints/step-{best:06}/model.safetensors"));
     assert_eq!(fs::read(kept).unwrap(), whole);
@@ -70,22 +74,27 @@ fn the_best_checkpoint_stays_and_becomes_the_model() {
     assert_eq!(checkpoints(&bench.path("run")), [best, 12]);
 
     // Without `load-best` it stays as well, and the model is that of the last step.
-    let last = bench.plan("last", &with(&["metric_for_best_model=eval_loss"]));
+    let last = bench.plan("last", &with(&[REWARD]));
     common::run::<Cpu>(&last, false).unwrap();
     assert_ne!(weights(&bench.path("last")), whole);
     assert_eq!(checkpoints(&bench.path("last")), [best, 12]);
+    // By the loss, the last evaluation is the best one, so the one before is not kept for it.
+    let loss = bench.plan("loss", &with(&["load_best_model_at_end=true"]));
+    common::run::<Cpu>(&loss, false).unwrap();
+    assert_eq!(checkpoints(&bench.path("loss")), [11, 12]);
+    assert_eq!(weights(&bench.path("loss")), weights(&bench.path("last")));
 }
 
 #[test]
 fn a_run_without_an_improvement_ends_early_and_after_a_resume_too() {
     let bench = Bench::new();
-    let more = with(&["early_stopping_patience=2", "train.load-best=true"]);
+    let more = with(&[REWARD, "early_stopping_patience=2", "train.load-best=true"]);
     common::run::<Cpu>(&bench.plan("whole", &more), false).unwrap();
     let whole = bench.path("whole");
-    let losses = losses(&whole);
-    let (end, _) = *losses.last().unwrap();
-    let best = best(&losses);
-    assert_eq!(end, best + 2, "{losses:?}");
+    let rewards = rewards(&whole);
+    let (end, _) = *rewards.last().unwrap();
+    let best = best(&rewards);
+    assert_eq!(end, best + 2, "{rewards:?}");
     assert!(end < 12);
 
     // Stopped before and after the best step, and when it had ended.
@@ -115,7 +124,11 @@ fn a_run_without_an_improvement_ends_early_and_after_a_resume_too() {
     // More patience continues the run.
     let plan = bench.plan(
         "whole",
-        &with(&["early_stopping_patience=100", "train.load-best=true"]),
+        &with(&[
+            REWARD,
+            "early_stopping_patience=100",
+            "train.load-best=true",
+        ]),
     );
     let (outcome, _) = common::run::<Cpu>(&plan, true).unwrap();
     assert!(
@@ -132,8 +145,8 @@ fn a_comparison_without_evaluations_or_of_no_metric_is_refused() {
         &["train.best-metric=eval_accuracy", "train.eval-every=1"],
     );
     let error = common::run::<Cpu>(&plan, false).unwrap_err();
-    insta::assert_snapshot!(error, @"");
-    assert!(common::metrics(&bench.path("run")).len() == 1);
+    insta::assert_snapshot!(error, @"train.best-metric: an evaluation does not measure `accuracy`; its metrics are loss, rewards/chosen, rewards/rejected, rewards/accuracies, rewards/margins, logps/chosen, logps/rejected, rewards/granule_accuracies, kl/chosen, kl/rejected");
+    assert_eq!(common::metrics(&bench.path("run")).len(), 1);
     let mut settings = pref_train::Settings::default();
     for pair in [
         "model.path=m",
@@ -144,5 +157,5 @@ fn a_comparison_without_evaluations_or_of_no_metric_is_refused() {
         settings.set(pair).unwrap();
     }
     let error = pref_train::Plan::from_settings(settings).unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"`train.best-metric`, `train.load-best` and `train.early-stopping-patience` compare the evaluations of a run, and there are none during it; set `train.eval-every`, and give evaluation pairs with `data.eval` or `data.eval-fraction`");
 }
