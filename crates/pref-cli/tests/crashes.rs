@@ -14,8 +14,8 @@ use common::{Said, model, pref, write_pairs};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Number of optimiser steps of a run: more than the killed processes take together.
-const STEPS: usize = 60;
+/// Number of optimiser steps of a run: more than the killed processes take together, on a fast machine as well.
+const STEPS: usize = 120;
 
 /// A run that is started in the same way each time.
 struct Job {
@@ -64,8 +64,16 @@ impl Job {
             .spawn()
             .unwrap();
         let delay = match n % 4 {
-            // during the set-up, or a little later
-            0 => Duration::from_micros(rng.random_range(0..600_000)),
+            // during the set-up, or at most two lines of the metrics later
+            0 => {
+                let started = Instant::now();
+                let limit = Duration::from_micros(rng.random_range(0..600_000));
+                let last = n_lines(&self.output) + 2;
+                wait(&mut child, || {
+                    started.elapsed() >= limit || n_lines(&self.output) >= last
+                });
+                Duration::ZERO
+            }
             // some steps later
             1 => {
                 let n_lines = n_lines(&self.output) + rng.random_range(1..4);
