@@ -74,7 +74,7 @@ impl dyn Ranks + '_ {
     /// The value of rank 0. `own` is called on rank 0 only.
     ///
     /// # Errors
-    /// The error of `own` on rank 0; else as [`share`](Self::share).
+    /// The error of `own` on rank 0; else that of `share`.
     pub fn of_first<T, E>(&self, own: impl FnOnce() -> Result<T, E>) -> Result<T, E>
     where
         T: Serialize + DeserializeOwned,
