@@ -13,9 +13,8 @@ pub struct Cost {
     pub vocab_size: usize,
     /// Number of elements of the table of embeddings.
     pub embeddings: usize,
-    /// Number of elements of the matrices in the layers.
-    pub matrices: usize,
-    /// Multiplications of one token in the linear layers, without the output head and without attention scores.
+    /// Number of elements of the matrices in the layers. It is also the number of
+    /// multiplications of one token in the linear layers, without the output head and without attention scores.
     pub layer_products: usize,
     /// Multiplications of the output head, for one token whose logits are computed.
     pub head_products: usize,
@@ -60,7 +59,6 @@ impl Config {
             parameters: embeddings + head + n_layers * layer + self.hidden_size,
             vocab_size: self.vocab_size,
             embeddings,
-            matrices: n_layers * products,
             layer_products: n_layers * products,
             head_products: embeddings,
             kept_per_token: self.activations_per_token(),

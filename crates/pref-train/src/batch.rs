@@ -62,6 +62,13 @@ pub(crate) struct HeadMetrics {
     pub(crate) entropy: bool,
 }
 
+impl HeadMetrics {
+    /// Whether nothing is needed.
+    pub(crate) fn is_empty(self) -> bool {
+        !self.is_top && !self.entropy
+    }
+}
+
 /// Values of the next-token distributions at the response tokens, each `[answers, response tokens]`, without
 /// gradients.
 #[derive(Clone, Debug)]
@@ -105,7 +112,7 @@ pub(crate) fn head_values<B: Backend>(
     chunk: usize,
     wanted: HeadMetrics,
 ) -> HeadValues<B> {
-    if !wanted.is_top && !wanted.entropy {
+    if wanted.is_empty() {
         return HeadValues::none();
     }
     let chunk = match chunk {

@@ -58,8 +58,7 @@ pub trait Kernels: Backend {
         x: Tensor<Self, 2>,
         gradient: Tensor<Self, 2>,
     ) -> Tensor<Self, 2> {
-        let format = sum.dtype();
-        sum + plain::in_format(gradient.transpose().matmul(x), format)
+        plain::project_backward_into(sum, x, gradient)
     }
 
     /// Attention of grouped queries: `softmax(Q Kᵀ) V` over the tokens that each token sees.

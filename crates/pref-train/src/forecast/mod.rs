@@ -78,6 +78,6 @@ fn moments(train: &TrainPlan, cost: &Cost, trained: usize) -> usize {
         OptimizerKind::Sgd if train.momentum() > 0.0 => trained,
         OptimizerKind::Sgd => 0,
         // One for each matrix of the layers, or of an adapter, and two for all others.
-        OptimizerKind::Muon => 2 * trained - trained.min(cost.matrices),
+        OptimizerKind::Muon => 2 * trained - trained.min(cost.layer_products),
     }
 }

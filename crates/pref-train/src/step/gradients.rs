@@ -39,9 +39,9 @@ impl<B: Kernels> NamedGradients<B> {
         AB: GradientSums<InnerBackend = B>,
         M: AutodiffModule<AB>,
     {
-        module.visit(&mut GradientVisitor {
+        module.visit(&mut Collector {
             path: Path::default(),
-            gradients: &mut gradients,
+            gradients: Some(&mut gradients),
             into: self,
         });
     }
@@ -65,8 +65,9 @@ impl<B: Kernels> NamedGradients<B> {
         AB: GradientSums<InnerBackend = B>,
         M: AutodiffModule<AB>,
     {
-        module.visit(&mut Taker {
+        module.visit(&mut Collector::<AB> {
             path: Path::default(),
+            gradients: None,
             into: self,
         });
     }
@@ -98,9 +99,6 @@ impl<B: Kernels> NamedGradients<B> {
         shapes: &BTreeMap<String, Vec<usize>>,
         device: &B::Device,
     ) -> Result<(), RanksError> {
-        if ranks.size() == 1 {
-            return Ok(());
-        }
         let own: Vec<bool> = shapes
             .keys()
             .map(|name| self.by_name.contains_key(name))
@@ -250,13 +248,14 @@ impl Path {
     }
 }
 
-struct GradientVisitor<'a, AB: GradientSums<InnerBackend: Kernels>> {
+/// Collects lent sums, and the gradients of a backward pass if there was one.
+struct Collector<'a, AB: GradientSums<InnerBackend: Kernels>> {
     path: Path,
-    gradients: &'a mut AB::Gradients,
+    gradients: Option<&'a mut AB::Gradients>,
     into: &'a mut NamedGradients<AB::InnerBackend>,
 }
 
-impl<AB: GradientSums<InnerBackend: Kernels>> ModuleVisitor<AB> for GradientVisitor<'_, AB> {
+impl<AB: GradientSums<InnerBackend: Kernels>> ModuleVisitor<AB> for Collector<'_, AB> {
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.enter(name);
     }
@@ -267,7 +266,8 @@ impl<AB: GradientSums<InnerBackend: Kernels>> ModuleVisitor<AB> for GradientVisi
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<AB, D>>) {
         // Taken out, so that the sum owns it and can be written in place.
-        let gradient = param.val().grad_remove(self.gradients);
+        let gradients = self.gradients.as_deref_mut();
+        let gradient = gradients.and_then(|gradients| param.val().grad_remove(gradients));
         let gradient = gradient.map(|gradient| gradient.reshape([-1]));
         let name = self.path.name();
         let lent = AB::take_sum(param.val());
@@ -298,27 +298,6 @@ impl<AB: GradientSums<InnerBackend: Kernels>> ModuleVisitor<AB> for Lender<'_, A
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<AB, D>>) {
         if let Some(sum) = self.from.by_name.remove(&self.path.name()) {
             AB::lend_sum(param.val(), sum);
-        }
-    }
-}
-
-struct Taker<'a, B: Backend> {
-    path: Path,
-    into: &'a mut NamedGradients<B>,
-}
-
-impl<AB: GradientSums<InnerBackend: Kernels>> ModuleVisitor<AB> for Taker<'_, AB::InnerBackend> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.enter(name);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.exit();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<AB, D>>) {
-        if let Some(sum) = AB::take_sum(param.val()) {
-            self.into.by_name.insert(self.path.name(), sum);
         }
     }
 }

@@ -246,8 +246,10 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
             }
             sums[usize::from(set == DataSet::Empty)].add(&values);
         }
-        let shapes = parameter_shapes(self.policy());
-        gradients.sum_over(&*ranks, &shapes, &self.inputs.device)?;
+        if ranks.size() > 1 {
+            let shapes = parameter_shapes(self.policy());
+            gradients.sum_over(&*ranks, &shapes, &self.inputs.device)?;
+        }
         let norm = match gradients.norm() {
             Some(norm) => norm.into_scalar().elem::<f64>(),
             None => 0.0,
@@ -412,10 +414,13 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         let chunk = self.inputs.vocab_chunk;
         let hidden = tokens.predictors_of(hidden);
         let wanted = self.objective.head_metrics(self.inputs.logs_entropy);
-        let of_head = {
-            let (policy, tokens) = (policy.valid(), responses(batch, device));
-            let hidden = hidden.clone().inner();
-            HeadValues::from_inner(head_values(&policy, &tokens, &hidden, chunk, wanted))
+        let of_head = match wanted.is_empty() {
+            true => HeadValues::none(),
+            false => {
+                let (policy, tokens) = (policy.valid(), responses(batch, device));
+                let hidden = hidden.clone().inner();
+                HeadValues::from_inner(head_values(&policy, &tokens, &hidden, chunk, wanted))
+            }
         };
         if (chunk == 0 || tokens.len() <= chunk) && distributions.is_none() {
             let values = TokenValues {

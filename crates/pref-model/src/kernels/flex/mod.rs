@@ -60,10 +60,7 @@ impl Kernels for Flex {
     ) -> Tensor<Self, 2> {
         match is_f32(&[&sum, &x, &gradient]) {
             true => project::project_backward_into(sum, x, gradient),
-            false => {
-                let format = sum.dtype();
-                sum + plain::in_format(gradient.transpose().matmul(x), format)
-            }
+            false => plain::project_backward_into(sum, x, gradient),
         }
     }
 

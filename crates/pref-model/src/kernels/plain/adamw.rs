@@ -3,6 +3,7 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 
+use super::gradient::gradient_of_step;
 use crate::kernels::inputs::AdamWStep;
 
 /// The plain body of [`Kernels::adamw`](crate::Kernels::adamw), in the arithmetic of PyTorch.
@@ -12,14 +13,7 @@ pub fn adamw<B: Backend>(
     [first, second]: [Tensor<B, 1>; 2],
     step: &AdamWStep,
 ) -> (Tensor<B, 1>, [Tensor<B, 1>; 2]) {
-    let gradient = match step.gradient_scale == 1.0 {
-        true => gradient,
-        false => gradient * step.gradient_scale,
-    };
-    let gradient = match step.l2 == 0.0 {
-        true => gradient,
-        false => gradient + parameter.clone() * step.l2,
-    };
+    let gradient = gradient_of_step(gradient, &parameter, step.gradient_scale, step.l2);
     let first = first.clone() + (gradient.clone() - first) * (1.0 - step.beta1);
     let second = second * step.beta2 + gradient.square() * (1.0 - step.beta2);
 

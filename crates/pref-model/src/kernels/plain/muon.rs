@@ -3,6 +3,7 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 
+use super::gradient::gradient_of_step;
 use crate::kernels::inputs::MuonStep;
 
 /// The coefficients `a`, `b` and `c` of the iteration `X ← a X + b X Xᵀ X + c (X Xᵀ)² X`, which PyTorch has too.
@@ -19,10 +20,7 @@ pub fn muon<B: Backend>(
     mean: Tensor<B, 2>,
     step: &MuonStep,
 ) -> (Tensor<B, 2>, Tensor<B, 2>) {
-    let gradient = match step.gradient_scale == 1.0 {
-        true => gradient,
-        false => gradient * step.gradient_scale,
-    };
+    let gradient = gradient_of_step(gradient, &parameter, step.gradient_scale, 0.0);
     let mean = mean.clone() + (gradient.clone() - mean) * (1.0 - step.momentum);
     let update = match step.nesterov {
         true => gradient.clone() + (mean.clone() - gradient) * step.momentum,

@@ -24,3 +24,13 @@ pub fn project_backward<B: Backend>(
     let of_weight = x.map(|x| wide(gradient.transpose().matmul(x)));
     [of_x, of_weight]
 }
+
+/// `sum` plus the gradient of the weight, in the number format of the sum.
+pub fn project_backward_into<B: Backend>(
+    sum: Tensor<B, 2>,
+    x: Tensor<B, 2>,
+    gradient: Tensor<B, 2>,
+) -> Tensor<B, 2> {
+    let format = sum.dtype();
+    sum + in_format(gradient.transpose().matmul(x), format)
+}

@@ -3,6 +3,7 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 
+use super::gradient::gradient_of_step;
 use crate::kernels::inputs::SgdStep;
 
 /// The plain body of [`Kernels::sgd`](crate::Kernels::sgd), in the arithmetic of PyTorch.
@@ -12,14 +13,7 @@ pub fn sgd<B: Backend>(
     velocity: Option<Tensor<B, 1>>,
     step: &SgdStep,
 ) -> (Tensor<B, 1>, Option<Tensor<B, 1>>) {
-    let gradient = match step.gradient_scale == 1.0 {
-        true => gradient,
-        false => gradient * step.gradient_scale,
-    };
-    let gradient = match step.l2 == 0.0 {
-        true => gradient,
-        false => gradient + parameter.clone() * step.l2,
-    };
+    let gradient = gradient_of_step(gradient, &parameter, step.gradient_scale, step.l2);
     let Some(velocity) = velocity else {
         return (parameter - gradient * step.rate, None);
     };
