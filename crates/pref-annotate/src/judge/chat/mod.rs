@@ -1,0 +1,15 @@
+//! A judge behind an OpenAI-compatible chat server. In: a URL, a model, a key. Out: one request per attempt.
+
+mod body;
+mod client;
+mod dialect;
+mod key;
+mod preflight;
+mod response;
+mod status;
+mod url;
+
+pub use client::{ChatJudge, ChatOptions};
+pub use dialect::Format;
+pub use key::{ApiKey, KeyError};
+pub use preflight::ChatError;

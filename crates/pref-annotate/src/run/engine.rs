@@ -1,0 +1,287 @@
+//! The loop of a run. In: open units. Out: attempts, as many at a time as the limits allow, until nothing is open.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use thiserror::Error;
+
+use super::attempt::{Asked, Done, Next, attempt, worst_case};
+use super::decide::History;
+use super::options::RunOptions;
+use super::queue::{Entry, Queue};
+use super::report::{End, Observer, RunProgress, RunReport};
+use crate::judge::Judge;
+use crate::limits::{Admission, Concurrency, Rate};
+use crate::request::Request;
+use crate::store::{JobId, Progress, Review, Store, StoreError, Writer};
+
+/// A run that cannot go on.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A template failed.
+    #[error(transparent)]
+    Template(#[from] crate::templates::TemplateError),
+}
+
+/// What a run needs.
+#[derive(Debug)]
+pub struct Run<'a, J> {
+    /// Who is asked.
+    pub judge: &'a J,
+    /// The store.
+    pub store: &'a Store,
+    /// The job whose open units are asked.
+    pub job: JobId,
+    /// How they are asked.
+    pub options: RunOptions,
+    /// Set to true by the caller to stop. What is on its way is awaited.
+    pub stop: &'a AtomicBool,
+}
+
+/// Failures to connect in a row that end a run.
+const MOST_UNREACHABLE: u32 = 10;
+
+/// How long a unit of another process is left alone.
+const TAKEN_PAUSE: Duration = Duration::from_millis(300);
+
+/// How often the loop looks for a request to stop.
+const TICK: Duration = Duration::from_millis(50);
+
+/// The state of the loop.
+struct State {
+    queue: Queue,
+    concurrency: Concurrency,
+    rate: Rate,
+    progress: RunProgress,
+    started: Instant,
+    /// Nothing is sent before this time.
+    paused_until: Option<Instant>,
+    /// Set while the budget leaves no room for the next request.
+    over_budget: Option<String>,
+    end: Option<End>,
+    n_unreachable: u32,
+}
+
+impl<J: Judge> Run<'_, J> {
+    /// Asks all open units of the job. `review` reads each reply; its repairs are asked too.
+    ///
+    /// # Errors
+    /// [`RunError`] if the store fails. Failures of the judge are in the store and in the report.
+    pub async fn run(
+        &self,
+        review: impl Fn(&Request, &str, bool) -> Result<Review, RunError>,
+        observer: &mut dyn Observer,
+    ) -> Result<RunReport, RunError> {
+        let writer = Writer::start(self.store)?;
+        let units = self.store.open_units(self.job)?;
+        let mut state = State {
+            progress: RunProgress {
+                n_units: units.len() as u64,
+                ..RunProgress::default()
+            },
+            queue: Queue::new(units),
+            concurrency: Concurrency::new(&self.options.concurrency),
+            rate: Rate::new(&self.options.rate),
+            started: Instant::now(),
+            paused_until: None,
+            over_budget: None,
+            end: None,
+            n_unreachable: 0,
+        };
+        let mut in_flight = FuturesUnordered::new();
+        loop {
+            if self.stop.load(Ordering::SeqCst) && state.end.is_none() {
+                state.end = Some(End::Stopped);
+            }
+            let mut wake = Instant::now() + TICK;
+            while state.end.is_none() && in_flight.len() < state.concurrency.limit() {
+                match self.next(&mut state, &mut wake)? {
+                    Some(asked) => {
+                        in_flight.push(attempt(self.judge, &writer, asked, &self.options));
+                    }
+                    None => break,
+                }
+            }
+            if in_flight.is_empty() {
+                if let Some(message) = state.over_budget.take() {
+                    state.end = Some(End::Budget { message });
+                }
+                if state.end.is_some() || state.queue.is_empty() {
+                    break;
+                }
+            }
+            tokio::select! {
+                Some(done) = in_flight.next(), if !in_flight.is_empty() => {
+                    self.end_attempt(&mut state, done?, in_flight.len(), &writer, &review).await?;
+                    state.progress.in_flight = in_flight.len();
+                    state.progress.limit = state.concurrency.limit();
+                    state.progress.elapsed = state.started.elapsed();
+                    observer.progress(&state.progress);
+                }
+                () = tokio::time::sleep_until(wake.into()) => {}
+            }
+        }
+        drop(in_flight);
+        writer.finish()?;
+        state.progress.elapsed = state.started.elapsed();
+        state.progress.in_flight = 0;
+        Ok(RunReport {
+            progress: state.progress,
+            end: state.end.unwrap_or(End::Complete),
+        })
+    }
+
+    /// The next unit to send, or none if the limits or the queue have none now. `wake` is set to the time at which
+    /// there may be one.
+    fn next(&self, state: &mut State, wake: &mut Instant) -> Result<Option<Asked>, RunError> {
+        let now = Instant::now();
+        if state.over_budget.is_some() {
+            return Ok(None);
+        }
+        if let Some(until) = state.paused_until {
+            if until > now {
+                *wake = until.min(*wake);
+                return Ok(None);
+            }
+            state.paused_until = None;
+        }
+        let Some(entry) = state.queue.pop(now) else {
+            if let Some(at) = state.queue.next_time() {
+                *wake = at.min(*wake);
+            }
+            return Ok(None);
+        };
+        let mut asked = match entry {
+            Entry::Again(asked) => *asked,
+            Entry::Fresh(Progress { unit, prefix }) => {
+                let request = self.store.request(unit)?;
+                let max_tokens = self.options.max_tokens;
+                let max_tokens = max_tokens.unwrap_or_else(|| request.task.usual_tokens());
+                Asked {
+                    unit,
+                    prefix,
+                    max_tokens: max_tokens.clamp(1, self.options.most_tokens.max(1)),
+                    request,
+                    history: History::default(),
+                    ticket: 0,
+                }
+            }
+        };
+        let worst = worst_case(&asked.request, asked.max_tokens, &self.options);
+        match state.rate.admission(worst.tokens, now) {
+            Admission::Now => {
+                asked.ticket = state.rate.send(worst.tokens, now);
+                Ok(Some(asked))
+            }
+            Admission::At(at) => {
+                *wake = at.min(*wake);
+                state.queue.put_back(asked, now);
+                Ok(None)
+            }
+            Admission::Never => {
+                state.end = Some(End::Refused {
+                    message: format!(
+                        "a request may need {} tokens, which is more than rate.tokens-per-minute; raise it, or lower request.max-tokens",
+                        worst.tokens
+                    ),
+                });
+                Ok(None)
+            }
+        }
+    }
+
+    async fn end_attempt(
+        &self,
+        state: &mut State,
+        done: Done,
+        in_flight: usize,
+        writer: &Writer,
+        review: &impl Fn(&Request, &str, bool) -> Result<Review, RunError>,
+    ) -> Result<(), RunError> {
+        let now = Instant::now();
+        let Done {
+            asked,
+            next,
+            cost,
+            worst,
+            sent,
+            busy,
+            is_unreachable,
+        } = done;
+        let was_sent = !matches!(next, Next::Taken | Next::Settled | Next::OverBudget(_));
+        if was_sent {
+            let counted = cost.unwrap_or(worst);
+            let progress = &mut state.progress;
+            progress.n_requests += 1;
+            progress.money += counted.money;
+            let usage = cost.map(|cost| cost.usage).unwrap_or_default();
+            progress.prompt += usage.prompt;
+            progress.cached += usage.cached;
+            progress.completion += usage.completion;
+            state.rate.settle(asked.ticket, counted.tokens);
+            state.over_budget = None;
+        } else {
+            state.rate.settle(asked.ticket, 0);
+        }
+        match busy {
+            Some(wait) => {
+                state.concurrency.was_turned_away(sent, now);
+                if let Some(wait) = wait {
+                    let until = now + wait;
+                    state.paused_until = state.paused_until.max(Some(until));
+                }
+            }
+            None if matches!(next, Next::Answered(_)) => state.concurrency.went_well(in_flight),
+            None => {}
+        }
+        state.n_unreachable = match (is_unreachable, was_sent) {
+            (true, _) => state.n_unreachable + 1,
+            (false, true) => 0,
+            (false, false) => state.n_unreachable,
+        };
+        if !matches!(next, Next::OverBudget(_)) {
+            state.queue.release(asked.prefix);
+        }
+        match next {
+            Next::Answered(text) => {
+                state.progress.n_answered += 1;
+                let is_repair = asked.request.messages.len() > REPAIR_TURNS;
+                let found = review(&asked.request, &text, is_repair)?;
+                if let Some(repair) = writer.review(asked.unit, found).await? {
+                    // The prefix of a repair is its own.
+                    let prefix = -repair.0;
+                    state.queue.push(Progress {
+                        unit: repair,
+                        prefix,
+                    });
+                    state.progress.n_units += 1;
+                }
+            }
+            Next::Again(after) => state.queue.wait(asked, now + after),
+            Next::Failed => state.progress.n_failed += 1,
+            Next::End(message) => state.end = Some(End::Refused { message }),
+            Next::Taken => state.queue.wait(asked, now + TAKEN_PAUSE),
+            Next::Settled => state.progress.n_units = state.progress.n_units.saturating_sub(1),
+            Next::OverBudget(message) => {
+                state.over_budget = Some(message);
+                state.queue.put_back(asked, now);
+            }
+        }
+        if state.n_unreachable >= MOST_UNREACHABLE && state.end.is_none() {
+            state.end = Some(End::Refused {
+                message: format!(
+                    "{MOST_UNREACHABLE} times in a row no connection could be made; check the URL and the server"
+                ),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A question has instructions and a question; with more turns it is the repair of a reply.
+const REPAIR_TURNS: usize = 2;

@@ -1,0 +1,12 @@
+//! Runs: asks the open questions of a job. In: a judge, a store, limits. Out: replies in the store, and a report.
+
+mod attempt;
+mod decide;
+mod engine;
+mod options;
+mod queue;
+mod report;
+
+pub use engine::{Run, RunError};
+pub use options::RunOptions;
+pub use report::{End, Observer, RunProgress, RunReport};

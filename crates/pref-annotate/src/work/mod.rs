@@ -1,0 +1,29 @@
+//! What is annotated. In: rows. Out: the questions that they need, and later the rows with what the judge says.
+
+mod bridge;
+mod distance;
+mod error;
+mod export;
+mod flips;
+mod interval;
+mod kind;
+mod parts;
+mod prepare;
+mod rank;
+mod rows;
+mod scores;
+mod weights;
+
+pub use bridge::{Bridge, Variant};
+pub use distance::{Distance, Distances};
+pub use error::WorkError;
+pub use export::{Export, ExportReport, Produced};
+pub use flips::{Flip, Flips};
+pub use interval::Interval;
+pub use kind::{Division, Work};
+pub use parts::Parts;
+pub use prepare::{Maker, review};
+pub use rank::{Rank, RankBy};
+pub use rows::Prepared;
+pub use scores::{ASPECT_NAMES, Orders, Scores};
+pub use weights::Weights;

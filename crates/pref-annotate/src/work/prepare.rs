@@ -1,0 +1,135 @@
+//! From rows to questions. In: records, a template, a judge's basis. Out: a job's rows and items, and the reader of its
+//! replies.
+
+use pref_data::Record;
+use serde_json::Value;
+
+use super::error::WorkError;
+use super::kind::{Division, Work};
+use super::rows::{Prepared, prepare};
+use crate::judge::Basis;
+use crate::request::{ChatMessage, Facts, Request, Sampling};
+use crate::run::RunError;
+use crate::store::{Item, NewJob, Review};
+use crate::task::Task;
+use crate::templates::{Template, TemplateError};
+
+/// Makes the questions of rows.
+#[derive(Debug)]
+pub struct Maker<'a> {
+    /// What is annotated.
+    pub work: &'a Work,
+    /// The template of the questions.
+    pub template: &'a Template,
+    /// How replies are drawn.
+    pub sampling: Sampling,
+    /// What the judge reads.
+    pub basis: Basis,
+    /// How answers without segments are divided.
+    pub division: Division,
+}
+
+impl Maker<'_> {
+    /// The rows of a job, and what their questions need. For `rank`, the answers to one prompt become one row.
+    ///
+    /// # Errors
+    /// [`WorkError`] names the first row that cannot be annotated.
+    pub fn rows(&self, records: Vec<Record>) -> Result<(Vec<Value>, Vec<Prepared>), WorkError> {
+        if records.is_empty() {
+            return Err(WorkError::NoRows);
+        }
+        match self.work {
+            Work::Rank(rank) => rank.rows(records, self.division),
+            Work::Scores(_) | Work::Bridge(_) | Work::Parts(_) | Work::Weights(_) => {
+                let rows = records.into_iter();
+                let rows: Result<Vec<_>, _> = rows.map(|row| prepare(row, self.division)).collect();
+                Ok(rows?.into_iter().unzip())
+            }
+        }
+    }
+
+    /// The job of these settings.
+    pub fn job(&self, model: &str) -> NewJob {
+        NewJob {
+            command: self.work.command().to_owned(),
+            model: model.to_owned(),
+            settings: serde_json::json!({
+                "work": self.work,
+                "sampling": self.sampling,
+                "division": self.division,
+            }),
+            template: self.template.version.clone(),
+            template_hash: self.template.hash.clone(),
+        }
+    }
+
+    /// A row with its questions.
+    ///
+    /// # Errors
+    /// [`WorkError`] if the row does not fit the work, or the template fails.
+    pub fn item(&self, row: &Value, prepared: &Prepared) -> Result<Item, WorkError> {
+        let slots = match self.work {
+            Work::Scores(scores) => scores.slots(self, prepared)?,
+            Work::Bridge(bridge) => bridge.slots(self, row, prepared)?,
+            Work::Rank(rank) => rank.slots(self, prepared)?,
+            Work::Parts(parts) => parts.slots(self, prepared)?,
+            Work::Weights(weights) => weights.slots(self, prepared)?,
+        };
+        Ok(Item {
+            place: prepared.place.clone(),
+            row: row.clone(),
+            slots,
+        })
+    }
+
+    /// A question about answers, with messages or facts, whichever the judge reads.
+    pub(super) fn request(
+        &self,
+        row: &Prepared,
+        answers: Vec<Vec<String>>,
+        task: Task,
+        messages: impl FnOnce(&[Vec<String>]) -> Result<Vec<ChatMessage>, TemplateError>,
+    ) -> Result<Request, WorkError> {
+        let (messages, facts) = match self.basis {
+            Basis::Messages => (messages(&answers)?, None),
+            Basis::Facts => {
+                let facts = Facts {
+                    question: row.question.clone(),
+                    answers,
+                    truth: row.truth.clone(),
+                };
+                (Vec::new(), Some(facts))
+            }
+        };
+        Ok(Request {
+            messages,
+            sampling: self.sampling,
+            sample: 0,
+            template: self.template.version.clone(),
+            task,
+            facts,
+        })
+    }
+}
+
+/// Reads the replies of a job. An invalid reply of a model is repaired once; a program would repeat it.
+pub fn review<'a>(
+    template: &'a Template,
+    model: &'a str,
+) -> impl Fn(&Request, &str, bool) -> Result<Review, RunError> + use<'a> {
+    move |request, reply, is_repair| {
+        let complaint = match request.task.read(reply) {
+            Ok(_) => return Ok(Review::Valid),
+            Err(complaint) => complaint.to_string(),
+        };
+        if is_repair || request.facts.is_some() {
+            return Ok(Review::Invalid { complaint });
+        }
+        let words = template.repair(&complaint)?;
+        Ok(Review::Repair {
+            request: Box::new(request.repair(reply, &words)),
+            complaint,
+            model: model.to_owned(),
+        })
+    }
+}

@@ -1,0 +1,11 @@
+//! Tests of annotation. In: servers of this process that behave well or badly, and the judges. Out: what is in the store
+//! and in the output.
+
+mod kill;
+mod misbehaving;
+mod reading;
+mod rules;
+mod scores;
+mod server;
+mod set_up;
+mod store;
