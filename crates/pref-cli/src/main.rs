@@ -61,6 +61,7 @@ enum Command {
     Merge(commands::merge::Args),
     Objectives(commands::objectives::Args),
     Plan(commands::plan::Args),
+    Annotate(commands::annotate::Args),
     Diff(commands::diff::Args),
     Segment(commands::segment::Args),
     Inspect(commands::inspect::Args),
@@ -109,6 +110,7 @@ impl Command {
             | Command::Merge(_)
             | Command::Objectives(_)
             | Command::Plan(_)
+            | Command::Annotate(_)
             | Command::Diff(_)
             | Command::Segment(_)
             | Command::Inspect(_)
@@ -129,6 +131,7 @@ impl Command {
             Command::Generate(args) => commands::generate::run(&args),
             Command::Merge(args) => commands::merge::run(&args),
             Command::Objectives(args) => commands::objectives::run(&args),
+            Command::Annotate(args) => commands::annotate::run(&args),
             Command::Plan(args) => commands::plan::run(&args),
             Command::Diff(args) => commands::diff::run(&args),
             Command::Segment(args) => commands::segment::run(&args),

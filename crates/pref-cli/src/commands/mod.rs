@@ -1,6 +1,7 @@
 //! The commands of `pref`, one module for each. In: parsed flags. Out: results on stdout, and an exit
 //! code.
 
+pub(crate) mod annotate;
 pub(crate) mod completions;
 pub(crate) mod data;
 pub(crate) mod diff;
