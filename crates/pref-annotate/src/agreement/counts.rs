@@ -51,10 +51,10 @@ impl Counts {
             .map(|j| self.0.iter().map(|row| row[j]).sum())
             .collect();
         let (mut observed, mut expected) = (0.0, 0.0);
-        for i in 0..CLASSES {
-            for j in 0..CLASSES {
+        for (i, of_judge) in judge.iter().enumerate() {
+            for (j, of_person) in person.iter().enumerate() {
                 observed += distance(i, j) * self.0[i][j] / n;
-                expected += distance(i, j) * judge[i] * person[j] / (n * n);
+                expected += distance(i, j) * of_judge * of_person / (n * n);
             }
         }
         (n > 0.0 && expected > 0.0).then(|| 1.0 - observed / expected)
