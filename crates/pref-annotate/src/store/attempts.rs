@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::claims::Worker;
 use super::database::{Store, now};
 use super::error::StoreError;
-use super::units::UnitId;
+use super::ids::UnitId;
 use crate::judge::{Reply, Usage};
 
 /// Tokens and money of one attempt.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::database::Store;
 use super::error::StoreError;
-use super::jobs::JobId;
+use super::ids::JobId;
 use super::units::OF_JOB;
 use crate::judge::Usage;
 

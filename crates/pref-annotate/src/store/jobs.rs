@@ -8,12 +8,9 @@ use sha2::{Digest, Sha256};
 
 use super::database::{Store, now};
 use super::error::StoreError;
-use super::units::{UnitId, put_unit};
+use super::ids::{JobId, UnitId};
+use super::units::put_unit;
 use crate::request::Request;
-
-/// The number of a job in its store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct JobId(pub i64);
 
 /// A job that may be new.
 #[derive(Clone, Debug)]

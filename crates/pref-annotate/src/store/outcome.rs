@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use super::database::Store;
 use super::error::StoreError;
-use super::jobs::JobId;
-use super::units::{FailedUnit, UnitId, task_of};
+use super::ids::JobId;
+use super::ids::UnitId;
+use super::units::{FailedUnit, task_of};
 use crate::task::Judgement;
 
 /// What became of a question.

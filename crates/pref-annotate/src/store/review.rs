@@ -5,8 +5,9 @@ use rusqlite::{Connection, params};
 
 use super::database::Store;
 use super::error::StoreError;
-use super::jobs::JobId;
-use super::units::{OF_JOB, UnitId, put_unit};
+use super::ids::JobId;
+use super::ids::UnitId;
+use super::units::{OF_JOB, put_unit};
 use crate::request::Request;
 use crate::task::PARSER_VERSION;
 

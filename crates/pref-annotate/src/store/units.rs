@@ -7,13 +7,9 @@ use sha2::{Digest, Sha256};
 
 use super::database::Store;
 use super::error::StoreError;
-use super::jobs::JobId;
+use super::ids::{JobId, UnitId};
 use crate::request::{ChatMessage, Facts, Request, Sampling};
 use crate::task::Task;
-
-/// The number of a unit in its store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UnitId(pub i64);
 
 /// An open unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

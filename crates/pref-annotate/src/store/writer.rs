@@ -13,8 +13,8 @@ use super::attempts::{Cost, Ended, Reservation, Reserved, reserve, settle};
 use super::claims::Worker;
 use super::database::{Store, now};
 use super::error::StoreError;
+use super::ids::UnitId;
 use super::review::{Review, record};
-use super::units::UnitId;
 
 /// Most writes in one transaction.
 const MAX_GROUP: usize = 256;

@@ -1,7 +1,5 @@
 //! The templates that come with this crate. In: a kind. Out: the text of its file, and what it may use.
 
-use super::template::{Template, TemplateError};
-
 /// The kinds of templates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TemplateKind {
@@ -52,14 +50,6 @@ impl TemplateKind {
             Self::Parts => include_str!("../../templates/parts.toml"),
             Self::Weights => include_str!("../../templates/weights.toml"),
         }
-    }
-
-    /// The template that is used by default.
-    ///
-    /// # Errors
-    /// None: a test reads all of them.
-    pub fn template(self) -> Result<Template, TemplateError> {
-        Template::parse(self, self.text(), self.name())
     }
 
     /// Variables of the instructions, and of the question.

@@ -227,6 +227,16 @@ impl Template {
     }
 }
 
+impl TemplateKind {
+    /// The template that is used by default.
+    ///
+    /// # Errors
+    /// None: a test reads all of them.
+    pub fn template(self) -> Result<Template, TemplateError> {
+        Template::parse(self, self.text(), self.name())
+    }
+}
+
 fn check_aspects(name: &str, aspects: &[Aspect]) -> Result<(), TemplateError> {
     for (i, aspect) in aspects.iter().enumerate() {
         let wrong = |message: &str| TemplateError::Aspect {

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::distance::{Distance, Distances};
 use super::error::WorkError;
-use super::export::Produced;
-use super::prepare::Maker;
+use super::produced::Produced;
+use super::questions::Questions;
 use super::rows::{Prepared, text_of, with_text};
 use crate::request::Request;
 use crate::store::Outcome;
@@ -77,7 +77,7 @@ impl Bridge {
 
     pub(super) fn slots(
         &self,
-        maker: &Maker<'_>,
+        maker: &Questions<'_>,
         row: &Value,
         prepared: &Prepared,
     ) -> Result<Vec<(String, Request)>, WorkError> {

@@ -10,18 +10,8 @@ use super::distance::Distances;
 use super::error::WorkError;
 use super::flips::{Flip, Flips};
 use super::kind::Work;
+use super::produced::Produced;
 use crate::store::{Counts, Drift, Job, JobId, Outcome, Store};
-
-/// What becomes of a row.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Produced {
-    /// A row of the output.
-    Row(Value),
-    /// The judge says that there is nothing to learn from it; why.
-    Dropped(&'static str),
-    /// A judgement is missing.
-    Incomplete,
-}
 
 /// What an output has, and what it lacks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -136,11 +126,4 @@ impl<'a> Export<'a> {
 
 fn whole(row: Option<Value>) -> Produced {
     row.map_or(Produced::Incomplete, Produced::Row)
-}
-
-/// A list of texts in a row.
-pub(super) fn strings(list: &Value) -> Vec<String> {
-    let list = list.as_array().into_iter().flatten();
-    list.filter_map(|text| text.as_str().map(str::to_owned))
-        .collect()
 }

@@ -2,6 +2,7 @@
 
 mod bridge;
 mod distance;
+mod division;
 mod error;
 mod export;
 mod flips;
@@ -9,6 +10,8 @@ mod interval;
 mod kind;
 mod parts;
 mod prepare;
+mod produced;
+mod questions;
 mod rank;
 mod rows;
 mod scores;
@@ -16,13 +19,15 @@ mod weights;
 
 pub use bridge::{Bridge, Variant};
 pub use distance::{Distance, Distances};
+pub use division::Division;
 pub use error::WorkError;
-pub use export::{Export, ExportReport, Produced};
+pub use export::{Export, ExportReport};
 pub use flips::{Flip, Flips};
 pub use interval::Interval;
-pub use kind::{Division, Work};
+pub use kind::Work;
 pub use parts::Parts;
 pub use prepare::{Maker, review};
+pub use produced::Produced;
 pub use rank::{Rank, RankBy};
 pub use rows::Prepared;
 pub use scores::{ASPECT_NAMES, Orders, Scores};

@@ -4,15 +4,16 @@
 use pref_data::Record;
 use serde_json::Value;
 
+use super::division::Division;
 use super::error::WorkError;
-use super::kind::{Division, Work};
+use super::kind::Work;
+use super::questions::Questions;
 use super::rows::{Prepared, prepare};
 use crate::judge::Basis;
-use crate::request::{ChatMessage, Facts, Request, Sampling};
+use crate::request::{Request, Sampling};
 use crate::run::RunError;
 use crate::store::{Item, NewJob, Review};
-use crate::task::Task;
-use crate::templates::{Template, TemplateError};
+use crate::templates::Template;
 
 /// Makes the questions of rows.
 #[derive(Debug)]
@@ -68,46 +69,22 @@ impl Maker<'_> {
     /// # Errors
     /// [`WorkError`] if the row does not fit the work, or the template fails.
     pub fn item(&self, row: &Value, prepared: &Prepared) -> Result<Item, WorkError> {
+        let questions = Questions {
+            template: self.template,
+            sampling: self.sampling,
+            basis: self.basis,
+        };
         let slots = match self.work {
-            Work::Scores(scores) => scores.slots(self, prepared)?,
-            Work::Bridge(bridge) => bridge.slots(self, row, prepared)?,
-            Work::Rank(rank) => rank.slots(self, prepared)?,
-            Work::Parts(parts) => parts.slots(self, prepared)?,
-            Work::Weights(weights) => weights.slots(self, prepared)?,
+            Work::Scores(scores) => scores.slots(&questions, prepared)?,
+            Work::Bridge(bridge) => bridge.slots(&questions, row, prepared)?,
+            Work::Rank(rank) => rank.slots(&questions, prepared)?,
+            Work::Parts(parts) => parts.slots(&questions, prepared)?,
+            Work::Weights(weights) => weights.slots(&questions, prepared)?,
         };
         Ok(Item {
             place: prepared.place.clone(),
             row: row.clone(),
             slots,
-        })
-    }
-
-    /// A question about answers, with messages or facts, whichever the judge reads.
-    pub(super) fn request(
-        &self,
-        row: &Prepared,
-        answers: Vec<Vec<String>>,
-        task: Task,
-        messages: impl FnOnce(&[Vec<String>]) -> Result<Vec<ChatMessage>, TemplateError>,
-    ) -> Result<Request, WorkError> {
-        let (messages, facts) = match self.basis {
-            Basis::Messages => (messages(&answers)?, None),
-            Basis::Facts => {
-                let facts = Facts {
-                    question: row.question.clone(),
-                    answers,
-                    truth: row.truth.clone(),
-                };
-                (Vec::new(), Some(facts))
-            }
-        };
-        Ok(Request {
-            messages,
-            sampling: self.sampling,
-            sample: 0,
-            template: self.template.version.clone(),
-            task,
-            facts,
         })
     }
 }

@@ -7,11 +7,11 @@ use pref_data::Record;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::division::Division;
 use super::error::WorkError;
-use super::export::{Produced, strings};
 use super::flips::Flips;
-use super::kind::Division;
-use super::prepare::Maker;
+use super::produced::{Produced, strings};
+use super::questions::Questions;
 use super::rows::{Prepared, prepare};
 use super::scores::{ASPECT_NAMES, Orders, Scores};
 use crate::request::Request;
@@ -105,7 +105,7 @@ impl Rank {
 
     pub(super) fn slots(
         &self,
-        maker: &Maker<'_>,
+        maker: &Questions<'_>,
         row: &Prepared,
     ) -> Result<Vec<(String, Request)>, WorkError> {
         let n = row.answers.len();

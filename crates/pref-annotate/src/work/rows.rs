@@ -4,8 +4,8 @@
 use pref_data::{Annotation, Example, Message, Pair, Record, Text};
 use serde_json::{Map, Value};
 
+use super::division::Division;
 use super::error::WorkError;
-use super::kind::Division;
 use crate::judge::final_number;
 
 /// A row with everything that its questions need.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::WorkError;
 use super::flips::Flips;
-use super::prepare::Maker;
+use super::questions::Questions;
 use super::rows::Prepared;
 use crate::request::Request;
 use crate::store::Outcome;
@@ -83,7 +83,7 @@ impl Scores {
 
     pub(super) fn slots(
         &self,
-        maker: &Maker<'_>,
+        maker: &Questions<'_>,
         row: &Prepared,
     ) -> Result<Vec<(String, Request)>, WorkError> {
         let mut slots = Vec::new();
@@ -199,7 +199,7 @@ impl Scores {
 
 /// The question of one aspect, with the answers in the given order.
 fn question(
-    maker: &Maker<'_>,
+    maker: &Questions<'_>,
     row: &Prepared,
     aspect: &Aspect,
     order: &[usize],

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::error::WorkError;
-use super::export::strings;
-use super::prepare::Maker;
+use super::produced::strings;
+use super::questions::Questions;
 use super::rows::Prepared;
 use crate::request::Request;
 use crate::store::Outcome;
@@ -33,7 +33,7 @@ pub struct Weights {
 impl Weights {
     pub(super) fn slots(
         &self,
-        maker: &Maker<'_>,
+        maker: &Questions<'_>,
         row: &Prepared,
     ) -> Result<Vec<(String, Request)>, WorkError> {
         let slot = |(side, answer): (&String, &Vec<String>)| {
