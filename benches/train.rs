@@ -16,7 +16,8 @@
     reason = "the table is the result"
 )]
 
-use std::io::{BufRead, BufReader};
+use std::fs::File;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -219,27 +220,21 @@ fn pref_train(pref: &Path, work: &Work, folder: &Path) -> Option<Measured> {
     ] {
         command.args(["--set", setting]);
     }
+    let messages = tempfile::tempfile().ok()?;
     let mut child = command
-        .stderr(Stdio::piped())
+        .stderr(messages.try_clone().ok()?)
         .stdout(Stdio::null())
         .spawn()
         .ok()?;
-    let stderr = child.stderr.take()?;
-    let lines = std::thread::spawn(move || {
-        let lines = BufReader::new(stderr).lines().map_while(Result::ok);
-        lines.map(|line| (Instant::now(), line)).collect::<Vec<_>>()
-    });
-    let memory = watch(&mut child)?;
-    let lines = lines.join().ok()?;
-    let steps = lines.iter().filter(|(_, line)| line.starts_with("step "));
-    let times: Vec<Instant> = steps.map(|(time, _)| *time).collect();
-    let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default();
+    let metrics = run.join("metrics.jsonl");
+    let (memory, times) = watch(&mut child, &metrics)?;
+    let metrics = std::fs::read_to_string(metrics).unwrap_or_default();
     let metrics = metrics
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok());
     let metrics: Vec<Value> = metrics.collect();
     if times.len() != work.steps || metrics.len() != work.steps {
-        lines.iter().for_each(|(_, line)| eprintln!("{line}"));
+        print_from_start(messages);
         return None;
     }
     let number = |line: &Value, key: &str| line[key].as_f64();
@@ -255,19 +250,31 @@ fn pref_train(pref: &Path, work: &Work, folder: &Path) -> Option<Measured> {
     })
 }
 
-/// Waits for a process, and returns its largest resident size in GB.
-fn watch(child: &mut Child) -> Option<f64> {
+/// Prints what a process has written into a file.
+fn print_from_start(mut file: File) {
+    let mut text = String::new();
+    let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
+    eprintln!("{}{text}", if read.is_ok() { "" } else { "unreadable: " });
+}
+
+/// Waits for a process. Returns its largest resident size in GB, and the times at which a file, to which the process
+/// writes a line after each step, got its lines.
+fn watch(child: &mut Child, lines: &Path) -> Option<(f64, Vec<Instant>)> {
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0.0_f64;
+    let mut times = Vec::new();
     loop {
         let text = std::fs::read_to_string(&status).unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
         peak = peak.max(kib.unwrap_or(0.0) * 1024.0 / 1e9);
-        if child.try_wait().ok()?.is_some() {
-            return Some(peak);
+        let has_ended = child.try_wait().ok()?.is_some();
+        let text = std::fs::read_to_string(lines).unwrap_or_default();
+        times.resize(text.matches('\n').count(), Instant::now());
+        if has_ended {
+            return Some((peak, times));
         }
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
