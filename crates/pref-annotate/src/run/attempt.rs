@@ -1,12 +1,16 @@
 //! One attempt of a unit. In: a unit and what was tried. Out: what comes next; everything is in the store by then.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
 use super::decide::{Decision, History, decide, word};
+use super::error::RunError;
 use super::options::RunOptions;
 use crate::judge::{Ask, Fault, Judge, JudgeError, Usage};
 use crate::request::Request;
-use crate::store::{Cost, Ended, Reservation, Reserved, StoreError, UnitId, Writer};
+use crate::store::{Cost, Ended, Reservation, Reserved, Review, UnitId, Writer};
 
 /// A unit that is asked.
 #[derive(Debug)]
@@ -23,8 +27,8 @@ pub(super) struct Asked {
 /// What comes after an attempt.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// The text of a reply, which is stored.
-    Answered(String),
+    /// A reply, which is stored, with the unit that repairs it if it could not be read.
+    Answered(Option<UnitId>),
     Again(Duration),
     Failed,
     End(String),
@@ -50,6 +54,53 @@ pub(super) struct Done {
     pub(super) busy: Option<Option<Duration>>,
     /// Whether no connection could be made.
     pub(super) is_unreachable: bool,
+    /// Number of requests on their way when this one was answered, this one included.
+    pub(super) in_flight: usize,
+}
+
+/// What all attempts of a run share.
+pub(super) struct Shared<'a, J, R> {
+    pub(super) judge: &'a J,
+    pub(super) writer: &'a Writer,
+    pub(super) options: &'a RunOptions,
+    /// Reads a reply; the last argument says whether it is a repair.
+    pub(super) review: R,
+    pub(super) in_flight: InFlight,
+}
+
+/// The number of attempts that wait for the judge. One whose reply has come no longer counts, although the reply is still
+/// being stored: otherwise the judge would have less to do than the limit allows.
+#[derive(Debug, Default)]
+pub(super) struct InFlight {
+    n: Cell<usize>,
+    answered: Notify,
+}
+
+impl InFlight {
+    pub(super) fn len(&self) -> usize {
+        self.n.get()
+    }
+
+    /// Waits until a place is free.
+    pub(super) async fn changed(&self) {
+        self.answered.notified().await;
+    }
+
+    /// Takes a place.
+    pub(super) fn enter(&self) -> Place<'_> {
+        self.n.set(self.n.get() + 1);
+        Place(self)
+    }
+}
+
+/// A place among the attempts in flight, free again when it is dropped.
+pub(super) struct Place<'a>(&'a InFlight);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.n.set(self.0.n.get() - 1);
+        self.0.answered.notify_one();
+    }
 }
 
 /// The worst case of a request.
@@ -70,13 +121,23 @@ fn cost_of(error: &JudgeError, options: &RunOptions) -> Option<Cost> {
     }
 }
 
-/// Reserves, asks once, and stores how it ended.
-pub(super) async fn attempt<J: Judge>(
-    judge: &J,
-    writer: &Writer,
+/// Reserves, asks once, and stores how it ended and what was found in the reply.
+pub(super) async fn attempt<J, R>(
+    shared: &Shared<'_, J, R>,
     mut asked: Asked,
-    options: &RunOptions,
-) -> Result<Done, StoreError> {
+    place: Place<'_>,
+) -> Result<Done, RunError>
+where
+    J: Judge,
+    R: Fn(&Request, &str, bool) -> Result<Review, RunError>,
+{
+    let Shared {
+        judge,
+        writer,
+        options,
+        review,
+        in_flight,
+    } = shared;
     let worst = worst_case(&asked.request, asked.max_tokens, options);
     let reservation = Reservation {
         unit: asked.unit,
@@ -92,6 +153,7 @@ pub(super) async fn attempt<J: Judge>(
         sent: Instant::now(),
         busy: None,
         is_unreachable: false,
+        in_flight: in_flight.len(),
     };
     let id = match writer.reserve(reservation).await? {
         Reserved::Granted(id) => id,
@@ -109,12 +171,20 @@ pub(super) async fn attempt<J: Judge>(
             let cost = reply.usage.map(|usage| options.prices.cost(usage));
             let text = reply.text.clone();
             let busy = reply.pause.map(Some);
+            let in_flight = in_flight.len();
+            if busy.is_none() {
+                drop(place);
+            }
             writer
                 .settle(id, cost, Ended::Answered(Box::new(reply)))
                 .await?;
+            let is_repair = asked.request.messages.len() > REPAIR_TURNS;
+            let found = review(&asked.request, &text, is_repair)?;
+            let repair = writer.review(asked.unit, found).await?;
             Ok(Done {
                 asked,
-                next: Next::Answered(text),
+                next: Next::Answered(repair),
+                in_flight,
                 cost,
                 worst,
                 sent,
@@ -161,7 +231,11 @@ pub(super) async fn attempt<J: Judge>(
                     _ => None,
                 },
                 is_unreachable: error.fault == Fault::Unreachable,
+                in_flight: in_flight.len(),
             })
         }
     }
 }
+
+/// A question has instructions and a question; with more turns it is the repair of a reply.
+const REPAIR_TURNS: usize = 2;

@@ -4,29 +4,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use thiserror::Error;
 
-use super::attempt::{Asked, Done, Next, attempt, worst_case};
+use super::attempt::{Asked, Done, InFlight, Next, Shared, attempt, worst_case};
 use super::decide::History;
+use super::error::RunError;
 use super::options::RunOptions;
 use super::queue::{Entry, Queue};
 use super::report::{End, Observer, RunProgress, RunReport};
 use crate::judge::Judge;
 use crate::limits::{Admission, Concurrency, Rate};
 use crate::request::Request;
-use crate::store::{JobId, Progress, Review, Store, StoreError, Writer};
-
-/// A run that cannot go on.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum RunError {
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A template failed.
-    #[error(transparent)]
-    Template(#[from] crate::templates::TemplateError),
-}
+use crate::store::{JobId, Progress, Review, Store, Writer};
 
 /// What a run needs.
 #[derive(Debug)]
@@ -93,7 +81,15 @@ impl<J: Judge> Run<'_, J> {
             end: None,
             n_unreachable: 0,
         };
-        let mut in_flight = FuturesUnordered::new();
+        let shared = Shared {
+            judge: self.judge,
+            writer: &writer,
+            options: &self.options,
+            review,
+            in_flight: InFlight::default(),
+        };
+        let in_flight = &shared.in_flight;
+        let mut attempts = FuturesUnordered::new();
         loop {
             if self.stop.load(Ordering::SeqCst) && state.end.is_none() {
                 state.end = Some(End::Stopped);
@@ -101,13 +97,11 @@ impl<J: Judge> Run<'_, J> {
             let mut wake = Instant::now() + TICK;
             while state.end.is_none() && in_flight.len() < state.concurrency.limit() {
                 match self.next(&mut state, &mut wake)? {
-                    Some(asked) => {
-                        in_flight.push(attempt(self.judge, &writer, asked, &self.options));
-                    }
+                    Some(asked) => attempts.push(attempt(&shared, asked, in_flight.enter())),
                     None => break,
                 }
             }
-            if in_flight.is_empty() {
+            if attempts.is_empty() {
                 if let Some(message) = state.over_budget.take() {
                     state.end = Some(End::Budget { message });
                 }
@@ -116,17 +110,19 @@ impl<J: Judge> Run<'_, J> {
                 }
             }
             tokio::select! {
-                Some(done) = in_flight.next(), if !in_flight.is_empty() => {
-                    self.end_attempt(&mut state, done?, in_flight.len(), &writer, &review).await?;
+                Some(done) = attempts.next(), if !attempts.is_empty() => {
+                    end_attempt(&mut state, done?);
                     state.progress.in_flight = in_flight.len();
                     state.progress.limit = state.concurrency.limit();
                     state.progress.elapsed = state.started.elapsed();
                     observer.progress(&state.progress);
                 }
+                () = in_flight.changed() => {}
                 () = tokio::time::sleep_until(wake.into()) => {}
             }
         }
-        drop(in_flight);
+        drop(attempts);
+        drop(shared);
         writer.finish()?;
         state.progress.elapsed = state.started.elapsed();
         state.progress.in_flight = 0;
@@ -194,94 +190,83 @@ impl<J: Judge> Run<'_, J> {
             }
         }
     }
-
-    async fn end_attempt(
-        &self,
-        state: &mut State,
-        done: Done,
-        in_flight: usize,
-        writer: &Writer,
-        review: &impl Fn(&Request, &str, bool) -> Result<Review, RunError>,
-    ) -> Result<(), RunError> {
-        let now = Instant::now();
-        let Done {
-            asked,
-            next,
-            cost,
-            worst,
-            sent,
-            busy,
-            is_unreachable,
-        } = done;
-        let was_sent = !matches!(next, Next::Taken | Next::Settled | Next::OverBudget(_));
-        if was_sent {
-            let counted = cost.unwrap_or(worst);
-            let progress = &mut state.progress;
-            progress.n_requests += 1;
-            progress.money += counted.money;
-            let usage = cost.map(|cost| cost.usage).unwrap_or_default();
-            progress.prompt += usage.prompt;
-            progress.cached += usage.cached;
-            progress.completion += usage.completion;
-            state.rate.settle(asked.ticket, counted.tokens);
-            state.over_budget = None;
-        } else {
-            state.rate.settle(asked.ticket, 0);
-        }
-        match busy {
-            Some(wait) => {
-                state.concurrency.was_turned_away(sent, now);
-                if let Some(wait) = wait {
-                    let until = now + wait;
-                    state.paused_until = state.paused_until.max(Some(until));
-                }
-            }
-            None if matches!(next, Next::Answered(_)) => state.concurrency.went_well(in_flight),
-            None => {}
-        }
-        state.n_unreachable = match (is_unreachable, was_sent) {
-            (true, _) => state.n_unreachable + 1,
-            (false, true) => 0,
-            (false, false) => state.n_unreachable,
-        };
-        if !matches!(next, Next::OverBudget(_)) {
-            state.queue.release(asked.prefix);
-        }
-        match next {
-            Next::Answered(text) => {
-                state.progress.n_answered += 1;
-                let is_repair = asked.request.messages.len() > REPAIR_TURNS;
-                let found = review(&asked.request, &text, is_repair)?;
-                if let Some(repair) = writer.review(asked.unit, found).await? {
-                    // The prefix of a repair is its own.
-                    let prefix = -repair.0;
-                    state.queue.push(Progress {
-                        unit: repair,
-                        prefix,
-                    });
-                    state.progress.n_units += 1;
-                }
-            }
-            Next::Again(after) => state.queue.wait(asked, now + after),
-            Next::Failed => state.progress.n_failed += 1,
-            Next::End(message) => state.end = Some(End::Refused { message }),
-            Next::Taken => state.queue.wait(asked, now + TAKEN_PAUSE),
-            Next::Settled => state.progress.n_units = state.progress.n_units.saturating_sub(1),
-            Next::OverBudget(message) => {
-                state.over_budget = Some(message);
-                state.queue.put_back(asked, now);
-            }
-        }
-        if state.n_unreachable >= MOST_UNREACHABLE && state.end.is_none() {
-            state.end = Some(End::Refused {
-                message: format!(
-                    "{MOST_UNREACHABLE} times in a row no connection could be made; check the URL and the server"
-                ),
-            });
-        }
-        Ok(())
-    }
 }
 
-/// A question has instructions and a question; with more turns it is the repair of a reply.
-const REPAIR_TURNS: usize = 2;
+/// Takes note of the end of an attempt.
+fn end_attempt(state: &mut State, done: Done) {
+    let now = Instant::now();
+    let Done {
+        asked,
+        next,
+        cost,
+        worst,
+        sent,
+        busy,
+        is_unreachable,
+        in_flight,
+    } = done;
+    let was_sent = !matches!(next, Next::Taken | Next::Settled | Next::OverBudget(_));
+    if was_sent {
+        let counted = cost.unwrap_or(worst);
+        let progress = &mut state.progress;
+        progress.n_requests += 1;
+        progress.money += counted.money;
+        let usage = cost.map(|cost| cost.usage).unwrap_or_default();
+        progress.prompt += usage.prompt;
+        progress.cached += usage.cached;
+        progress.completion += usage.completion;
+        state.rate.settle(asked.ticket, counted.tokens);
+        state.over_budget = None;
+    } else {
+        state.rate.settle(asked.ticket, 0);
+    }
+    match busy {
+        Some(wait) => {
+            state.concurrency.was_turned_away(sent, now);
+            if let Some(wait) = wait {
+                let until = now + wait;
+                state.paused_until = state.paused_until.max(Some(until));
+            }
+        }
+        None if matches!(next, Next::Answered(_)) => state.concurrency.went_well(in_flight - 1),
+        None => {}
+    }
+    state.n_unreachable = match (is_unreachable, was_sent) {
+        (true, _) => state.n_unreachable + 1,
+        (false, true) => 0,
+        (false, false) => state.n_unreachable,
+    };
+    if !matches!(next, Next::OverBudget(_)) {
+        state.queue.release(asked.prefix);
+    }
+    match next {
+        Next::Answered(repair) => {
+            state.progress.n_answered += 1;
+            if let Some(repair) = repair {
+                // The prefix of a repair is its own.
+                let prefix = -repair.0;
+                state.queue.push(Progress {
+                    unit: repair,
+                    prefix,
+                });
+                state.progress.n_units += 1;
+            }
+        }
+        Next::Again(after) => state.queue.wait(asked, now + after),
+        Next::Failed => state.progress.n_failed += 1,
+        Next::End(message) => state.end = Some(End::Refused { message }),
+        Next::Taken => state.queue.wait(asked, now + TAKEN_PAUSE),
+        Next::Settled => state.progress.n_units = state.progress.n_units.saturating_sub(1),
+        Next::OverBudget(message) => {
+            state.over_budget = Some(message);
+            state.queue.put_back(asked, now);
+        }
+    }
+    if state.n_unreachable >= MOST_UNREACHABLE && state.end.is_none() {
+        state.end = Some(End::Refused {
+            message: format!(
+                "{MOST_UNREACHABLE} times in a row no connection could be made; check the URL and the server"
+            ),
+        });
+    }
+}

@@ -3,10 +3,12 @@
 mod attempt;
 mod decide;
 mod engine;
+mod error;
 mod options;
 mod queue;
 mod report;
 
-pub use engine::{Run, RunError};
+pub use engine::Run;
+pub use error::RunError;
 pub use options::RunOptions;
 pub use report::{End, Observer, RunProgress, RunReport};
