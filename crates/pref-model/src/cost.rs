@@ -2,6 +2,7 @@
 //! training step keeps. They are counted from the shapes alone, so no weight is read.
 
 use crate::config::Config;
+use crate::kernels::TOKENS_OF_A_BLOCK;
 use crate::lora::{LoraError, LoraTargets};
 
 /// Numbers that follow from the shape of a decoder.
@@ -66,6 +67,13 @@ impl Config {
                 + self.activations_of_a_layer(),
             kept_in_float32: 2 * (n_layers + 1) * self.hidden_size,
         }
+    }
+
+    /// The bytes of the keys and values of this number of new tokens of one text, while it is continued.
+    pub fn cache_bytes(&self, n_tokens: usize) -> u64 {
+        let n_places = n_tokens.div_ceil(TOKENS_OF_A_BLOCK) * TOKENS_OF_A_BLOCK;
+        let of_place = 2 * self.n_layers() * self.n_kv_heads * self.head_dim * size_of::<f32>();
+        (n_places * of_place) as u64
     }
 
     /// Multiplications of the attention of one token, averaged over the tokens of a text: scores and weighted values.

@@ -47,6 +47,7 @@ mod policy;
 mod precision;
 mod random;
 mod reward;
+mod vector;
 mod weights;
 
 pub use config::{
@@ -54,12 +55,15 @@ pub use config::{
 };
 pub use cost::Cost;
 pub use decoder::Decoder;
-pub use generate::{GenerateError, GenerateOptions, generate};
+pub use generate::{
+    Answer, Finish, GenerateError, GenerateOptions, Prompt, SampleCounts, Sampler, before_stop,
+    generate, sample, token_probabilities,
+};
 pub use hidden_part::HiddenPart;
 pub use kernels::plain as plain_kernels;
 pub use kernels::{
-    AdamWStep, CPU_TOKENS_OF_A_PASS, GradientSums, Kernels, MuonStep, Rotary, ScoreRule, SgdStep,
-    Visibility, token_log_probs,
+    AdamWStep, Block, CPU_TOKENS_OF_A_PASS, CachedText, GradientSums, Kernels, KeyValues, MuonStep,
+    Rotary, ScoreRule, SgdStep, TOKENS_OF_A_BLOCK, Texts, Visibility, token_log_probs,
 };
 pub use log_probs::{Response, ResponseTokens, response_log_probs};
 pub use lora::{LoraConfig, LoraError, LoraTargets, TrainingPass};

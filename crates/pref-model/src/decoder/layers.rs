@@ -27,6 +27,21 @@ impl<B: Kernels> Linear<B> {
             Some(adapter) => adapter.apply(x, y, &weight),
             None => y,
         };
+        self.with_bias(y)
+    }
+
+    /// [`forward`](Self::forward) for one token of each text, where no row depends on the others.
+    pub(super) fn step(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        let weight = self.weight.val();
+        let y = B::project_rows(x.clone(), weight.clone());
+        let y = match &self.lora {
+            Some(adapter) => adapter.apply_to_rows(x, y, &weight),
+            None => y,
+        };
+        self.with_bias(y)
+    }
+
+    fn with_bias(&self, y: Tensor<B, 2>) -> Tensor<B, 2> {
         match &self.bias {
             Some(bias) => {
                 let format = y.dtype();
@@ -80,5 +95,12 @@ impl<B: Kernels> Mlp<B> {
         let up = self.up_proj.forward(x);
         self.down_proj
             .forward(B::gated(gate, up, config.activation))
+    }
+
+    /// [`forward`](Self::forward) for one token of each text.
+    pub(super) fn step(&self, x: Tensor<B, 2>, config: &Config) -> Tensor<B, 2> {
+        let gate = self.gate_proj.step(x.clone());
+        let up = self.up_proj.step(x);
+        self.down_proj.step(B::gated(gate, up, config.activation))
     }
 }

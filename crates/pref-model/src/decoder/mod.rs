@@ -8,6 +8,7 @@ mod folder;
 mod layers;
 mod model;
 mod positions;
+mod step;
 
 pub(crate) use cache::Cache;
 pub use model::Decoder;

@@ -7,10 +7,10 @@ use burn::module::Module;
 use burn::tensor::{DType, Int, Tensor, backend::Backend, module::embedding};
 
 use super::attention::Attention;
-use super::cache::{Cache, KeysValues};
+use super::cache::OfPrompt;
 use super::layers::{Embedding, Linear, Mlp, Norm};
 use super::positions::Positions;
-use crate::config::{Config, LayerKind};
+use crate::config::Config;
 use crate::hidden_part::HiddenPart;
 use crate::kernels::{Kernels, Visibility, head_logits, in_format, token_log_probs, wide};
 use crate::lora::LoraConfig;
@@ -72,7 +72,7 @@ impl<B: Backend> Decoder<B> {
 
     /// The output head, `[vocab, hidden]`: a weight of its own, or the embedding if both are tied. An adapter
     /// of the head is not part of it.
-    fn head(&self) -> Tensor<B, 2> {
+    pub(super) fn head(&self) -> Tensor<B, 2> {
         match &self.lm_head {
             Some(head) => head.weight.val(),
             None => self.model.embed_tokens.weight.val(),
@@ -80,31 +80,25 @@ impl<B: Backend> Decoder<B> {
     }
 
     /// The output head if it has an adapter.
-    fn adapted_head(&self) -> Option<&Linear<B>> {
+    pub(super) fn adapted_head(&self) -> Option<&Linear<B>> {
         self.lm_head.as_ref().filter(|head| head.lora.is_some())
     }
 }
 
 impl<B: Kernels> Decoder<B> {
-    /// Hidden states after the last norm, `[rows, tokens, hidden]`, of `[rows, tokens]` ids. If there is a
-    /// cache, the ids follow its tokens, and it gets their keys and values.
-    /// `branches` is explained in [`Policy::hidden`](crate::Policy::hidden).
+    /// Hidden states after the last norm, `[rows, tokens, hidden]`, of `[rows, tokens]` ids. If
+    /// `kept` is given, it gets the keys and values of every layer. `branches` is explained in [`Policy::hidden`](crate::Policy::hidden).
     pub(crate) fn forward(
         &self,
         tokens: Tensor<B, 2, Int>,
         branches: &[Range<usize>],
-        mut cache: Option<&mut Cache<B>>,
+        mut kept: Option<&mut Vec<OfPrompt<B>>>,
     ) -> Tensor<B, 3> {
         let [rows, n_tokens] = tokens.dims();
-        let before = cache.as_ref().map_or(0, |cache| cache.tokens);
-        let positions = self.positions(&tokens, branches, before);
+        let positions = self.positions(&tokens, branches);
         let mut x = self.embed(tokens);
         for i in 0..self.model.layers.len() {
-            let slot = cache.as_deref_mut().map(|cache| &mut cache.layers[i]);
-            x = self.layer(i, x, &positions, slot);
-        }
-        if let Some(cache) = cache {
-            cache.tokens += n_tokens;
+            x = self.layer(i, x, &positions, kept.as_deref_mut());
         }
         self.normed(x, [rows, n_tokens])
     }
@@ -118,7 +112,7 @@ impl<B: Kernels> Decoder<B> {
     ) -> Vec<HiddenPart<'a, B>> {
         let shape = tokens.dims();
         let [rows, n_tokens] = shape;
-        let positions = Rc::new(self.positions(&tokens, branches, 0));
+        let positions = Rc::new(self.positions(&tokens, branches));
         let last = self.model.layers.len() - 1;
         let part = |i: usize| -> HiddenPart<'a, B> {
             let (tokens, positions) = (tokens.clone(), Rc::clone(&positions));
@@ -137,13 +131,8 @@ impl<B: Kernels> Decoder<B> {
         (0..=last).map(part).collect()
     }
 
-    /// The tables of a pass over `[rows, tokens]` ids that follow `before` cached ones.
-    fn positions(
-        &self,
-        tokens: &Tensor<B, 2, Int>,
-        branches: &[Range<usize>],
-        before: usize,
-    ) -> Positions<B> {
+    /// The tables of a pass over `[rows, tokens]` ids.
+    fn positions(&self, tokens: &Tensor<B, 2, Int>, branches: &[Range<usize>]) -> Positions<B> {
         let [rows, n_tokens] = tokens.dims();
         assert!(
             branches.is_empty() || branches.len() == rows,
@@ -154,13 +143,13 @@ impl<B: Kernels> Decoder<B> {
         let config = &self.config;
         let heads = [config.n_heads, config.n_kv_heads];
         Positions::new(config, &tokens.device(), |window| match branches {
-            [] => Visibility::causal(rows, n_tokens, before, window, heads),
+            [] => Visibility::causal(rows, n_tokens, 0, window, heads),
             branches => Visibility::branched(branches, n_tokens, window, heads),
         })
     }
 
     /// The embeddings of ids, `[rows · tokens, hidden]`.
-    fn embed(&self, tokens: Tensor<B, 2, Int>) -> Tensor<B, 2> {
+    pub(super) fn embed(&self, tokens: Tensor<B, 2, Int>) -> Tensor<B, 2> {
         let [rows, n_tokens] = tokens.dims();
         let size = self.config.hidden_size;
         let x = embedding(self.model.embed_tokens.weight.val(), tokens)
@@ -177,16 +166,24 @@ impl<B: Kernels> Decoder<B> {
         i: usize,
         x: Tensor<B, 2>,
         positions: &Positions<B>,
-        slot: Option<&mut Option<KeysValues<B>>>,
+        kept: Option<&mut Vec<OfPrompt<B>>>,
     ) -> Tensor<B, 2> {
         let config = &self.config;
         let layer = &self.model.layers[i];
-        let format = self.precision.format();
-        layer.forward(x, config, &config.layers[i], positions, slot, format)
+        layer.forward(
+            x,
+            config,
+            self.precision.format(),
+            |x| {
+                let kind = &config.layers[i];
+                layer.self_attn.forward(x, config, kind, positions, kept)
+            },
+            |x| layer.mlp.forward(x, config),
+        )
     }
 
     /// The last norm, to `[rows, tokens, hidden]`.
-    fn normed(&self, x: Tensor<B, 2>, [rows, n_tokens]: [usize; 2]) -> Tensor<B, 3> {
+    pub(super) fn normed(&self, x: Tensor<B, 2>, [rows, n_tokens]: [usize; 2]) -> Tensor<B, 3> {
         let x = self.model.norm.forward(x, &self.config);
         x.reshape([rows, n_tokens, self.config.hidden_size])
     }
@@ -222,22 +219,18 @@ impl<B: Kernels> Decoder<B> {
 }
 
 impl<B: Kernels> Layer<B> {
-    /// `[rows · tokens, hidden]` in float32 to the same. The products have inputs of the number format `format`.
-    fn forward(
+    /// `[rows · tokens, hidden]` in float32 to the same. The inputs of `attention` and `mlp` have the number format
+    /// `format`.
+    pub(super) fn forward(
         &self,
         x: Tensor<B, 2>,
         config: &Config,
-        kind: &LayerKind,
-        positions: &Positions<B>,
-        cache: Option<&mut Option<KeysValues<B>>>,
         format: DType,
+        attention: impl FnOnce(Tensor<B, 2>) -> Tensor<B, 2>,
+        mlp: impl FnOnce(Tensor<B, 2>) -> Tensor<B, 2>,
     ) -> Tensor<B, 2> {
         let normed = self.input_layernorm.forward(x.clone(), config);
-        let normed = in_format(normed, format);
-        let attended = self
-            .self_attn
-            .forward(normed, config, kind, positions, cache);
-        let attended = wide(attended);
+        let attended = wide(attention(in_format(normed, format)));
         match (
             &self.pre_feedforward_layernorm,
             &self.post_feedforward_layernorm,
@@ -245,13 +238,12 @@ impl<B: Kernels> Layer<B> {
             (Some(before), Some(after)) => {
                 let x = x + self.post_attention_layernorm.forward(attended, config);
                 let normed = in_format(before.forward(x.clone(), config), format);
-                let y = wide(self.mlp.forward(normed, config));
-                x + after.forward(y, config)
+                x + after.forward(wide(mlp(normed)), config)
             }
             (None, _) | (_, None) => {
                 let x = x + attended;
                 let normed = self.post_attention_layernorm.forward(x.clone(), config);
-                x + wide(self.mlp.forward(in_format(normed, format), config))
+                x + wide(mlp(in_format(normed, format)))
             }
         }
     }

@@ -39,6 +39,22 @@ impl<B: Backend> Positions<B> {
     }
 }
 
+/// The rotary tables for each rope of a decoder's layers. `positions` has a list for each row.
+pub(super) fn rotary_tables<B: Backend>(
+    config: &Config,
+    positions: &[Vec<usize>],
+    device: &B::Device,
+) -> Vec<(LayerKind, Rotary<B>)> {
+    let mut tables: Vec<(LayerKind, Rotary<B>)> = Vec::new();
+    for kind in &config.layers {
+        if tables.iter().all(|(other, _)| other != kind) {
+            let rotary = rotary(&kind.rope, config.head_dim, positions, device);
+            tables.push((kind.clone(), rotary));
+        }
+    }
+    tables
+}
+
 /// Cosines and sines for the positions of each row. If there is one list, all rows have these positions.
 fn rotary<B: Backend>(
     rope: &Rope,
@@ -47,18 +63,22 @@ fn rotary<B: Backend>(
     device: &B::Device,
 ) -> Rotary<B> {
     let (frequencies, amplitude) = (rope.frequencies(head_dim), rope.amplitude());
-    let last = positions.iter().flatten().copied().max().unwrap_or(0);
-    let first = positions.iter().flatten().copied().min().unwrap_or(0);
+    let mut distinct: Vec<usize> = positions.iter().flatten().copied().collect();
+    distinct.sort_unstable();
+    distinct.dedup();
     let tokens = positions.first().map_or(0, Vec::len);
     let table = |f: fn(f64) -> f64| {
-        let of_position = |position: usize| {
+        let of_position = |&position: &usize| {
             let value = move |frequency: &f64| (f(position as f64 * frequency) * amplitude) as f32;
             frequencies.iter().map(value).collect::<Vec<f32>>()
         };
-        let by_position: Vec<Vec<f32>> = (first..=last).map(of_position).collect();
+        let by_position: Vec<Vec<f32>> = distinct.iter().map(of_position).collect();
         let all = positions.iter().flatten();
         let values: Vec<f32> = all
-            .flat_map(|&p| by_position[p - first].iter().copied())
+            .flat_map(|p| {
+                let place = distinct.binary_search(p).unwrap_or_default();
+                by_position[place].iter().copied()
+            })
             .collect();
         let shape = [positions.len(), 1, tokens, head_dim / 2];
         Tensor::from_data(TensorData::new(values, shape), device)

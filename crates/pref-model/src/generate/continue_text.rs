@@ -1,18 +1,12 @@
-//! The loop that continues a text with a key-value cache. In: the ids of a prompt. Out: the ids that
-//! follow.
+//! Continuing one text. In: the ids of a prompt. Out: the ids that follow.
 
-use burn::module::Module;
-use burn::tensor::{Int, Tensor, TensorData};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
-
-use super::choose::choose;
-use super::options::{GenerateError, GenerateOptions, check};
-use crate::decoder::{Cache, Decoder};
+use super::options::{GenerateError, GenerateOptions};
+use super::sampler::{Answer, Prompt, Sampler};
+use crate::decoder::Decoder;
 use crate::kernels::Kernels;
 
 /// Continues a prompt by at most `max_new_tokens` tokens. The continuation ends earlier at a stop id or
-/// at the last position of the model.
+/// at the last position of the model. It is that of a [`Sampler`] for the row 0 and the sample 0.
 ///
 /// # Errors
 /// [`GenerateError`] for a prompt that cannot be continued, or an option outside its range.
@@ -21,26 +15,39 @@ pub fn generate<B: Kernels>(
     prompt: &[u32],
     options: &GenerateOptions,
 ) -> Result<Vec<u32>, GenerateError> {
-    let positions = model.config().max_position_embeddings();
-    check(prompt, options, model.config().vocab_size(), positions)?;
-    let device = model.devices().remove(0);
-    let room = positions - prompt.len();
-    let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
-    let mut cache = Cache::new(model.config().n_layers());
-    let mut output = Vec::new();
-    let mut input: Vec<i32> = prompt.iter().map(|&id| id as i32).collect();
-    while output.len() < options.max_new_tokens.min(room) {
-        let n = input.len();
-        let tokens: Tensor<B, 2, Int> = Tensor::from_data(TensorData::new(input, [1, n]), &device);
-        let hidden = model.forward(tokens, &[], Some(&mut cache));
-        let last = hidden.narrow(1, n - 1, 1).reshape([1, -1]);
-        let logits = model.logits(last).into_data().iter::<f32>().collect();
-        let next = choose(logits, options, &mut rng);
-        output.push(next);
-        if options.stop_ids.contains(&next) {
-            break;
+    let prompt = Prompt {
+        row: 0,
+        ids: prompt.to_vec(),
+        samples: vec![0],
+    };
+    let answers = sample(model, [prompt], options, 1)?;
+    let mut answers = answers.into_iter();
+    Ok(answers.next().map(|answer| answer.ids).unwrap_or_default())
+}
+
+/// Continues prompts, at most `batch_size` texts at a time. The answers are in the order of rows and samples. For answers
+/// as they finish, and for stop strings, use a [`Sampler`].
+///
+/// # Errors
+/// [`GenerateError`] for a prompt that cannot be continued, or an option outside its range.
+pub fn sample<B: Kernels>(
+    model: &Decoder<B>,
+    prompts: impl IntoIterator<Item = Prompt>,
+    options: &GenerateOptions,
+    batch_size: usize,
+) -> Result<Vec<Answer>, GenerateError> {
+    let mut sampler = Sampler::new(model, options.clone(), batch_size)?;
+    let mut prompts = prompts.into_iter();
+    let mut answers = Vec::new();
+    loop {
+        while sampler.has_room() {
+            let Some(prompt) = prompts.next() else { break };
+            sampler.add(prompt)?;
         }
-        input = vec![next as i32];
+        if sampler.is_idle() {
+            answers.sort_by_key(|answer: &Answer| (answer.row, answer.sample));
+            return Ok(answers);
+        }
+        answers.extend(sampler.step()?);
     }
-    Ok(output)
 }

@@ -1,8 +1,13 @@
-//! Continuing a text. In: the ids of a prompt, and options. Out: the ids that follow.
+//! Continuing texts. In: the ids of prompts, and options. Out: the ids that follow.
 
-mod choose;
 mod continue_text;
+mod distribution;
 mod options;
+mod sampler;
+mod stops;
 
-pub use continue_text::generate;
+pub use continue_text::{generate, sample};
+pub use distribution::token_probabilities;
 pub use options::{GenerateError, GenerateOptions};
+pub use sampler::{Answer, Finish, Prompt, SampleCounts, Sampler};
+pub use stops::before_stop;

@@ -1,41 +1,60 @@
 //! Options for continuing a text, and their checks. In: options and a prompt. Out: nothing, or an error.
 
+use std::error::Error;
+use std::sync::Arc;
+
 use thiserror::Error;
 
-/// How the tokens of a continuation are chosen.
+/// How the tokens of a continuation are chosen, and where it ends.
+///
+/// The names, meanings and order of the settings are those of `transformers`: repetition penalty, temperature, top-k,
+/// top-p, min-p.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GenerateOptions {
     /// Largest number of tokens to add. Default: 128.
     pub max_new_tokens: usize,
     /// Divisor of the logits before sampling. 0 takes the most likely token. Default: 0.
     pub temperature: f64,
-    /// Sample among the fewest most likely tokens whose probabilities sum to at least this value, `0 < p ≤ 1`.
-    /// Default: 1.
+    /// Sample among the fewest most likely tokens whose probabilities sum to at least this value, `0 < p ≤ 1`
+    /// (Holtzman et al. 2020, section 3.1). Default: 1.
     pub top_p: f64,
-    /// Sample among this number of most likely tokens. 0 means all tokens. Default: 0.
+    /// Sample among this number of most likely tokens, and those that are as likely as the last of them. 0 means all
+    /// tokens. Default: 0.
     pub top_k: usize,
+    /// Sample among the tokens with at least this share of the probability of the most likely one, `0 ≤ p ≤ 1` (Nguyen et
+    /// al. 2024, section 3). Default: 0, which leaves out no token.
+    pub min_p: f64,
+    /// Logits of tokens in the text are divided by this value if they are positive, and multiplied if they are negative
+    /// (Keskar et al. 2019, section 4.1). The prompt counts as well. Default: 1, which changes nothing.
+    pub repetition_penalty: f64,
     /// Seed of the sampling. Default: 0.
     pub seed: u64,
     /// Ids that end the continuation. The id that ends it is part of the output. Default: none.
     pub stop_ids: Vec<u32>,
+    /// Texts that end the continuation, also when they begin or end within a token. They need a
+    /// [text function](crate::Sampler::with_text). Default: none.
+    pub stop_strings: Vec<String>,
 }
 
 impl Default for GenerateOptions {
-    /// At most 128 tokens, always the most likely one, without stop ids.
+    /// At most 128 tokens, always the most likely one, without an end.
     fn default() -> Self {
         Self {
             max_new_tokens: 128,
             temperature: 0.0,
             top_p: 1.0,
             top_k: 0,
+            min_p: 0.0,
+            repetition_penalty: 1.0,
             seed: 0,
             stop_ids: Vec::new(),
+            stop_strings: Vec::new(),
         }
     }
 }
 
 /// A prompt cannot be continued.
-#[derive(Clone, Debug, Error, PartialEq)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum GenerateError {
     /// The prompt is empty.
@@ -69,12 +88,57 @@ pub enum GenerateError {
         /// The value found.
         found: f64,
     },
+    /// There are stop strings and no way to make text of ids.
+    #[error(
+        "stop strings are compared with the text of the tokens; give the sampler a function that makes text of ids (`Sampler::with_text`)"
+    )]
+    NoText,
+    /// A stop string is empty.
+    #[error("a stop string is empty, and would end every continuation; give a text, or none")]
+    EmptyStop,
+    /// The text function failed.
+    #[error("the text of the tokens could not be made")]
+    Text(#[source] Arc<dyn Error + Send + Sync>),
+    /// The logits have no largest value.
+    #[error(
+        "after {tokens} tokens the model gives logits that are not finite; check its weights with `pref logprobs`"
+    )]
+    NotFinite {
+        /// Number of tokens of prompt and continuation so far.
+        tokens: usize,
+    },
 }
 
-/// Checks that a model of these sizes can continue a prompt with these options.
-pub(super) fn check(
+impl GenerateOptions {
+    /// Checks the ranges of the options.
+    pub(super) fn check(&self) -> Result<(), GenerateError> {
+        let option = |name, holds, found, expected| match holds {
+            true => Ok(()),
+            false => Err(GenerateError::Option {
+                name,
+                expected,
+                found,
+            }),
+        };
+        let n = self.max_new_tokens;
+        option("max_new_tokens", n > 0, n as f64, "at least 1")?;
+        let (t, p) = (self.temperature, self.top_p);
+        option("temperature", t >= 0.0 && t.is_finite(), t, "at least 0")?;
+        option("top_p", p > 0.0 && p <= 1.0, p, "above 0, at most 1")?;
+        let p = self.min_p;
+        option("min_p", (0.0..=1.0).contains(&p), p, "between 0 and 1")?;
+        let r = self.repetition_penalty;
+        option("repetition_penalty", r > 0.0 && r.is_finite(), r, "above 0")?;
+        match self.stop_strings.iter().any(String::is_empty) {
+            true => Err(GenerateError::EmptyStop),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Checks that a model of these sizes can continue a prompt.
+pub(super) fn check_prompt(
     prompt: &[u32],
-    options: &GenerateOptions,
     vocab_size: usize,
     positions: usize,
 ) -> Result<(), GenerateError> {
@@ -88,15 +152,5 @@ pub(super) fn check(
     if let Some(&id) = prompt.iter().find(|&&id| id as usize >= vocab_size) {
         return Err(GenerateError::UnknownToken { id, vocab_size });
     }
-    let option = |name, holds, found, expected| match holds {
-        true => Ok(()),
-        false => Err(GenerateError::Option {
-            name,
-            expected,
-            found,
-        }),
-    };
-    let (t, p) = (options.temperature, options.top_p);
-    option("temperature", t >= 0.0 && t.is_finite(), t, "at least 0")?;
-    option("top_p", p > 0.0 && p <= 1.0, p, "above 0, at most 1")
+    Ok(())
 }

@@ -10,6 +10,7 @@ mod backends;
 mod flex;
 mod inputs;
 pub mod plain;
+mod texts;
 mod traits;
 mod visibility;
 
@@ -17,5 +18,6 @@ pub use autodiff::GradientSums;
 pub use inputs::{AdamWStep, MuonStep, Rotary, ScoreRule, SgdStep};
 pub use plain::token_log_probs;
 pub(crate) use plain::{head_logits, in_format, wide};
+pub use texts::{Block, CachedText, KeyValues, TOKENS_OF_A_BLOCK, Texts};
 pub use traits::{CPU_TOKENS_OF_A_PASS, Kernels};
 pub use visibility::Visibility;

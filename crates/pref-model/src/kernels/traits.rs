@@ -7,6 +7,7 @@ use burn::tensor::{DType, Int, Tensor, backend::Backend};
 
 use super::inputs::{AdamWStep, MuonStep, Rotary, ScoreRule, SgdStep};
 use super::plain;
+use super::texts::{KeyValues, Texts};
 use super::visibility::Visibility;
 use crate::config::Activation;
 
@@ -59,6 +60,34 @@ pub trait Kernels: Backend {
         gradient: Tensor<Self, 2>,
     ) -> Tensor<Self, 2> {
         plain::project_backward_into(sum, x, gradient)
+    }
+
+    /// `x Wᵀ` for a few rows, as in the steps of texts that are continued together. There is no gradient.
+    ///
+    /// An override computes each row in the same way whatever rows are beside it, so that a text does not depend on
+    /// the texts that are continued with it, to the bit.
+    ///
+    /// # Shapes
+    /// As in [`project`](Self::project).
+    fn project_rows(x: Tensor<Self, 2>, weight: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        plain::project(x, weight)
+    }
+
+    /// Attention of one new token of each text to the tokens of its text. The keys and values of the new token are
+    /// written into the cache first; a backend can write in place. There is no gradient. As in
+    /// [`project_rows`](Self::project_rows), an override computes each row in the same way whatever rows are beside it.
+    ///
+    /// # Shapes
+    /// The first three are queries, keys and values of the new tokens: `[rows, heads, head_dim]` and twice
+    /// `[rows, kv_heads, head_dim]`. The result has the shape of the queries.
+    fn attention_of_texts(
+        new: [Tensor<Self, 3>; 3],
+        cache: &mut KeyValues<Self>,
+        texts: &Texts,
+        window: Option<usize>,
+        rule: ScoreRule,
+    ) -> Tensor<Self, 3> {
+        plain::attention_of_texts(new, cache, texts, window, rule)
     }
 
     /// Attention of grouped queries: `softmax(Q Kᵀ) V` over the tokens that each token sees.

@@ -7,7 +7,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::dropout::{Noise, TrainingPass};
-use crate::kernels::{in_format, wide};
+use crate::kernels::{Kernels, in_format, wide};
 use crate::random::{stream, uniform};
 
 /// Added below the root of a norm, so that a row of zeros has a finite inverse.
@@ -166,5 +166,23 @@ impl<B: Backend> Adapter<B> {
         let squares = squares + (cross * b).sum_dim(1).reshape([n_out]);
         let inverse = squares.clamp_min(SMALLEST_SQUARE).powf_scalar(-0.5);
         Some((magnitude.val() * inverse).unsqueeze())
+    }
+}
+
+impl<B: Kernels> Adapter<B> {
+    /// [`apply`](Self::apply) outside of training, where no row depends on the others.
+    pub(crate) fn apply_to_rows(
+        &self,
+        x: Tensor<B, 2>,
+        y: Tensor<B, 2>,
+        frozen: &Tensor<B, 2>,
+    ) -> Tensor<B, 2> {
+        let format = y.dtype();
+        let inner = B::project_rows(x, self.a.val()) * self.scale;
+        let sum = y + B::project_rows(inner, self.b.val());
+        match self.gain(frozen) {
+            Some(gain) => in_format(wide(sum) * gain, format),
+            None => sum,
+        }
     }
 }

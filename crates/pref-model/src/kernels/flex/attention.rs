@@ -11,8 +11,9 @@ use rayon::prelude::*;
 use super::blocks::{Block, Sights};
 use super::buffers::{Strided, new_tensor, strided, with_rows};
 use super::product::{Matrix, Target, Then, product};
-use super::vector::{exp, max, sum, sum_pairs, with_vectors};
+use super::shared::Shared;
 use crate::kernels::visibility::Visibility;
+use crate::vector::{exp, max, sum, sum_pairs, with_vectors};
 
 /// [`Kernels::causal_attention`](crate::Kernels::causal_attention) without a soft cap. The result lies in memory
 /// as `[rows, tokens, heads, head_dim]`.
@@ -342,36 +343,5 @@ impl<'a> Rows<'a> {
 
     fn matrix(self) -> Matrix<'a> {
         Matrix::rows(self.values, self.stride)
-    }
-}
-
-/// Memory that several threads write, each its own rows.
-#[derive(Clone, Copy)]
-struct Shared {
-    start: *mut f32,
-    len: usize,
-}
-
-// SAFETY: a pointer can be used by any thread; who writes where is decided at each use.
-unsafe impl Send for Shared {}
-// SAFETY: as above.
-unsafe impl Sync for Shared {}
-
-impl Shared {
-    fn of(values: &mut [f32]) -> Self {
-        Self {
-            start: values.as_mut_ptr(),
-            len: values.len(),
-        }
-    }
-
-    /// The rows from a place on, with a distance of `row` between them.
-    ///
-    /// # Safety
-    /// Nobody else reads or writes the rows of the product at the time.
-    unsafe fn rows(&self, place: usize, row: usize) -> Target {
-        assert!(place <= self.len);
-        // SAFETY: the place is within the memory; the caller promises the rest.
-        unsafe { Target::shared(self.start.add(place), self.len - place, row) }
     }
 }

@@ -6,9 +6,9 @@ use burn::tensor::Tensor;
 
 use super::buffers::{contiguous, new_tensor, values};
 use super::parallel::{new_pair, new_rows};
-use super::vector::sigmoid;
 use crate::config::Activation;
 use crate::kernels::plain::{GELU_CUBIC, GELU_SCALE};
+use crate::vector::sigmoid;
 
 /// [`Kernels::gated`](crate::Kernels::gated).
 pub(super) fn gated(

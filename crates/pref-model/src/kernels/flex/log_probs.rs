@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use super::buffers::{contiguous, is_f32, new_tensor, tensor, values, values_mut};
 use super::parallel::for_rows;
 use super::product::{Matrix, Target, Then, large_product};
-use super::vector::{exp, max, sum, with_vectors};
 use crate::kernels::plain;
+use crate::vector::{exp, max, sum, with_vectors};
 
 /// Number of logits of a row that are read at a time.
 const TILE: usize = 4096;

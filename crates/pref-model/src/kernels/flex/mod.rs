@@ -7,14 +7,17 @@ mod attention;
 mod blocks;
 mod buffers;
 mod gate;
+mod lanes;
 mod log_probs;
 mod norm;
 mod optimizer;
 mod parallel;
 mod product;
 mod project;
+mod project_rows;
 mod rotary;
-mod vector;
+mod shared;
+mod texts;
 
 use std::ops::Range;
 
@@ -23,6 +26,7 @@ use burn::tensor::{Int, Tensor};
 
 use super::inputs::{AdamWStep, Rotary, ScoreRule, SgdStep};
 use super::plain;
+use super::texts::{KeyValues, Texts};
 use super::traits::{CPU_TOKENS_OF_A_PASS, Kernels};
 use super::visibility::Visibility;
 use crate::config::Activation;
@@ -61,6 +65,26 @@ impl Kernels for Flex {
         match is_f32(&[&sum, &x, &gradient]) {
             true => project::project_backward_into(sum, x, gradient),
             false => plain::project_backward_into(sum, x, gradient),
+        }
+    }
+
+    fn project_rows(x: Tensor<Self, 2>, weight: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        match is_f32(&[&x, &weight]) {
+            true => project_rows::project_rows(x, weight),
+            false => plain::project(x, weight),
+        }
+    }
+
+    fn attention_of_texts(
+        new: [Tensor<Self, 3>; 3],
+        cache: &mut KeyValues<Self>,
+        texts: &Texts,
+        window: Option<usize>,
+        rule: ScoreRule,
+    ) -> Tensor<Self, 3> {
+        match is_f32(&new.each_ref()) {
+            true => texts::attention_of_texts(new, cache, texts, window, rule),
+            false => plain::attention_of_texts(new, cache, texts, window, rule),
         }
     }
 

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::buffers::{contiguous, new_tensor, values};
 use super::parallel::{for_rows, new_rows};
-use super::vector::{sum, sum_pairs, with_vectors};
+use crate::vector::{sum, sum_pairs, with_vectors};
 
 /// Number of rows whose gradients of the weight are added one after the other. It is fixed, so that the sum does
 /// not depend on the number of threads.

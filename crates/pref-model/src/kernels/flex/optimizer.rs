@@ -6,8 +6,8 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::buffers::{contiguous, new_tensor, tensor, values, values_mut};
-use super::vector::{sum, with_vectors};
 use crate::kernels::inputs::{AdamWStep, SgdStep};
+use crate::vector::{sum, with_vectors};
 
 /// Number of values that a thread takes at a time. Sums are divided in the same way.
 const VALUES_AT_A_TIME: usize = 1 << 16;

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use super::vector::with_vectors;
+use crate::vector::with_vectors;
 
 /// Number of values that a thread takes at a time. Handing them over costs a few microseconds.
 const VALUES_AT_A_TIME: usize = 1 << 14;

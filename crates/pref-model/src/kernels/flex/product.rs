@@ -5,9 +5,9 @@ use gemm::Parallelism;
 /// A matrix in memory: its first value, and the distances between rows and between columns.
 #[derive(Clone, Copy)]
 pub(super) struct Matrix<'a> {
-    values: &'a [f32],
-    row: usize,
-    column: usize,
+    pub(super) values: &'a [f32],
+    pub(super) row: usize,
+    pub(super) column: usize,
 }
 
 impl<'a> Matrix<'a> {
@@ -30,7 +30,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// Whether the memory has all places of a matrix of this size.
-    fn holds(&self, rows: usize, columns: usize) -> bool {
+    pub(super) fn holds(&self, rows: usize, columns: usize) -> bool {
         let last = (rows.max(1) - 1) * self.row + (columns.max(1) - 1) * self.column;
         rows * columns == 0 || last < self.values.len()
     }

@@ -14,6 +14,7 @@ mod norm;
 mod project;
 mod rotary;
 mod sgd;
+mod texts;
 
 pub use adamw::adamw;
 pub use attention::{causal_attention, causal_attention_backward};
@@ -30,3 +31,4 @@ pub use norm::{rms_norm, rms_norm_backward};
 pub use project::{project, project_backward, project_backward_into};
 pub use rotary::rotary;
 pub use sgd::sgd;
+pub use texts::attention_of_texts;

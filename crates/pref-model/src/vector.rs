@@ -7,7 +7,7 @@ const LANES: usize = 32;
 
 /// Runs a loop with the widest vectors of the processor.
 #[inline(always)]
-pub(super) fn with_vectors<R>(f: impl FnOnce() -> R) -> R {
+pub(crate) fn with_vectors<R>(f: impl FnOnce() -> R) -> R {
     struct Run<F>(F);
     impl<R, F: FnOnce() -> R> pulp::NullaryFnOnce for Run<F> {
         type Output = R;
@@ -22,7 +22,7 @@ pub(super) fn with_vectors<R>(f: impl FnOnce() -> R) -> R {
 /// `e^x` with a relative error of about 1e-7. 0 below −87.3, where the result would not be a normal number;
 /// above 88 the result of 88.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     // e^x = 2^n e^r with n = round(x / ln 2) and |r| ≤ ln 2 / 2. Adding ROUND moves n to the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     // ln 2 in two parts, so that n ln 2 is exact in the first.
@@ -48,13 +48,13 @@ pub(super) fn exp(x: f32) -> f32 {
 
 /// The logistic function `1 / (1 + e^−x)`.
 #[inline(always)]
-pub(super) fn sigmoid(x: f32) -> f32 {
+pub(crate) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
 /// `Σ f(x)`.
 #[inline(always)]
-pub(super) fn sum(xs: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+pub(crate) fn sum(xs: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     let mut lanes = [0.0; LANES];
     let mut chunks = xs.chunks_exact(LANES);
     for chunk in &mut chunks {
@@ -70,7 +70,7 @@ pub(super) fn sum(xs: &[f32], f: impl Fn(f32) -> f32) -> f32 {
 
 /// `Σ f(x, y)`. Both have the same length.
 #[inline(always)]
-pub(super) fn sum_pairs(xs: &[f32], ys: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
+pub(crate) fn sum_pairs(xs: &[f32], ys: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [0.0; LANES];
     let mut chunks = xs.chunks_exact(LANES);
     let mut other_chunks = ys.chunks_exact(LANES);
@@ -88,7 +88,7 @@ pub(super) fn sum_pairs(xs: &[f32], ys: &[f32], f: impl Fn(f32, f32) -> f32) -> 
 
 /// The largest number, `−∞` if there is none.
 #[inline(always)]
-pub(super) fn max(xs: &[f32]) -> f32 {
+pub(crate) fn max(xs: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let mut chunks = xs.chunks_exact(LANES);
     for chunk in &mut chunks {
