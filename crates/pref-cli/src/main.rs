@@ -58,6 +58,8 @@ enum Command {
     Loss(commands::loss::Args),
     Logprobs(commands::logprobs::Args),
     Generate(commands::generate::Args),
+    Check(commands::check::Args),
+    Pairs(commands::pairs::Args),
     Merge(commands::merge::Args),
     Objectives(commands::objectives::Args),
     Plan(commands::plan::Args),
@@ -107,6 +109,8 @@ impl Command {
             Command::Doctor(_) => Use::Each,
             Command::Loss(_)
             | Command::Generate(_)
+            | Command::Check(_)
+            | Command::Pairs(_)
             | Command::Merge(_)
             | Command::Objectives(_)
             | Command::Plan(_)
@@ -129,6 +133,8 @@ impl Command {
             Command::Loss(args) => commands::loss::run(&args),
             Command::Logprobs(args) => commands::logprobs::run(&args, &**ranks),
             Command::Generate(args) => commands::generate::run(&args),
+            Command::Check(args) => commands::check::run(&args),
+            Command::Pairs(args) => commands::pairs::run(&args),
             Command::Merge(args) => commands::merge::run(&args),
             Command::Objectives(args) => commands::objectives::run(&args),
             Command::Annotate(args) => commands::annotate::run(&args),

@@ -4,9 +4,11 @@
 mod kinds;
 mod output;
 mod read;
+mod samples;
 mod tokens;
 
 pub(crate) use kinds::{Rows, TokenRows, noun};
 pub(crate) use output::{Output, write_lines};
 pub(crate) use read::{ReadArgs, parse_field};
+pub(crate) use samples::{Fields, answer_text, response_text};
 pub(crate) use tokens::{TokenArgs, pair_tokens};

@@ -48,6 +48,12 @@ const ABSENCES: [Absence; 7] = [
         reason: "pref-data knows no tensor library: its batches are plain arrays",
     },
     Absence {
+        folder: "crates/pref-eval/",
+        dependencies: &["burn*", "pref-*", "rayon", "tempfile"],
+        code: &["std::fs", "std::net", "std::thread", "std::process"],
+        reason: "pref-eval computes on texts and numbers: no tensors, no files, no network, no threads",
+    },
+    Absence {
         folder: "crates/pref-model/",
         except: &[],
         dependencies: &["pref-*"],

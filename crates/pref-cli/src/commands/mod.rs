@@ -2,6 +2,7 @@
 //! code.
 
 pub(crate) mod annotate;
+pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod data;
 pub(crate) mod diff;
@@ -14,6 +15,7 @@ pub(crate) mod loss;
 pub(crate) mod man;
 pub(crate) mod merge;
 pub(crate) mod objectives;
+pub(crate) mod pairs;
 pub(crate) mod plan;
 pub(crate) mod reward_model;
 pub(crate) mod segment;
