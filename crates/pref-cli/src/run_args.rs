@@ -34,6 +34,9 @@ pub(crate) struct RunArgs {
     /// Folder for everything that the run writes
     #[arg(long, value_name = "FOLDER")]
     pub(crate) output: Option<PathBuf>,
+    /// Seed of everything random in the run (train.seed)
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub(crate) seed: Option<u64>,
     /// Any setting, such as train.learning-rate=5e-7 or objective.beta=0.1; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -81,6 +84,9 @@ impl RunArgs {
         put("data.eval", &self.eval)?;
         put("model.path", &self.model)?;
         put("output.folder", &self.output)?;
+        if let Some(seed) = self.seed {
+            settings.put("train.seed", seed)?;
+        }
         if let Some(method) = method {
             settings.put("objective.method", method)?;
         }

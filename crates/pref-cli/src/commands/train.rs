@@ -30,7 +30,7 @@ pub(crate) fn run(args: Args, ranks: &Rc<dyn Ranks>) -> Result<ExitCode> {
     if objective.is_none() && run.is_empty() {
         return run.device.device.run(Recipe {
             folder: run.output.clone(),
-            resume: run.resume,
+            seed: run.seed.unwrap_or(0),
             json: run.json,
             stop: &stop,
             ranks,

@@ -1,8 +1,7 @@
-//! Runs the embedded recipe: a decoder with random weights learns to solve word problems, and then to
-//! prefer right solutions. In: an output folder. Out: the data, the decoder after each stage, and the metrics
-//! of both stages, in this folder. `pref` can read all these files like any other files.
+//! Runs the embedded recipe, the whole way from a decoder with random weights to one that solves more problems. In: an
+//! output folder and a seed. Out: the data, the decoder after each stage, the metrics of both trainings, and how many
+//! new problems are solved before and after, in this folder. `pref` can read all these files like any other files.
 
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,32 +9,35 @@ use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
-use pref_data::{Pair, Tokenizer};
-use pref_model::{Config, Decoder, GenerateOptions, LlamaSizes, SaveDtype, generate, write_file};
-use pref_train::TrainBackend;
-use pref_train::{Outcome, Ranks, has_checkpoint, train_together};
+use pref_train::{Outcome, Ranks, TrainBackend, has_checkpoint, train_together};
 
+use super::compare::Comparison;
+use super::fresh::write_fresh_model;
+use super::pairs::{pairs, split_by_problem};
 use super::plans::{LESSONS, PREFERENCES, plan};
-use super::task::{arithmetic_pairs, plain};
-use super::tokenizer::{EOS_ID, PAD_ID, write_tokenizer};
+use super::rows::{read_rows, write_rows};
+use super::solve::{Drawn, Solver};
+use super::task::{Problem, lessons, new_problems};
 use crate::device::Task;
 use crate::outcome::report;
 use crate::progress::{self, Progress};
 
-/// Number of pairs of the first stage, which trains on the right solutions only.
-const N_LESSONS: usize = 4000;
-/// Number of pairs of the second stage, preference training.
-const N_PAIRS: usize = 600;
-/// Number of pairs for evaluation, which neither stage trains on.
-const N_HELD_OUT: usize = 200;
-/// Number of problems that each decoder tries to solve at the end.
-const N_SOLVED: usize = 50;
+/// Number of lessons: solutions of careful and careless solvers.
+const N_LESSONS: usize = 12_000;
+/// Number of problems whose samples become pairs.
+const N_PROBLEMS: usize = 700;
+/// Number of them whose pairs are for evaluation.
+const N_EVAL: usize = 60;
+/// Number of samples of each of these problems.
+const N_SAMPLES: usize = 8;
+/// Number of new problems that are solved before and after.
+const N_HELD_OUT: usize = 500;
 
 /// The recipe with the user's choices.
 pub(crate) struct Recipe<'a> {
     /// The output folder; `runs/arithmetic` if absent.
     pub(crate) folder: Option<PathBuf>,
-    pub(crate) resume: bool,
+    pub(crate) seed: u64,
     pub(crate) json: bool,
     pub(crate) stop: &'a AtomicBool,
     pub(crate) ranks: &'a Rc<dyn Ranks>,
@@ -45,120 +47,119 @@ impl Task for Recipe<'_> {
     type Output = ExitCode;
 
     fn run<B: TrainBackend>(self, device: &B::Device) -> Result<ExitCode> {
-        let folder = self
-            .folder
-            .clone()
-            .unwrap_or_else(|| PathBuf::from("runs/arithmetic"));
+        let folder = self.folder.clone();
+        let folder = folder.unwrap_or_else(|| PathBuf::from("runs/arithmetic"));
         let at = |name: &str| folder.join(name);
-        let ranks = self.ranks;
-        if ranks.is_first() && !at("data/lessons.jsonl").is_file() {
-            write_data(&folder)?;
+        if self.ranks.is_first() {
+            self.write_data(&folder)?;
+            if !at("fresh/model.safetensors").is_file() {
+                write_fresh_model::<B>(&at("fresh"), &lessons(1000, self.seed), self.seed, device)?;
+            }
         }
-        if ranks.is_first() && !at("fresh/model.safetensors").is_file() {
-            write_fresh_model::<B>(&folder, device)?;
-        }
-        // The other ranks read the files of rank 0.
-        ranks.meet()?;
+        // The other ranks read the files of rank 0, here and below.
+        self.ranks.meet()?;
 
         let base = at("lessons/model");
         if !base.join("model.safetensors").is_file() {
-            progress::note("1 of 2: a decoder with random weights learns to solve word problems");
-            let plan = plan(&folder, LESSONS)?;
-            let resume = has_checkpoint(&plan.output.folder);
-            let mut tracker = Progress::new();
-            let outcome =
-                train_together::<B>(&plan, resume, device, &mut tracker, self.stop, ranks)?;
+            progress::note(
+                "1 of 4: a decoder with random weights imitates careful and careless solvers",
+            );
+            let outcome = self.train::<B>(&folder, LESSONS, device)?;
             if !matches!(outcome, Outcome::Finished { .. }) {
-                return report(&outcome, self.json, &**ranks);
+                return report(&outcome, self.json, &**self.ranks);
             }
         }
-        progress::note("2 of 2: it learns to prefer right solutions to wrong ones (ADPO)");
-        let plan = plan(&folder, PREFERENCES)?;
-        let resume = self.resume || has_checkpoint(&plan.output.folder);
-        let mut tracker = Progress::new();
-        let outcome = train_together::<B>(&plan, resume, device, &mut tracker, self.stop, ranks)?;
-        let code = report(&outcome, self.json, &**ranks)?;
-        let is_silent = self.json || !ranks.is_first();
-        if let (Outcome::Finished { model, .. }, false) = (&outcome, is_silent) {
-            let held_out = held_out();
-            let before = solved::<B>(&base, &held_out, device)?;
-            let after = solved::<B>(model, &held_out, device)?;
-            writeln!(
-                std::io::stdout(),
-                "held-out problems solved, of {N_SOLVED}: {before} before, {after} after"
-            )?;
+        if self.ranks.is_first() && !at("data/pairs.jsonl").is_file() {
+            progress::note(&format!(
+                "2 of 4: it solves {N_PROBLEMS} problems {N_SAMPLES} times each; right and wrong solutions become pairs"
+            ));
+            write_pairs::<B>(&folder, &base, self.seed, device)?;
+        }
+        self.ranks.meet()?;
+        progress::note("3 of 4: it learns to prefer the right solutions (ADPO)");
+        let outcome = self.train::<B>(&folder, PREFERENCES, device)?;
+        let code = report(&outcome, self.json, &**self.ranks)?;
+        if let Outcome::Finished { model, .. } = &outcome
+            && self.ranks.is_first()
+        {
+            progress::note(&format!(
+                "4 of 4: both decoders solve {N_HELD_OUT} new problems"
+            ));
+            let held_out: Vec<Problem> = read_rows(&at("data/held-out.jsonl"))?;
+            let before = Solver::<B>::load(&base, device)?.solve_both(&held_out, self.seed)?;
+            let after = Solver::<B>::load(model, device)?.solve_both(&held_out, self.seed)?;
+            let comparison = Comparison::new(&before, &after);
+            let path = at("result.json");
+            pref_model::write_file(&path, comparison.to_json().as_bytes())
+                .with_context(|| path.display().to_string())?;
+            let text = match self.json {
+                true => comparison.to_json(),
+                false => comparison.to_string(),
+            };
+            write!(std::io::stdout(), "{text}")?;
         }
         Ok(code)
     }
 }
 
-fn held_out() -> Vec<Pair> {
-    arithmetic_pairs(N_HELD_OUT, 3)
-}
-
-fn write_data(folder: &Path) -> Result<()> {
-    let data = folder.join("data");
-    fs::create_dir_all(&data).with_context(|| data.display().to_string())?;
-    for (name, pairs) in [
-        ("pairs.jsonl", arithmetic_pairs(N_PAIRS, 2)),
-        ("held-out.jsonl", held_out()),
-        // This file is written last. If it exists, the other two files exist as well.
-        ("lessons.jsonl", arithmetic_pairs(N_LESSONS, 1)),
-    ] {
-        let mut text = String::new();
-        for pair in &pairs {
-            text.push_str(&serde_json::to_string(pair)?);
-            text.push('\n');
+impl Recipe<'_> {
+    fn write_data(&self, folder: &Path) -> Result<()> {
+        let at = |name: &str| folder.join("data").join(name);
+        if at("lessons.jsonl").is_file() {
+            return Ok(());
         }
-        let path = data.join(name);
-        write_file(&path, text.as_bytes()).with_context(|| path.display().to_string())?;
+        let seeds = [0, 1, 2].map(|file| self.seed.wrapping_mul(3).wrapping_add(file));
+        let lessons = lessons(N_LESSONS, seeds[0]);
+        let mut seen = lessons.iter().map(|lesson| lesson.prompt.clone()).collect();
+        // No decoder has seen a held-out problem, or a problem that it samples, before.
+        write_rows(
+            &at("problems.jsonl"),
+            &new_problems(N_PROBLEMS, seeds[1], &mut seen),
+        )?;
+        write_rows(
+            &at("held-out.jsonl"),
+            &new_problems(N_HELD_OUT, seeds[2], &mut seen),
+        )?;
+        // This file is written last. If it exists, the others exist as well.
+        write_rows(&at("lessons.jsonl"), &lessons)
     }
-    Ok(())
+
+    fn train<B: TrainBackend>(
+        &self,
+        folder: &Path,
+        text: &str,
+        device: &B::Device,
+    ) -> Result<Outcome> {
+        let plan = plan(folder, text, self.seed)?;
+        let resume = has_checkpoint(&plan.output.folder);
+        let mut tracker = Progress::new();
+        let outcome =
+            train_together::<B>(&plan, resume, device, &mut tracker, self.stop, self.ranks)?;
+        Ok(outcome)
+    }
 }
 
-fn write_fresh_model<B: TrainBackend>(folder: &Path, device: &B::Device) -> Result<()> {
-    let fresh = folder.join("fresh");
-    let pairs = arithmetic_pairs(1000, 1);
-    let texts: Vec<String> = pairs
-        .iter()
-        .flat_map(|pair| [&pair.prompt, &pair.chosen, &pair.rejected])
-        .map(|text| plain(text).to_owned())
-        .collect();
-    write_tokenizer(&fresh, &texts, 384).context("the recipe's tokenizer")?;
-    let tokenizer = Tokenizer::from_folder(&fresh)?;
-    let config = Config::llama(&LlamaSizes {
-        vocab: tokenizer.vocab_size(),
-        hidden: 128,
-        intermediate: 256,
-        layers: 3,
-        heads: 4,
-        kv_heads: 2,
-        positions: 256,
-        eos: EOS_ID,
-        pad: PAD_ID,
-    })?;
-    let model = Decoder::<B::InnerBackend>::init(&config, 0, device);
-    model.save(&fresh, SaveDtype::F32)?;
-    Ok(())
-}
-
-/// Number of the first [`N_SOLVED`] problems that a decoder answers with the right number.
-fn solved<B: TrainBackend>(model: &Path, pairs: &[Pair], device: &B::Device) -> Result<usize> {
-    let tokenizer = Tokenizer::from_folder(model)?;
-    let decoder = Decoder::<B::InnerBackend>::load(model, device)?;
-    let options = GenerateOptions {
-        max_new_tokens: 64,
-        stop_ids: tokenizer.eos_id().into_iter().collect(),
-        ..GenerateOptions::default()
-    };
-    let mut n_solved = 0;
-    for pair in pairs.iter().take(N_SOLVED) {
-        let prompt = tokenizer.encode(plain(&pair.prompt))?;
-        let output = generate(&decoder, &prompt, &options)?;
-        let output = tokenizer.decode(&output, true)?;
-        let answer = |text: &str| text.rsplit_once("A: ").map(|(_, a)| a.trim().to_owned());
-        let right = answer(plain(&pair.chosen));
-        n_solved += usize::from(right.is_some() && answer(&output) == right);
-    }
-    Ok(n_solved)
+/// Samples solutions of the problems, checks them, and makes pairs.
+fn write_pairs<B: TrainBackend>(
+    folder: &Path,
+    model: &Path,
+    seed: u64,
+    device: &B::Device,
+) -> Result<()> {
+    let at = |name: &str| folder.join("data").join(name);
+    let problems: Vec<Problem> = read_rows(&at("problems.jsonl"))?;
+    let solver = Solver::<B>::load(model, device)?;
+    let samples = solver.solve(&problems, Drawn::Sampled { n: N_SAMPLES }, seed)?;
+    write_rows(&at("samples.jsonl"), &samples)?;
+    let n_right = samples.iter().filter(|sample| sample.is_correct).count();
+    let (eval, train) = split_by_problem(pairs(&samples), &problems[..N_EVAL.min(problems.len())]);
+    progress::note(&format!(
+        "{n_right} of {} samples are right; {} pairs for training, {} for evaluation",
+        samples.len(),
+        train.len(),
+        eval.len()
+    ));
+    write_rows(&at("eval-pairs.jsonl"), &eval)?;
+    // This file is written last. If it exists, the other one exists as well.
+    write_rows(&at("pairs.jsonl"), &train)
 }

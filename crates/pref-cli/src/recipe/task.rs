@@ -1,266 +1,138 @@
-//! Arithmetic word problems with solutions in steps. A decoder with a million weights learns this task in a
-//! minute. In: a number of pairs and a seed. Out: pairs of a right and a wrong solution.
-//!
-//! The wrong solution has one mistake that people make (a slip, a wrong operation, a missing step), and
-//! continues with the wrong number to a wrong answer.
+//! Word problems in which one wrong step makes the answer wrong. In: a number and a seed. Out: problems with their
+//! answers, and solutions of careful and careless solvers.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 
-use pref_data::{Pair, Text};
-use rand::{RngExt, SeedableRng, seq::IndexedRandom};
+use rand::seq::{IndexedRandom, SliceRandom};
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::events::{Event, Kind, MOST, result};
 
 const NAMES: [&str; 6] = ["Ann", "Ben", "Cleo", "Dan", "Eve", "Finn"];
 const THINGS: [&str; 6] = ["apples", "pens", "books", "shells", "coins", "stamps"];
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Op {
-    Add,
-    Subtract,
-    Multiply,
+/// Share of the lessons whose solver is careless.
+const CARELESS: f64 = 0.65;
+/// How often a careless solver forgets the half of an event.
+const FORGETS: f64 = 0.8;
+
+/// A problem as a row of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Problem {
+    pub(super) prompt: String,
+    pub(super) answer: String,
 }
 
-/// One step of a solution: the operation is applied to the previous result and the operand.
-#[derive(Clone, Copy, Debug)]
-struct Step {
-    op: Op,
-    operand: i64,
+/// A problem with a solution, right or wrong, as a row of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Lesson {
+    pub(super) prompt: String,
+    pub(super) completion: String,
 }
 
-impl Op {
-    fn apply(self, a: i64, b: i64) -> i64 {
-        match self {
-            Op::Add => a + b,
-            Op::Subtract => a - b,
-            Op::Multiply => a * b,
-        }
-    }
-
-    fn sign(self) -> char {
-        match self {
-            Op::Add => '+',
-            Op::Subtract => '-',
-            Op::Multiply => '*',
-        }
-    }
-}
-
-/// A problem: its question, the number that the solution starts from, and the steps to the answer.
-#[derive(Clone, Debug)]
-struct Problem {
+/// What happens in a problem.
+struct Story {
     question: String,
     start: i64,
-    steps: Vec<Step>,
+    events: Vec<Event>,
+    answer: i64,
 }
 
-/// Makes `n` pairs. The same seed always gives the same pairs. Questions may repeat.
-pub(super) fn arithmetic_pairs(n: usize, seed: u64) -> Vec<Pair> {
+/// Makes `n` problems that differ from each other and from those in `seen`, and adds them to `seen`. The same seed always
+/// gives the same ones.
+pub(super) fn new_problems(n: usize, seed: u64, seen: &mut HashSet<String>) -> Vec<Problem> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let pair = |index| {
-        let problem = Problem::draw(&mut rng);
-        let right = solution(problem.start, &problem.steps, None);
-        let wrong = loop {
-            let (start, steps, slip) = problem.mistaken(&mut rng);
-            let wrong = solution(start, &steps, slip);
-            if answer(&wrong) != answer(&right) {
-                break wrong;
-            }
-        };
-        let prompt = format!("Question: {}\nAnswer:", problem.question);
-        let [prompt, chosen, rejected] = [prompt, right, wrong].map(Text::Plain);
-        Pair::new(prompt, chosen, rejected, index + 1)
-    };
-    (0..n).map(pair).collect()
-}
-
-/// The text of a solution. `slip` is a step and the number that is wrongly added to its result.
-fn solution(start: i64, steps: &[Step], slip: Option<(usize, i64)>) -> String {
-    let mut text = String::new();
-    let mut value = start;
-    for (index, Step { op, operand }) in steps.iter().enumerate() {
-        let mut result = op.apply(value, *operand);
-        if let Some((_, error)) = slip.filter(|(at, _)| *at == index) {
-            result += error;
-        }
-        let sign = op.sign();
-        writeln!(text, " {value} {sign} {operand} = {result}").expect("a string takes any text");
-        value = result;
-    }
-    write!(text, "A: {value}").expect("a string takes any text");
-    text
-}
-
-/// The text after `A: `.
-fn answer(solution: &str) -> &str {
-    solution.rsplit("A: ").next().unwrap_or_default()
-}
-
-impl Problem {
-    fn draw(rng: &mut ChaCha8Rng) -> Self {
-        match rng.random_range(0..4) {
-            0 => Self::collecting(rng),
-            1 => Self::shopping(rng),
-            2 => Self::boxes(rng),
-            _ => Self::walking(rng),
-        }
-    }
-
-    /// Somebody finds things and gives some away.
-    fn collecting(rng: &mut ChaCha8Rng) -> Self {
-        let (name, thing) = (name(rng), thing(rng));
-        let start = rng.random_range(4..=9);
-        let more = rng.random_range(2..=9);
-        let less = rng.random_range(1..=4);
-        let mut steps = vec![
-            Step {
-                op: Op::Add,
-                operand: more,
-            },
-            Step {
-                op: Op::Subtract,
-                operand: less,
-            },
-        ];
-        let mut question =
-            format!("{name} has {start} {thing}, finds {more} more and gives {less} away.");
-        if rng.random_bool(0.5) {
-            let again = rng.random_range(2..=9);
-            steps.push(Step {
-                op: Op::Add,
-                operand: again,
+    let mut problems = Vec::with_capacity(n);
+    while problems.len() < n {
+        let story = Story::draw(&mut rng);
+        let prompt = story.prompt();
+        if seen.insert(prompt.clone()) {
+            problems.push(Problem {
+                prompt,
+                answer: story.answer.to_string(),
             });
-            write!(question, " Then {name} gets {again} more.").expect("a string takes any text");
         }
-        write!(question, " How many {thing} does {name} have?").expect("a string takes any text");
-        Self {
+    }
+    problems
+}
+
+/// Makes `n` lessons from careful and careless solvers. The same seed always gives the same ones.
+pub(super) fn lessons(n: usize, seed: u64) -> Vec<Lesson> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let lesson = |_| {
+        let story = Story::draw(&mut rng);
+        let is_careless = rng.random_bool(CARELESS);
+        Lesson {
+            prompt: story.prompt(),
+            completion: story.solution(|| is_careless && rng.random_bool(FORGETS)),
+        }
+    };
+    (0..n).map(lesson).collect()
+}
+
+impl Story {
+    /// Draws until the numbers fit: two to four events, one or two of which a careless solver gets wrong.
+    fn draw(rng: &mut ChaCha8Rng) -> Self {
+        loop {
+            if let Some(story) = Self::try_draw(rng) {
+                return story;
+            }
+        }
+    }
+
+    fn try_draw(rng: &mut ChaCha8Rng) -> Option<Self> {
+        let n = rng.random_range(2..=4);
+        let n_traps = rng.random_range(1..=2);
+        let mut kinds: Vec<Kind> = Kind::TRAPS.sample(rng, n_traps).copied().collect();
+        while kinds.len() < n {
+            kinds.extend(Kind::PLAIN.choose(rng));
+        }
+        kinds.shuffle(rng);
+        let (name, thing) = (NAMES.choose(rng)?, THINGS.choose(rng)?);
+        let start = rng.random_range(3..=12);
+        let mut question = format!("{name} has {start} {thing}");
+        let mut answer = start;
+        let mut events = Vec::new();
+        for kind in kinds {
+            let event = kind.draw(answer, rng)?;
+            write!(question, ", {event}").ok()?;
+            answer = result(&event.carefully(answer));
+            events.push(event);
+        }
+        write!(question, ". How many {thing}?").ok()?;
+        Some(Self {
             question,
             start,
-            steps,
-        }
+            events,
+            answer,
+        })
     }
 
-    /// Several things at a price, and a bag.
-    fn shopping(rng: &mut ChaCha8Rng) -> Self {
-        let (name, thing) = (name(rng), thing(rng));
-        let (n, price) = (rng.random_range(2..=9), rng.random_range(2..=9));
-        let fee = rng.random_range(1..=9);
-        let question = format!(
-            "{name} buys {n} {thing} for {price} dollars each and a bag for {fee} dollars. \
-             How many dollars does {name} pay?"
-        );
-        let steps = vec![
-            Step {
-                op: Op::Multiply,
-                operand: price,
-            },
-            Step {
-                op: Op::Add,
-                operand: fee,
-            },
-        ];
-        Self {
-            question,
-            start: n,
-            steps,
-        }
+    fn prompt(&self) -> String {
+        format!("Question: {}\nAnswer:", self.question)
     }
 
-    /// Boxes of things, of which some are taken out.
-    fn boxes(rng: &mut ChaCha8Rng) -> Self {
-        let (name, thing) = (name(rng), thing(rng));
-        let (boxes, each) = (rng.random_range(2..=6), rng.random_range(3..=9));
-        let lost = rng.random_range(1..=5);
-        let question = format!(
-            "{name} has {boxes} boxes with {each} {thing} each and takes {lost} out. \
-             How many {thing} are left in the boxes?"
-        );
-        let steps = vec![
-            Step {
-                op: Op::Multiply,
-                operand: each,
-            },
-            Step {
-                op: Op::Subtract,
-                operand: lost,
-            },
-        ];
-        Self {
-            question,
-            start: boxes,
-            steps,
-        }
-    }
-
-    /// The same distance on several days, and more on the last.
-    fn walking(rng: &mut ChaCha8Rng) -> Self {
-        let name = name(rng);
-        let (daily, days) = (rng.random_range(2..=9), rng.random_range(2..=7));
-        let (more, back) = (rng.random_range(2..=9), rng.random_range(1..=3));
-        let question = format!(
-            "{name} walks {daily} miles a day for {days} days, then {more} miles more, of which \
-             {back} do not count. How many miles count?"
-        );
-        let steps = vec![
-            Step {
-                op: Op::Multiply,
-                operand: days,
-            },
-            Step {
-                op: Op::Add,
-                operand: more,
-            },
-            Step {
-                op: Op::Subtract,
-                operand: back,
-            },
-        ];
-        Self {
-            question,
-            start: daily,
-            steps,
-        }
-    }
-
-    /// A solution with one mistake: the number to start from, the steps, and possibly a slip.
-    fn mistaken(&self, rng: &mut ChaCha8Rng) -> (i64, Vec<Step>, Option<(usize, i64)>) {
-        let mut steps = self.steps.clone();
-        let at = rng.random_range(0..steps.len());
-        match rng.random_range(0..3) {
-            0 => {
-                let error = *[-2, -1, 1, 2, 10].choose(rng).expect("five errors");
-                (self.start, steps, Some((at, error)))
+    /// A solution with a line for each event. `forgets` decides whether the solver forgets a half of the next event that
+    /// has two.
+    fn solution(&self, mut forgets: impl FnMut() -> bool) -> String {
+        let mut text = String::new();
+        let mut value = self.start;
+        for event in &self.events {
+            let careless = event.carelessly(value).filter(|_| forgets());
+            let calculations = careless.unwrap_or_else(|| event.carefully(value));
+            // After a mistake there can be fewer things than an event needs. Then the solver leaves the event out.
+            if !(0..=MOST).contains(&result(&calculations)) {
+                continue;
             }
-            1 => {
-                steps[at].op = match steps[at].op {
-                    Op::Add | Op::Multiply => *[Op::Subtract, Op::Add, Op::Multiply]
-                        .choose(rng)
-                        .expect("three operations"),
-                    Op::Subtract => Op::Add,
-                };
-                (self.start, steps, None)
-            }
-            _ => {
-                // Every problem has at least two steps, so at least one is left.
-                steps.remove(at);
-                (self.start, steps, None)
-            }
+            value = result(&calculations);
+            let shown: Vec<String> = calculations.iter().map(ToString::to_string).collect();
+            text.push_str(&format!("\n {event}: {}", shown.join(", ")));
         }
-    }
-}
-
-fn name(rng: &mut ChaCha8Rng) -> &'static str {
-    NAMES.choose(rng).expect("there are names")
-}
-
-fn thing(rng: &mut ChaCha8Rng) -> &'static str {
-    THINGS.choose(rng).expect("there are things")
-}
-
-/// The text of a prompt or an answer. This task has no conversations.
-pub(super) fn plain(text: &Text) -> &str {
-    match text {
-        Text::Plain(text) => text,
-        Text::Conversation(_) => "",
+        text.push_str(&format!("\nA: {value}"));
+        text
     }
 }
 
@@ -270,42 +142,80 @@ mod tests {
 
     use super::*;
 
+    fn last_number(text: &str) -> &str {
+        text.rsplit(' ').next().unwrap()
+    }
+
     #[test]
-    fn right_solutions_are_right_and_wrong_ones_are_wrong() {
-        for pair in arithmetic_pairs(500, 1) {
-            let (right, wrong) = (plain(&pair.chosen), plain(&pair.rejected));
-            let mut value = None;
-            for line in right.lines().filter(|line| line.starts_with(' ')) {
-                let words: Vec<&str> = line.split_whitespace().collect();
-                let number = |i: usize| words[i].parse::<i64>().unwrap();
-                let result = match words[1] {
-                    "+" => number(0) + number(2),
-                    "-" => number(0) - number(2),
-                    "*" => number(0) * number(2),
-                    other => panic!("{other}"),
-                };
-                assert_eq!(result, number(4), "{right}");
-                assert!(value.is_none_or(|v| v == number(0)), "{right}");
-                value = Some(result);
+    fn careful_solutions_are_right_and_careless_ones_are_wrong() {
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let mut n_same = 0;
+        for _ in 0..1000 {
+            let story = Story::draw(&mut rng);
+            let right = story.solution(|| false);
+            assert_eq!(last_number(&right).parse(), Ok(story.answer), "{right}");
+            assert_eq!(right.lines().count(), story.events.len() + 2, "{right}");
+            assert!((1..=MOST).contains(&story.answer));
+            let wrong = story.solution(|| true);
+            assert_ne!(right, wrong);
+            // Two mistakes can cancel each other.
+            n_same += usize::from(last_number(&wrong) == last_number(&right));
+        }
+        assert!(n_same < 50, "{n_same}");
+    }
+
+    #[test]
+    fn every_line_of_a_solution_is_true() {
+        for lesson in lessons(500, 3) {
+            for line in lesson.completion.lines().filter(|line| line.contains('=')) {
+                for calculation in line.split(": ").nth(1).unwrap().split(", ") {
+                    let words: Vec<&str> = calculation.split(' ').collect();
+                    let number = |i: usize| words[i].parse::<i64>().unwrap();
+                    let result = match words[1] {
+                        "+" => number(0) + number(2),
+                        "-" => number(0) - number(2),
+                        _ => number(0) * number(2),
+                    };
+                    assert_eq!(result, number(4), "{line}");
+                }
             }
-            assert_eq!(answer(right).parse(), Ok(value.unwrap()));
-            assert_ne!(answer(right), answer(wrong));
         }
     }
 
     #[test]
-    fn other_seeds_give_other_pairs() {
-        assert_ne!(arithmetic_pairs(20, 1), arithmetic_pairs(20, 2));
+    fn between_a_third_and_a_half_of_the_lessons_are_right() {
+        let n = 4000;
+        let pairs = lessons(n, 1);
+        // A lesson and a problem of the same seed differ, so the answer is recomputed from the question.
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut n_right = 0;
+        for lesson in &pairs {
+            let story = Story::draw(&mut rng);
+            let is_careless = rng.random_bool(CARELESS);
+            let text = story.solution(|| is_careless && rng.random_bool(FORGETS));
+            assert_eq!(text, lesson.completion);
+            n_right += usize::from(last_number(&text).parse() == Ok(story.answer));
+        }
+        let share = n_right as f64 / n as f64;
+        assert!((0.33..0.5).contains(&share), "{share}");
     }
 
     #[test]
-    fn the_first_pairs_read_like_this() {
-        let show = |pair: &Pair| {
-            let texts = [&pair.prompt, &pair.chosen, &pair.rejected].map(|t| plain(t).to_owned());
-            texts.join("\n---\n")
-        };
-        let pairs = arithmetic_pairs(4, 0);
-        let text: Vec<String> = pairs.iter().map(show).collect();
+    fn problems_are_new() {
+        let mut seen: HashSet<String> = lessons(2000, 1).into_iter().map(|l| l.prompt).collect();
+        let n_seen = seen.len();
+        let first = new_problems(300, 1, &mut seen);
+        assert_eq!(seen.len(), n_seen + 300);
+        let again = new_problems(300, 1, &mut seen);
+        assert!(first.iter().all(|problem| !again.contains(problem)));
+    }
+
+    #[test]
+    fn the_first_lessons_read_like_this() {
+        let text: Vec<String> = lessons(4, 0)
+            .iter()
+            .map(|lesson| format!("{}{}", lesson.prompt, lesson.completion))
+            .collect();
         insta::assert_snapshot!(text.join("\n======\n"));
     }
 }

@@ -9,8 +9,6 @@ use serde_json::json;
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::pre_tokenizers::digits::Digits;
-use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::{AddedToken, Tokenizer};
 
 const PAD: &str = "<|endoftext|>";
@@ -24,8 +22,8 @@ pub(super) const PAD_ID: u32 = 0;
 /// The id of the end-of-sequence token.
 pub(super) const EOS_ID: u32 = 2;
 
-/// Trains a byte-level BPE tokenizer of at most `vocab_size` tokens, in which every digit is a token, and
-/// writes it into a folder. The same texts give the same bytes.
+/// Trains a byte-level BPE tokenizer of at most `vocab_size` tokens, and writes it into a folder. The numbers of the
+/// texts are few, so each becomes one token. The same texts give the same bytes.
 ///
 /// # Errors
 /// The error of the training or of the file system.
@@ -35,12 +33,8 @@ pub(super) fn write_tokenizer(
     vocab_size: usize,
 ) -> io::Result<()> {
     let mut tokenizer = Tokenizer::new(BPE::default());
-    let pre_tokenizers = vec![
-        Digits::new(true).into(),
-        ByteLevel::new(false, true, true).into(),
-    ];
     tokenizer
-        .with_pre_tokenizer(Some(Sequence::new(pre_tokenizers)))
+        .with_pre_tokenizer(Some(ByteLevel::new(false, true, true)))
         .with_decoder(Some(ByteLevel::default()));
     let special = [PAD, START, EOS].map(|token| AddedToken::from(token, true));
     let mut trainer: TrainerWrapper = BpeTrainerBuilder::new()
@@ -74,18 +68,17 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
     use super::*;
-    use crate::recipe::task::{arithmetic_pairs, plain};
+    use crate::recipe::task::lessons;
 
     #[test]
     fn the_same_texts_give_the_same_tokenizer_and_texts_survive_it() {
-        let pairs = arithmetic_pairs(200, 5);
-        let texts = pairs
-            .iter()
-            .flat_map(|pair| [&pair.prompt, &pair.chosen, &pair.rejected]);
-        let texts: Vec<String> = texts.map(|text| plain(text).to_owned()).collect();
+        let texts: Vec<String> = lessons(200, 5)
+            .into_iter()
+            .map(|lesson| lesson.prompt + &lesson.completion)
+            .collect();
         let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         for folder in &folders {
-            write_tokenizer(folder.path(), &texts, 384).unwrap();
+            write_tokenizer(folder.path(), &texts, 512).unwrap();
         }
         let bytes = |i: usize| fs::read(folders[i].path().join("tokenizer.json")).unwrap();
         assert_eq!(bytes(0), bytes(1));
@@ -93,7 +86,7 @@ mod tests {
         let tokenizer = pref_data::Tokenizer::from_folder(folders[0].path()).unwrap();
         assert_eq!(tokenizer.pad_id(), Some(PAD_ID));
         assert_eq!(tokenizer.eos_id(), Some(EOS_ID));
-        assert!(tokenizer.vocab_size() <= 384);
+        assert!(tokenizer.vocab_size() <= 512);
         let unseen = "naïve 東京 \u{1f600}\n\t 42";
         for text in texts.iter().map(String::as_str).chain([unseen]) {
             let ids = tokenizer.encode(text).unwrap();
