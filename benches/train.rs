@@ -19,11 +19,12 @@
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use burn::backend::Flex;
-use burn::tensor::{Distribution, Tensor};
+use pref_benches::machine::fastest_product;
+use pref_benches::programs::{build_pref, watch};
 use pref_benches::text::tokenizer_folder;
 use pref_data::{ReadError, ReadOptions, TokenizeOptions, Tokenizer, each_pair, tokenize};
 use pref_model::{Config, Decoder, LlamaSizes, SaveDtype};
@@ -180,22 +181,6 @@ fn first_rows(data: &Path, n: usize, folder: &Path) -> PathBuf {
     path
 }
 
-/// Builds the `pref` command in the profile of this program, and returns its path.
-fn build_pref() -> PathBuf {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let built = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "--package", "pref-cli"])
-        .status();
-    assert!(
-        built.is_ok_and(|status| status.success()),
-        "pref can be built"
-    );
-    // This program is target/release/deps/train-….
-    let program = std::env::current_exe().expect("this program has a path");
-    let release = program.ancestors().nth(2).expect("target/release");
-    release.join("pref")
-}
-
 /// Trains with `pref train`, with no setting that changes how it computes.
 fn pref_train(pref: &Path, work: &Work, folder: &Path) -> Option<Measured> {
     let run = folder.join("run");
@@ -227,7 +212,7 @@ fn pref_train(pref: &Path, work: &Work, folder: &Path) -> Option<Measured> {
         .spawn()
         .ok()?;
     let metrics = run.join("metrics.jsonl");
-    let (memory, times) = watch(&mut child, &metrics)?;
+    let (memory, times) = watch(&mut child, Some(&metrics))?;
     let metrics = std::fs::read_to_string(metrics).unwrap_or_default();
     let metrics = metrics
         .lines()
@@ -255,27 +240,6 @@ fn print_from_start(mut file: File) {
     let mut text = String::new();
     let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
     eprintln!("{}{text}", if read.is_ok() { "" } else { "unreadable: " });
-}
-
-/// Waits for a process. Returns its largest resident size in GB, and the times at which a file, to which the process
-/// writes a line after each step, got its lines.
-fn watch(child: &mut Child, lines: &Path) -> Option<(f64, Vec<Instant>)> {
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0.0_f64;
-    let mut times = Vec::new();
-    loop {
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
-        peak = peak.max(kib.unwrap_or(0.0) * 1024.0 / 1e9);
-        let has_ended = child.try_wait().ok()?.is_some();
-        let text = std::fs::read_to_string(lines).unwrap_or_default();
-        times.resize(text.matches('\n').count(), Instant::now());
-        if has_ended {
-            return Some((peak, times));
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// Trains with TRL and its fastest settings for a CPU: `dpo_peer.py` has them.
@@ -363,20 +327,4 @@ fn floor(work: &Work) -> f64 {
     // A product of a multiplication and an addition, forward and for both gradients.
     let operations = 6.0 * products;
     tokens / (operations / fastest_product())
-}
-
-/// Floating-point operations per second of a product of two matrices of 2,048 × 2,048.
-fn fastest_product() -> f64 {
-    let n = 2048;
-    let device = Default::default();
-    let matrix = || Tensor::<Flex, 2>::random([n, n], Distribution::Default, &device);
-    let (a, b) = (matrix(), matrix());
-    let seconds = (0..8).map(|_| {
-        let start = Instant::now();
-        let product = a.clone().matmul(b.clone());
-        let seconds = start.elapsed().as_secs_f64();
-        drop(product);
-        seconds
-    });
-    2.0 * (n as f64).powi(3) / seconds.fold(f64::INFINITY, f64::min)
 }

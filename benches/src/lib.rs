@@ -1,6 +1,8 @@
 //! Made-up data for the benchmarks. In: shapes. Out: data of these shapes, with the same numbers on
 //! every run and machine.
 
+pub mod machine;
+pub mod programs;
 pub mod text;
 
 use burn::tensor::{Int, Tensor, TensorData, backend::AutodiffBackend};

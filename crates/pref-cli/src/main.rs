@@ -9,11 +9,13 @@ mod input;
 mod model;
 mod outcome;
 mod panics;
+mod partial;
 mod progress;
 mod ranks;
 mod recipe;
 mod rows;
 mod run_args;
+mod sampling;
 mod segmenting;
 mod signals;
 
@@ -60,6 +62,7 @@ enum Command {
     Generate(commands::generate::Args),
     Check(commands::check::Args),
     Pairs(commands::pairs::Args),
+    Sample(commands::sample::Args),
     Merge(commands::merge::Args),
     Objectives(commands::objectives::Args),
     Plan(commands::plan::Args),
@@ -111,6 +114,7 @@ impl Command {
             | Command::Generate(_)
             | Command::Check(_)
             | Command::Pairs(_)
+            | Command::Sample(_)
             | Command::Merge(_)
             | Command::Objectives(_)
             | Command::Plan(_)
@@ -135,6 +139,7 @@ impl Command {
             Command::Generate(args) => commands::generate::run(&args),
             Command::Check(args) => commands::check::run(&args),
             Command::Pairs(args) => commands::pairs::run(&args),
+            Command::Sample(args) => commands::sample::run(&args),
             Command::Merge(args) => commands::merge::run(&args),
             Command::Objectives(args) => commands::objectives::run(&args),
             Command::Annotate(args) => commands::annotate::run(&args),

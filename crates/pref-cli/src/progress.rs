@@ -59,6 +59,8 @@ pub(crate) struct Counter {
     is_terminal: bool,
     noun: &'static str,
     n: usize,
+    /// Number of tokens, if the command counts them.
+    tokens: u64,
     started: Instant,
     last_line: Option<Instant>,
 }
@@ -70,9 +72,15 @@ impl Counter {
             is_terminal: console_is_terminal(),
             noun,
             n: 0,
+            tokens: 0,
             started: Instant::now(),
             last_line: None,
         }
+    }
+
+    /// Sets the number of tokens that were computed so far.
+    pub(crate) fn set_tokens(&mut self, tokens: u64) {
+        self.tokens = tokens;
     }
 
     /// Adds rows to the count, and shows it if it is time.
@@ -105,7 +113,13 @@ impl Counter {
             return None;
         }
         self.last_line = Some(now);
-        let speed = self.n as f64 / elapsed.as_secs_f64();
+        let seconds = elapsed.as_secs_f64();
+        if self.tokens > 0 {
+            let (n, noun, tokens) = (self.n, self.noun, self.tokens);
+            let speed = tokens as f64 / seconds;
+            return Some(format!("{n} {noun}, {tokens} tokens, {speed:.0} tokens/s"));
+        }
+        let speed = self.n as f64 / seconds;
         Some(format!("{} {}, {speed:.0} a second", self.n, self.noun))
     }
 }

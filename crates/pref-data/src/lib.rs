@@ -55,9 +55,9 @@ pub use lint::{Fault, Finding, Linter, Severity, TokenLint, lint_report};
 pub use map::{MapError, RowMap};
 pub use panics::is_caught_panic;
 pub use read::{
-    ReadError, ReadOptions, Reader, Reading, Record, Shape, SourceRow, Summary, each_example,
-    each_pair, each_wanted, is_input, is_pin_of, pinned, read_examples, read_pairs, read_rows,
-    read_with,
+    PromptRow, Prompts, ReadError, ReadOptions, Reader, Reading, Record, Shape, SourceRow, Summary,
+    each_example, each_pair, each_wanted, is_input, is_pin_of, pinned, read_examples, read_pairs,
+    read_prompts, read_rows, read_with,
 };
 pub use sampler::{Order, Sampler, hold_out};
 pub use segment::{

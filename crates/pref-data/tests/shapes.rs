@@ -175,3 +175,43 @@ fn the_subfolder_data_is_read() {
     folder.write("data/._train-00000-of-00001.jsonl", "no data");
     assert_eq!(read(folder.0.path()).rows.len(), 2);
 }
+
+#[test]
+fn a_prompt_is_read_from_every_shape() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.jsonl");
+    let user = serde_json::json!({"role": "user", "content": "2 + 2?"});
+    let answer = serde_json::json!({"role": "assistant", "content": "4"});
+    let conversation = serde_json::json!([user]);
+    let rows = [
+        (serde_json::json!({"prompt": "2 + 2?", "id": 1}), false),
+        (serde_json::json!({"prompt": [user]}), true),
+        (
+            serde_json::json!({"prompt": "2 + 2?", "completion": "4", "label": true}),
+            false,
+        ),
+        (serde_json::json!({"messages": [user, answer]}), true),
+        (serde_json::json!({"messages": [user]}), true),
+        (
+            serde_json::json!({"chosen": "2 + 2? 4", "rejected": "2 + 2? 5"}),
+            false,
+        ),
+        (
+            serde_json::json!({"prompt": "2 + 2?", "chosen": [user, answer], "rejected": [user, {"role": "assistant", "content": "5"}]}),
+            true,
+        ),
+    ];
+    let lines: Vec<String> = rows.iter().map(|(row, _)| row.to_string()).collect();
+    std::fs::write(&path, lines.join("\n")).unwrap();
+    let found = pref_data::read_prompts(&[&path], &Default::default()).unwrap();
+    let found: Vec<_> = found.map(Result::unwrap).collect();
+    assert_eq!(found.len(), rows.len());
+    for (found, (row, is_conversation)) in found.iter().zip(&rows) {
+        let expected = match is_conversation {
+            true => conversation.clone(),
+            false => serde_json::json!("2 + 2?"),
+        };
+        assert_eq!(serde_json::json!(found.prompt), expected, "{row}");
+        assert_eq!(&serde_json::Value::Object(found.fields.clone()), row);
+    }
+}

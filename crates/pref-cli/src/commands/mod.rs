@@ -18,6 +18,7 @@ pub(crate) mod objectives;
 pub(crate) mod pairs;
 pub(crate) mod plan;
 pub(crate) mod reward_model;
+pub(crate) mod sample;
 pub(crate) mod segment;
 pub(crate) mod sft;
 pub(crate) mod train;

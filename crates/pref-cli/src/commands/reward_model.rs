@@ -1,7 +1,6 @@
 //! `pref reward-model`: trains reward models, and scores answers with them. In: flags and files. Out: a run's
 //! folder, or rows with scores.
 
-mod partial;
 mod score;
 
 use std::process::ExitCode;

@@ -1,5 +1,6 @@
 //! Flags for reading files. In: flags and files. Out: rows, in chunks of some hundreds.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,13 @@ pub(crate) struct ReadArgs {
     /// Layout of the rows: pairs, implicit-prompt, share-gpt, rated, rated-rows, help-steer, unpaired, prompt-completion, messages or text; found out from the first rows by default
     #[arg(long, value_name = "SHAPE", value_parser = parse_shape)]
     shape: Option<Shape>,
+    #[command(flatten)]
+    rows: RowArgs,
+}
+
+/// Which columns rows are read from, and what happens to bad rows.
+#[derive(clap::Args)]
+pub(crate) struct RowArgs {
     /// The file's own name for a field, such as prompt=question; may be repeated
     #[arg(long = "column", value_name = "FIELD=NAME", value_parser = parse_field)]
     columns: Vec<(String, String)>,
@@ -47,13 +55,10 @@ pub(crate) fn parse_field(text: &str) -> Result<(String, String), String> {
     Ok((field.to_owned(), value.to_owned()))
 }
 
-impl ReadArgs {
-    fn options(&self) -> ReadOptions {
-        ReadOptions {
-            shape: self.shape,
-            columns: self.columns.iter().cloned().collect(),
-            skip_bad_rows: self.skips(),
-        }
+impl RowArgs {
+    /// For each field, the name of its column.
+    pub(crate) fn columns(&self) -> BTreeMap<String, String> {
+        self.columns.iter().cloned().collect()
     }
 
     /// Whether rows that cannot be used are skipped.
@@ -83,6 +88,26 @@ impl ReadArgs {
         }
         progress::note(&format!("{n} {rows} skipped"));
         Ok(())
+    }
+}
+
+impl ReadArgs {
+    fn options(&self) -> ReadOptions {
+        ReadOptions {
+            shape: self.shape,
+            columns: self.rows.columns(),
+            skip_bad_rows: self.skips(),
+        }
+    }
+
+    /// Whether rows that cannot be used are skipped.
+    pub(crate) fn skips(&self) -> bool {
+        self.rows.skips()
+    }
+
+    /// Reports skipped rows, as [`RowArgs::report_skipped`].
+    pub(crate) fn report_skipped(&self, errors: &[impl Display]) -> Result<()> {
+        self.rows.report_skipped(errors)
     }
 
     /// All pairs of a file. Prints on stderr which rows were skipped, and the rows' layout.

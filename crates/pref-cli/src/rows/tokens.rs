@@ -33,7 +33,7 @@ fn parse_boundary(text: &str) -> Result<Boundary, String> {
     serde_json::from_value(json!(text)).map_err(|e| e.to_string())
 }
 
-fn parse_template_kwargs(text: &str) -> Result<TemplateKwargs, String> {
+pub(crate) fn parse_template_kwargs(text: &str) -> Result<TemplateKwargs, String> {
     serde_json::from_str(text).map_err(|e| e.to_string())
 }
 

@@ -1,6 +1,7 @@
 //! Opens paths and reads their rows. In: a file, a folder, a pattern, a data set of the hub, or
 //! `-`. Out: JSON objects with their places, in the order of the files.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use super::error::ReadError;
 use super::files::files;
 use super::format::{Format, first_byte_is};
 use super::formats::{arrow_rows, csv_rows, json_lines, json_list, parquet_rows};
-use super::rows::{SourceRow, SourceRows};
+use super::rows::{FIELDS, SourceRow, SourceRows, rename_columns};
 
 /// The rows of a file, of a folder's data files in alphabetical order, of the files that a pattern
 /// matches, of a data set of the hub (`hub:OWNER/NAME`, with the feature `hub`), or of stdin (`-`).
@@ -29,6 +30,36 @@ pub fn read_rows(
             Err(error) => Box::new(std::iter::once(Err(error))),
         }
     }))
+}
+
+/// The rows of several paths, one after the other, with columns renamed to fields and the cells of tables parsed.
+///
+/// # Errors
+/// [`ReadError`] if a path does not lead to a file, or a field of `columns` does not exist.
+pub(super) fn source_rows(
+    paths: &[impl AsRef<Path>],
+    columns: &BTreeMap<String, String>,
+) -> Result<SourceRows, ReadError> {
+    for (field, from) in columns {
+        if !FIELDS.contains(&field.as_str()) {
+            let (from, to) = (from.clone(), field.clone());
+            let known = FIELDS.join(", ");
+            return Err(ReadError::Column { from, to, known });
+        }
+    }
+    let mut rows: SourceRows = Box::new(std::iter::empty());
+    for path in paths {
+        rows = Box::new(rows.chain(read_rows(path.as_ref())?));
+    }
+    let columns = columns.clone();
+    Ok(Box::new(rows.map(move |row| {
+        let mut row = row?;
+        row.object = rename_columns(row.object, &columns);
+        if row.is_table {
+            row.parse_cells()?;
+        }
+        Ok(row)
+    })))
 }
 
 fn open(file: &Arc<Path>) -> Result<SourceRows, ReadError> {

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use super::detect_shape::{shape_of_row, shape_of_rows};
 use super::error::ReadError;
 use super::grouping::PromptGroup;
-use super::open::read_rows;
+use super::open::source_rows;
 use super::options::{ReadOptions, Summary};
 use super::record::{Record, examples_of_pair, n_bytes_of_value};
-use super::rows::{FIELDS, SourceRow, SourceRows, rename_columns};
+use super::rows::{SourceRow, SourceRows};
 use super::shape::Shape;
 use crate::text::{Example, Pair, Place};
 
@@ -70,28 +70,9 @@ impl Reader {
     /// [`ReadError`] if a path does not lead to a file, or if the rows have several shapes and the
     /// options name none. The error of a row is returned in place of the row.
     pub fn open(paths: &[impl AsRef<Path>], options: &ReadOptions) -> Result<Self, ReadError> {
-        for (field, from) in &options.columns {
-            if !FIELDS.contains(&field.as_str()) {
-                let (from, to) = (from.clone(), field.clone());
-                let known = FIELDS.join(", ");
-                return Err(ReadError::Column { from, to, known });
-            }
-        }
-        let mut rows: SourceRows = Box::new(std::iter::empty());
-        for path in paths {
-            rows = Box::new(rows.chain(read_rows(path.as_ref())?));
-        }
-        let columns = options.columns.clone();
-        let rows = rows.map(move |row| {
-            let mut row = row?;
-            row.object = rename_columns(row.object, &columns);
-            if row.is_table {
-                row.parse_cells()?;
-            }
-            Ok(row)
-        });
+        let rows = source_rows(paths, &options.columns)?;
         let mut reader = Self {
-            rows: Box::new(rows),
+            rows,
             shape: options.shape,
             is_shape_given: options.shape.is_some(),
             skip_bad_rows: options.skip_bad_rows,

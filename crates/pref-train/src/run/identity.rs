@@ -102,15 +102,18 @@ const TEMPLATE_FILES: [&str; 5] = [
     "added_tokens.json",
 ];
 
-/// A hash of everything that a model computes scores from: the configuration, the weights, the tokenizer and
+/// A hash of everything that a model or an adapter computes from: the configuration, the weights, the tokenizer and
 /// the chat template in its folder. It is the SHA-256 of their names and bytes, in hexadecimal.
 ///
 /// # Errors
 /// [`TrainError::File`] if the folder or a file in it cannot be read.
 pub fn model_hash(folder: &Path) -> Result<String, TrainError> {
     let is_wanted = |name: &str| {
-        let is_weights = name == "config.json" || name.ends_with(".safetensors");
-        is_weights || TOKENIZER_FILES.contains(&name) || TEMPLATE_FILES.contains(&name)
+        let is_settings = ["config.json", "adapter_config.json"].contains(&name);
+        is_settings
+            || name.ends_with(".safetensors")
+            || TOKENIZER_FILES.contains(&name)
+            || TEMPLATE_FILES.contains(&name)
     };
     Ok(files(folder, is_wanted)?.sha256)
 }

@@ -16,9 +16,9 @@ use pref_model::{Kernels, Policy, RewardModel, hidden_at};
 use pref_train::{Ranks, TrainBackend, model_hash};
 use serde_json::{Value, json};
 
-use super::partial::PartialFile;
 use crate::device::{DeviceArgs, Task};
 use crate::model::model_folder;
+use crate::partial::PartialFile;
 use crate::progress;
 use crate::rows::{ReadArgs, Rows, TokenArgs};
 use crate::segmenting::{By, SegmentArgs};

@@ -6,11 +6,13 @@ mod answer;
 mod cells;
 mod fields;
 mod messages;
+mod prompt;
 mod prompt_and_answers;
 mod python_literal;
 mod source_row;
 mod to_record;
 
 pub(super) use fields::{FIELDS, rename_columns};
+pub use prompt::PromptRow;
 pub use source_row::SourceRow;
 pub(super) use source_row::SourceRows;

@@ -4,15 +4,15 @@
 //! `NAME.part.json` records what the rows were made with, so that a later run adds only rows of the same kind.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use pref_model::write_file;
+use pref_model::{replace_file, write_file};
 use serde_json::Value;
 
 /// A file of JSON Lines that is not complete yet.
-pub(super) struct PartialFile {
+pub(crate) struct PartialFile {
     target: PathBuf,
     part: PathBuf,
     origin: PathBuf,
@@ -25,7 +25,7 @@ pub(super) struct PartialFile {
 impl PartialFile {
     /// Opens the file of an earlier run that did not end, or begins a new one. `origin` describes what the
     /// rows are made with.
-    pub(super) fn open(target: &Path, origin: &Value) -> Result<Self> {
+    pub(crate) fn open(target: &Path, origin: &Value) -> Result<Self> {
         let shown = target.display();
         ensure!(
             !target.exists(),
@@ -79,12 +79,22 @@ impl PartialFile {
 
     /// Number of rows that earlier runs wrote and that were not taken by
     /// [`next_done`](Self::next_done) so far.
-    pub(super) fn n_done(&self) -> usize {
+    pub(crate) fn n_done(&self) -> usize {
         self.n_done
     }
 
     /// The next row that an earlier run wrote. `None` after the last one.
-    pub(super) fn next_done(&mut self) -> Result<Option<Value>> {
+    pub(crate) fn next_done(&mut self) -> Result<Option<Value>> {
+        let Some(line) = self.next_line()? else {
+            return Ok(None);
+        };
+        let row = serde_json::from_str(&line);
+        row.map(Some)
+            .with_context(|| self.part.display().to_string())
+    }
+
+    /// The next line that an earlier run wrote, with its line end. `None` after the last one.
+    pub(crate) fn next_line(&mut self) -> Result<Option<String>> {
         if self.n_done == 0 {
             return Ok(None);
         }
@@ -92,18 +102,42 @@ impl PartialFile {
         let mut line = String::new();
         let at = || self.part.display().to_string();
         self.done.read_line(&mut line).with_context(at)?;
-        serde_json::from_str(&line).map(Some).with_context(at)
+        Ok(Some(line))
     }
 
     /// Adds rows, each a JSON object in one line.
-    pub(super) fn write(&mut self, rows: &[String]) -> Result<()> {
+    pub(crate) fn write(&mut self, rows: &[String]) -> Result<()> {
         let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
         let written = self.file.write_all(lines.as_bytes());
         written.with_context(|| self.part.display().to_string())
     }
 
+    /// Writes the file from parts of the lines, and removes them. `places` are the parts in the order of the file: where
+    /// each begins, and its number of bytes.
+    pub(crate) fn finish_in_order(self, places: impl Iterator<Item = (u64, usize)>) -> Result<()> {
+        let at_part = || self.part.display().to_string();
+        let mut part = BufReader::new(File::open(&self.part).with_context(at_part)?);
+        let written = replace_file(&self.target, |file| -> Result<()> {
+            let mut file = BufWriter::new(file);
+            let mut line = Vec::new();
+            for (start, n_bytes) in places {
+                line.resize(n_bytes, 0);
+                part.seek(SeekFrom::Start(start))?;
+                part.read_exact(&mut line)?;
+                line.push(b'\n');
+                file.write_all(&line)?;
+            }
+            Ok(file.flush()?)
+        });
+        written.with_context(|| self.target.display().to_string())?;
+        // If they cannot be removed, they only take space.
+        let _ = fs::remove_file(&self.part);
+        let _ = fs::remove_file(&self.origin);
+        Ok(())
+    }
+
     /// Gives the file its name.
-    pub(super) fn finish(self) -> Result<()> {
+    pub(crate) fn finish(self) -> Result<()> {
         self.file.sync_all()?;
         fs::rename(&self.part, &self.target).with_context(|| self.target.display().to_string())?;
         // If it cannot be removed, it only takes space.
