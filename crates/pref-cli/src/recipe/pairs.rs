@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use pref_eval::{Choice, PairOptions, Sample, choose_pairs};
 use serde::Serialize;
 
 use super::solve::Solution;
@@ -20,23 +21,31 @@ pub(super) struct PairRow {
     pub(super) answer: String,
 }
 
-/// The pairs of solutions, which are in the order of their problems. A wrong solution is complete: one that reached the
-/// limit of tokens says little about how the mistake came about.
-pub(super) fn pairs(solutions: &[Solution]) -> Vec<PairRow> {
-    let of_problem = solutions.chunk_by(|a, b| a.prompt == b.prompt);
-    let pairs = of_problem.flat_map(|solutions| {
-        let right = solutions.iter().filter(|solution| solution.is_correct);
-        let is_wrong = |s: &&Solution| !s.is_correct && s.finish_reason == "stop";
-        let wrong = solutions.iter().filter(is_wrong);
-        right.zip(wrong).take(MOST_OF_A_PROBLEM)
-    });
-    let row = |(right, wrong): (&Solution, &Solution)| PairRow {
-        prompt: right.prompt.clone(),
-        chosen: right.response.clone(),
-        rejected: wrong.response.clone(),
-        answer: right.answer.clone(),
+/// The pairs of solutions, which are in the order of their problems. A solution without an end is left out: it says little
+/// about how a mistake came about.
+pub(super) fn pairs(solutions: &[Solution], seed: u64) -> Vec<PairRow> {
+    let options = PairOptions {
+        choice: Choice::Random,
+        limit: MOST_OF_A_PROBLEM,
+        min_difference: 0.0,
+        seed,
     };
-    pairs.map(row).collect()
+    let of_problem = solutions.chunk_by(|a, b| a.prompt == b.prompt);
+    let rows = of_problem.flat_map(|solutions| {
+        let sample = |solution: &Solution| Sample {
+            text: &solution.response,
+            grade: (solution.finish_reason == "stop").then(|| f64::from(solution.is_correct)),
+        };
+        let samples: Vec<Sample<'_>> = solutions.iter().map(sample).collect();
+        let pairs = choose_pairs(&samples, &options).unwrap_or_default();
+        pairs.into_iter().map(|pair| PairRow {
+            prompt: solutions[pair.chosen].prompt.clone(),
+            chosen: solutions[pair.chosen].response.clone(),
+            rejected: solutions[pair.rejected].response.clone(),
+            answer: solutions[pair.chosen].answer.clone(),
+        })
+    });
+    rows.collect()
 }
 
 /// Divides pairs into those of the given problems and the others, so that no problem is in both.
@@ -75,11 +84,10 @@ mod tests {
             solution("q", "e", true, "stop"),
             solution("r", "f", false, "stop"),
         ];
-        let found: Vec<(String, String)> = pairs(&solutions)
-            .into_iter()
-            .map(|pair| (pair.chosen, pair.rejected))
-            .collect();
-        assert_eq!(found, [("a".to_owned(), "c".to_owned())]);
+        let found = pairs(&solutions, 0);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].rejected, "c");
+        assert!(["a", "d"].contains(&found[0].chosen.as_str()));
     }
 
     #[test]
