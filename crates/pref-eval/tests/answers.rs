@@ -28,9 +28,9 @@ fn verdict(row: &Row) -> Verdict {
     }
 }
 
-#[test]
-fn verdicts_agree_with_the_truth_by_construction() {
-    let rows = rows("pairs.jsonl");
+#[track_caller]
+fn check(name: &str) {
+    let rows = rows(name);
     let mut wrong: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for row in &rows {
         let found = verdict(row);
@@ -44,4 +44,14 @@ fn verdicts_agree_with_the_truth_by_construction() {
     }
     let n_wrong: usize = wrong.values().map(Vec::len).sum();
     assert_eq!(n_wrong, 0, "of {}: {wrong:#?}", rows.len());
+}
+
+#[test]
+fn verdicts_agree_with_the_truth_by_construction() {
+    check("pairs.jsonl");
+}
+
+#[test]
+fn verdicts_agree_with_cases_written_by_hand() {
+    check("by-hand.jsonl");
 }

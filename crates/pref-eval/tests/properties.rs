@@ -81,7 +81,7 @@ fn extractions() -> Vec<Extraction> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_text_has_a_verdict(expected in made_of_pieces(), found in made_of_pieces(), other in "\\PC{0,60}") {

@@ -31,6 +31,15 @@ pub fn compare_answers(expected: &str, found: &str) -> Verdict {
     if let Some(verdict) = same_decision(&expected, &found) {
         return verdict;
     }
+    // `new-york` could be a difference of products of letters.
+    let are_words = |text: &str| {
+        text.chars()
+            .all(|c| c.is_alphabetic() || matches!(c, ' ' | '-' | '\'' | '"' | '.'))
+            && text.split([' ', '-']).any(|word| word.len() > 2)
+    };
+    if are_words(&expected) && are_words(&found) && plain_words(&expected) == plain_words(&found) {
+        return Verdict::Equal;
+    }
     let work = Cell::new(MAX_WORK);
     let with =
         |first: Commas, second: Commas| same(&read(&expected, first), &read(&found, second), &work);

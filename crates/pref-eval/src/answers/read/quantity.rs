@@ -163,6 +163,8 @@ fn unit_of(tokens: &[Token]) -> Option<Unit> {
             Kind::Word(_) => {
                 let word = token.word()?;
                 match word.as_str() {
+                    // At the end it is the inch, elsewhere the preposition.
+                    "in" if tokens.len() == 1 => add(&mut found, "inch", 1)?,
                     "per" => sign = -1,
                     "square" | "sq" => factor = 2,
                     "cubic" | "cu" => factor = 3,
@@ -194,6 +196,13 @@ fn unit_of(tokens: &[Token]) -> Option<Unit> {
         if found.nouns.len() > MAX_NOUNS || found.dimensions.len() > MAX_NOUNS {
             return None;
         }
+    }
+    let is_temperature = ["celsius", "fahrenheit"]
+        .iter()
+        .any(|name| found.dimensions.contains_key(name));
+    if is_temperature {
+        // `20 degrees Celsius`
+        found.dimensions.remove("degrees");
     }
     Some(found)
 }

@@ -185,6 +185,11 @@ impl Parser<'_> {
             return self.call(*function);
         }
         let n_letters = word.chars().count();
+        // `20° C` is a temperature.
+        let is_after_degrees = matches!(before, Some(Expression::Call(Function::Degrees, _)));
+        if is_after_degrees && matches!(word, "C" | "F") {
+            return None;
+        }
         if n_letters == 1 {
             let is_unit = unit(word).is_some();
             if is_unit && before.is_some() && (token.is_text || (is_after_number && token.spaced)) {
