@@ -139,9 +139,15 @@ fn auto(response: &str) -> Option<&str> {
 /// Whether a text reads as mathematics and not as words.
 fn is_answer(text: &str) -> bool {
     let text = clean(text);
-    !text.is_empty()
-        && text.len() <= MAX_WHOLE
-        && !matches!(read(&text, Commas::Thousands), Answer::Text(_))
+    if text.is_empty() || text.len() > MAX_WHOLE {
+        return false;
+    }
+    let is_text = |answer: &Answer| matches!(answer, Answer::Text(_));
+    match read(&text, Commas::Thousands) {
+        Answer::Text(_) => false,
+        Answer::List(list) => !list.items.iter().all(is_text),
+        _ => true,
+    }
 }
 
 fn has_negation(text: &str) -> bool {

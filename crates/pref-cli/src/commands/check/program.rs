@@ -143,11 +143,16 @@ impl Process {
         }
     }
 
+    /// How the program ended. A program that only closed its output is ended first.
     fn status(&mut self) -> String {
-        match self.child.wait() {
-            Ok(status) => format!("with {status}"),
-            Err(error) => format!("and its status cannot be read: {error}"),
+        for _ in 0..20 {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return format!("with {status}"),
+                Ok(None) => thread::sleep(Duration::from_millis(10)),
+                Err(error) => return format!("and its status cannot be read: {error}"),
+            }
         }
+        "its output".to_owned()
     }
 }
 
