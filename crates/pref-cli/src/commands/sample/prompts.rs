@@ -145,9 +145,10 @@ impl<'a> Prompts<'a> {
                 self.rejects.push(error);
                 Ok(())
             }
-            false if is_of_row => {
-                Err(error.context("the row cannot be used; --on-error skip leaves such rows out"))
-            }
+            false if is_of_row => bail!(
+                "{}; --on-error skip leaves such rows out",
+                crate::progress::text_of(&error)
+            ),
             false => Err(error),
         }
     }
