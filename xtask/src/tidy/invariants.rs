@@ -18,7 +18,7 @@ struct Absence {
     reason: &'static str,
 }
 
-const ABSENCES: [Absence; 7] = [
+const ABSENCES: [Absence; 8] = [
     Absence {
         folder: "crates/pref-core/",
         except: &[],
@@ -49,6 +49,7 @@ const ABSENCES: [Absence; 7] = [
     },
     Absence {
         folder: "crates/pref-eval/",
+        except: &[],
         dependencies: &["burn*", "pref-*", "rayon", "tempfile"],
         code: &["std::fs", "std::net", "std::thread", "std::process"],
         reason: "pref-eval computes on texts and numbers: no tensors, no files, no network, no threads",

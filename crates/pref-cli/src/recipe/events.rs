@@ -55,7 +55,10 @@ impl Kind {
         let event = match self {
             Self::Finds => Event::Finds { n: a },
             Self::Loses => Event::Loses { n: a },
-            Self::Gives if is_product => Event::Gives { each: a, friends: b },
+            Self::Gives if is_product => Event::Gives {
+                each: a,
+                friends: b,
+            },
             Self::Buys if is_product => Event::Buys { bags: a, each: b },
             Self::Drops if b < a && a < value => Event::Drops { n: a, again: b },
             Self::Gets if b < a && a > 2 => Event::Gets { n: a, broken: b },

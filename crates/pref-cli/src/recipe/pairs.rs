@@ -32,11 +32,7 @@ pub(super) fn pairs(solutions: &[Solution], seed: u64) -> Vec<PairRow> {
     };
     let of_problem = solutions.chunk_by(|a, b| a.prompt == b.prompt);
     let rows = of_problem.flat_map(|solutions| {
-        let sample = |solution: &Solution| Sample {
-            text: &solution.response,
-            grade: (solution.finish_reason == "stop").then(|| f64::from(solution.is_correct)),
-        };
-        let samples: Vec<Sample<'_>> = solutions.iter().map(sample).collect();
+        let samples: Vec<Sample<'_>> = solutions.iter().map(graded).collect();
         let pairs = choose_pairs(&samples, &options).unwrap_or_default();
         pairs.into_iter().map(|pair| PairRow {
             prompt: solutions[pair.chosen].prompt.clone(),
@@ -46,6 +42,13 @@ pub(super) fn pairs(solutions: &[Solution], seed: u64) -> Vec<PairRow> {
         })
     });
     rows.collect()
+}
+
+fn graded(solution: &Solution) -> Sample<'_> {
+    Sample {
+        text: &solution.response,
+        grade: (solution.finish_reason == "stop").then(|| f64::from(solution.is_correct)),
+    }
 }
 
 /// Divides pairs into those of the given problems and the others, so that no problem is in both.

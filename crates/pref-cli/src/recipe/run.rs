@@ -152,7 +152,10 @@ fn write_pairs<B: TrainBackend>(
     let samples = solver.solve(&problems, Drawn::Sampled { n: N_SAMPLES }, seed)?;
     write_rows(&at("samples.jsonl"), &samples)?;
     let n_right = samples.iter().filter(|sample| sample.is_correct).count();
-    let (eval, train) = split_by_problem(pairs(&samples, seed), &problems[..N_EVAL.min(problems.len())]);
+    let (eval, train) = split_by_problem(
+        pairs(&samples, seed),
+        &problems[..N_EVAL.min(problems.len())],
+    );
     progress::note(&format!(
         "{n_right} of {} samples are right; {} pairs for training, {} for evaluation",
         samples.len(),

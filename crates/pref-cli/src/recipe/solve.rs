@@ -83,7 +83,9 @@ impl<B: TrainBackend> Solver<B> {
             });
         }
         let answers = sample(&self.decoder, prompts, &options, BATCH)?;
-        let all = problems.iter().flat_map(|problem| (0..n).map(move |i| (problem, i)));
+        let all = problems
+            .iter()
+            .flat_map(|problem| (0..n).map(move |i| (problem, i)));
         let solution = |((problem, sample), answer): ((&Problem, usize), &pref_model::Answer)| {
             let response = self.tokenizer.decode(&answer.ids, true)?;
             Ok(Solution {
@@ -102,7 +104,10 @@ impl<B: TrainBackend> Solver<B> {
     pub(super) fn solve_both(&self, problems: &[Problem], seed: u64) -> Result<Solved> {
         let solved = |drawn| -> Result<Vec<bool>> {
             let solutions = self.solve(problems, drawn, seed)?;
-            Ok(solutions.iter().map(|solution| solution.is_correct).collect())
+            Ok(solutions
+                .iter()
+                .map(|solution| solution.is_correct)
+                .collect())
         };
         Ok(Solved {
             greedy: solved(Drawn::Greedy)?,
