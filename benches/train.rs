@@ -20,7 +20,6 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 use burn::backend::Flex;
 use pref_benches::machine::fastest_product;
