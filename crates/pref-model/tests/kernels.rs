@@ -185,6 +185,42 @@ impl Batch {
         );
     }
 
+    /// Attention by blocks of queries, values and gradients.
+    fn blocks_are_the_plain_body<B: Backend>(&self, size: usize) {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        let visibility = self.visibility(&mut rng);
+        let rule = ScoreRule {
+            scale: 0.7,
+            softcap: self.softcap,
+        };
+        let total = self.before + self.tokens;
+        let mut heads =
+            |heads, tokens| random::<B, 4>(&mut rng, [self.rows, heads, tokens, self.head_dim]);
+        let queries = heads(self.group * self.kv_heads, self.tokens);
+        let (keys, values) = (heads(self.kv_heads, total), heads(self.kv_heads, total));
+        let gradient = heads(self.group * self.kv_heads, self.tokens);
+        let inputs = || [queries.clone(), keys.clone(), values.clone()];
+
+        let [q, k, v] = inputs();
+        let expected = plain::causal_attention(q, k, v, &visibility, rule);
+        let [q, k, v] = inputs();
+        let found = plain::causal_attention_in_blocks(q, k, v, &visibility, rule, size);
+        assert_near(&numbers(found), &numbers(expected), "attention in blocks");
+        let expected =
+            plain::causal_attention_backward(inputs(), &visibility, rule, gradient.clone());
+        let found = plain::causal_attention_in_blocks_backward(
+            inputs(),
+            &visibility,
+            rule,
+            gradient.clone(),
+            size,
+        );
+        for (found, expected) in found.into_iter().zip(expected) {
+            let what = "gradient of attention in blocks";
+            assert_near(&numbers(found), &numbers(expected), what);
+        }
+    }
+
     fn rotary_is_the_plain_body<B: AutodiffBackend + Kernels>(&self) {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let tables = if self.branches { self.rows } else { 1 };
@@ -328,6 +364,7 @@ proptest! {
     fn attention_and_rotary_are_their_plain_bodies(batch in batches()) {
         batch.attention_is_the_plain_body::<Autodiff<Flex>>();
         batch.attention_is_the_plain_body::<Autodiff<NdArray>>();
+        batch.blocks_are_the_plain_body::<Flex>(32);
         batch.rotary_is_the_plain_body::<Autodiff<Flex>>();
         batch.rotary_is_the_plain_body::<Autodiff<NdArray>>();
     }
@@ -346,6 +383,53 @@ proptest! {
     #[test]
     fn the_optimisers_pass_is_its_plain_body(seed in any::<u64>(), n in 1..200_000_usize) {
         the_optimiser_is_the_plain_body::<Flex>(seed, n);
+    }
+}
+
+/// The kernels of the GPU backends, on the device of wgpu. Sizes that are no multiple of a group of threads, more rows
+/// than one, and all shapes of rotary tables. There are few cases, because every size compiles kernels.
+#[cfg(feature = "wgpu")]
+mod wgpu {
+    use burn::backend::Wgpu;
+
+    use super::*;
+
+    #[test]
+    fn operations_on_matrices_are_their_plain_bodies() {
+        for (seed, [n, width, n_out]) in [[1, 1, 2], [130, 96, 300]].into_iter().enumerate() {
+            matrices_are_the_plain_bodies::<Autodiff<Wgpu>>(seed as u64, n, width, n_out);
+        }
+    }
+
+    #[test]
+    fn attention_by_blocks_and_rotary_are_their_plain_bodies() {
+        let batch = Batch {
+            seed: 1,
+            rows: 2,
+            tokens: 33,
+            before: 5,
+            group: 2,
+            kv_heads: 2,
+            head_dim: 8,
+            window: Some(12),
+            branches: false,
+            softcap: None,
+        };
+        batch.rotary_is_the_plain_body::<Autodiff<Wgpu>>();
+        batch.blocks_are_the_plain_body::<Wgpu>(16);
+        let batch = Batch {
+            before: 0,
+            branches: true,
+            ..batch
+        };
+        batch.rotary_is_the_plain_body::<Autodiff<Wgpu>>();
+    }
+
+    #[test]
+    fn the_optimisers_pass_is_its_plain_body() {
+        for n in [1, 70_001] {
+            the_optimiser_is_the_plain_body::<Wgpu>(2, n);
+        }
     }
 }
 

@@ -8,9 +8,3 @@ impl super::Kernels for burn::backend::NdArray {
         Some(super::plain::BF16_ON_A_CPU)
     }
 }
-
-#[cfg(feature = "cuda")]
-impl super::Kernels for burn::backend::Cuda {}
-
-#[cfg(feature = "wgpu")]
-impl super::Kernels for burn::backend::Wgpu {}

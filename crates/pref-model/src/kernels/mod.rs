@@ -8,8 +8,11 @@ mod autodiff;
 mod backends;
 #[cfg(feature = "flex")]
 mod flex;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod gpu;
 mod inputs;
 pub mod plain;
+mod tensors;
 mod texts;
 mod traits;
 mod visibility;

@@ -12,6 +12,20 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 /// path for underflow.
 const INVISIBLE: f32 = f32::NEG_INFINITY;
 
+/// Some queries, and the keys that at least one of them sees.
+#[derive(Clone, Debug)]
+pub(super) struct Block<B: Backend> {
+    /// Numbers of new tokens.
+    pub(super) queries: Range<usize>,
+    /// Numbers of tokens, cached ones included.
+    pub(super) keys: Range<usize>,
+    /// Added to the scores, `[rows or 1, 1, queries, keys]`. With one row, all rows see the same.
+    pub(super) mask: Tensor<B, 4>,
+}
+
+/// What a backend has stored.
+type Stored = Arc<OnceLock<Box<dyn Any + Send + Sync>>>;
+
 /// The tokens that each token of a batch attends to: itself and earlier tokens within the window.
 ///
 /// A row can hold two answers to one prompt: prompt, first answer, second answer. Tokens of the second
@@ -31,7 +45,9 @@ pub struct Visibility {
     /// Number of query heads, and of key and value heads.
     pub heads: [usize; 2],
     /// The mask of the first backend that asked for one. All layers and their backward passes share it.
-    mask: Arc<OnceLock<Box<dyn Any + Send + Sync>>>,
+    mask: Stored,
+    /// The size and the blocks of the first call that asked for them, shared in the same way.
+    blocks: Stored,
 }
 
 impl Visibility {
@@ -52,6 +68,7 @@ impl Visibility {
             branches: Arc::default(),
             heads,
             mask: Arc::default(),
+            blocks: Arc::default(),
         }
     }
 
@@ -81,6 +98,74 @@ impl Visibility {
             (0..self.tokens).map(position).collect()
         };
         self.branches.iter().map(of_row).collect()
+    }
+
+    /// The new tokens in blocks of `size`. They are computed once and stored.
+    pub(super) fn blocks<B: Backend>(&self, size: usize, device: &B::Device) -> Arc<[Block<B>]> {
+        let make = || -> (usize, Arc<[Block<B>]>) {
+            let starts = (0..self.tokens).step_by(size);
+            let ranges = starts.map(|start| start..self.tokens.min(start + size));
+            let blocks = ranges.map(|queries| self.block(queries, device));
+            (size, blocks.collect())
+        };
+        let stored = self.blocks.get_or_init(|| Box::new(make()));
+        match stored.downcast_ref::<(usize, Arc<[Block<B>]>)>() {
+            Some((of_size, blocks)) if *of_size == size => Arc::clone(blocks),
+            _ => make().1,
+        }
+    }
+
+    fn block<B: Backend>(&self, queries: Range<usize>, device: &B::Device) -> Block<B> {
+        let end = self.before + queries.end;
+        // In rows of two answers, a window of positions can reach back over the first answer.
+        let start = match self.window {
+            Some(window) if self.branches.is_empty() => {
+                (self.before + queries.start + 1).saturating_sub(window)
+            }
+            _ => 0,
+        };
+        let keys = start..end;
+        let of_queries = self.before + queries.start..end;
+        Block {
+            mask: self.mask_of(of_queries, keys.clone(), device),
+            queries,
+            keys,
+        }
+    }
+
+    /// `[rows or 1, 1, queries, keys]`, computed on the device from a few values of each token.
+    fn mask_of<B: Backend>(
+        &self,
+        queries: Range<usize>,
+        keys: Range<usize>,
+        device: &B::Device,
+    ) -> Tensor<B, 4> {
+        let rows = self.branches.len().max(1);
+        let values = |tokens: &Range<usize>, of: &dyn Fn(usize, usize) -> f32| -> Tensor<B, 4> {
+            let cells = (0..rows).flat_map(|row| tokens.clone().map(move |t| (row, t)));
+            let values: Vec<f32> = cells.map(|(row, t)| of(row, t)).collect();
+            Tensor::from_data(TensorData::new(values, [rows, 1, tokens.len(), 1]), device)
+        };
+        let column = |of: &dyn Fn(usize, usize) -> f32| values(&queries, of);
+        let across = |of: &dyn Fn(usize, usize) -> f32| values(&keys, of).swap_dims(2, 3);
+        let index = |_: usize, t: usize| t as f32;
+        let mut hidden = across(&index).greater(column(&index)).float();
+        let branch = |row: usize| self.branches.get(row).cloned().unwrap_or(0..0);
+        if !self.branches.is_empty() {
+            let is_first = |row: usize, t: usize| f32::from(u8::from(branch(row).contains(&t)));
+            let is_second = |row: usize, t: usize| f32::from(u8::from(t >= branch(row).end));
+            hidden = hidden + column(&is_second) * across(&is_first);
+        }
+        if let Some(window) = self.window {
+            let position = |row: usize, t: usize| match t < branch(row).end {
+                true => t as f32,
+                false => (t - branch(row).len()) as f32,
+            };
+            let distance = column(&position) - across(&position);
+            hidden = hidden + distance.greater_equal_elem(window as f32).float();
+        }
+        let mask = hidden.zeros_like();
+        mask.mask_fill(hidden.greater_elem(0.0), INVISIBLE)
     }
 
     /// Values to add to the attention scores. They are computed once and stored.

@@ -7,8 +7,8 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::tensor::Tensor;
 
-use super::tensors::{primitive, tensor};
 use crate::config::Activation;
+use crate::kernels::tensors::{primitive, tensor};
 use crate::kernels::traits::Kernels;
 
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::tensor::{DType, Int, Tensor};
 
 use super::project::backward_of_product;
-use super::tensors::{primitive, tensor};
 use crate::kernels::plain::{head_logits, in_format};
+use crate::kernels::tensors::{primitive, tensor};
 use crate::kernels::traits::Kernels;
 
 #[derive(Debug)]

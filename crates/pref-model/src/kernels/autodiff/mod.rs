@@ -10,7 +10,6 @@ mod norm;
 mod project;
 mod rotary;
 mod sums;
-mod tensors;
 
 use std::ops::Range;
 

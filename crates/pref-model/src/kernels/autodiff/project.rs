@@ -9,7 +9,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::tensor::Tensor;
 
 use super::sums::add_to_sum;
-use super::tensors::{primitive, tensor};
+use crate::kernels::tensors::{primitive, tensor};
 use crate::kernels::traits::Kernels;
 
 #[derive(Debug)]

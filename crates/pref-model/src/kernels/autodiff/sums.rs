@@ -12,7 +12,7 @@ use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::tensor::{Tensor, backend::AutodiffBackend};
 
-use super::tensors::primitive;
+use crate::kernels::tensors::primitive;
 use crate::kernels::traits::Kernels;
 
 thread_local! {

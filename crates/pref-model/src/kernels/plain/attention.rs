@@ -14,23 +14,44 @@ pub fn causal_attention<B: Backend>(
     visibility: &Visibility,
     rule: ScoreRule,
 ) -> Tensor<B, 4> {
-    let shape = queries.dims();
-    let scores = scores(grouped(queries, &keys), keys, visibility, rule);
-    let probabilities = in_format(softmax(scores, 3), values.dtype());
-    probabilities.matmul(values).reshape(shape)
+    let hide = |scores| without_invisible(scores, visibility);
+    attend([queries, keys, values], rule, hide)
 }
 
 /// The gradients of queries, keys and values, from the gradient of the result. The scores are computed again.
 pub fn causal_attention_backward<B: Backend>(
-    [queries, keys, values]: [Tensor<B, 4>; 3],
+    inputs: [Tensor<B, 4>; 3],
     visibility: &Visibility,
     rule: ScoreRule,
+    gradient: Tensor<B, 4>,
+) -> [Tensor<B, 4>; 3] {
+    let hide = |scores| without_invisible(scores, visibility);
+    attend_backward(inputs, rule, hide, gradient)
+}
+
+/// `softmax(Q Kᵀ) V`. `hide` sets the scores of tokens that are not visible to `−∞`.
+pub(super) fn attend<B: Backend>(
+    [queries, keys, values]: [Tensor<B, 4>; 3],
+    rule: ScoreRule,
+    hide: impl Fn(Tensor<B, 4>) -> Tensor<B, 4>,
+) -> Tensor<B, 4> {
+    let shape = queries.dims();
+    let scores = hide(scores(grouped(queries, &keys), keys, rule));
+    let probabilities = in_format(softmax(scores, 3), values.dtype());
+    probabilities.matmul(values).reshape(shape)
+}
+
+/// The gradients of queries, keys and values of [`attend`].
+pub(super) fn attend_backward<B: Backend>(
+    [queries, keys, values]: [Tensor<B, 4>; 3],
+    rule: ScoreRule,
+    hide: impl Fn(Tensor<B, 4>) -> Tensor<B, 4>,
     gradient: Tensor<B, 4>,
 ) -> [Tensor<B, 4>; 3] {
     let shape = queries.dims();
     let queries = grouped(queries, &keys);
     let gradient = grouped(gradient, &keys);
-    let scores = scores(queries.clone(), keys.clone(), visibility, rule);
+    let scores = hide(scores(queries.clone(), keys.clone(), rule));
     // The slope of the soft cap is 1 − tanh². A score that is not visible is −∞, and its slope has no meaning;
     // its probability is 0, so the slope is set to 1.
     let slope = rule.softcap.map(|cap| {
@@ -62,17 +83,17 @@ fn grouped<B: Backend>(queries: Tensor<B, 4>, keys: &Tensor<B, 4>) -> Tensor<B, 
     queries.reshape([rows, kv_heads, heads / kv_heads * tokens, head_dim])
 }
 
-/// `[rows, kv_heads, group · tokens, total]`, at least in float32, with `−∞` for what is not visible.
-fn scores<B: Backend>(
-    queries: Tensor<B, 4>,
-    keys: Tensor<B, 4>,
-    visibility: &Visibility,
-    rule: ScoreRule,
-) -> Tensor<B, 4> {
-    let mut scores = wide((queries * rule.scale).matmul(keys.swap_dims(2, 3)));
-    if let Some(cap) = rule.softcap {
-        scores = (scores / cap).tanh() * cap;
+/// `[rows, kv_heads, group · tokens, total]`, at least in float32.
+fn scores<B: Backend>(queries: Tensor<B, 4>, keys: Tensor<B, 4>, rule: ScoreRule) -> Tensor<B, 4> {
+    let scores = wide((queries * rule.scale).matmul(keys.swap_dims(2, 3)));
+    match rule.softcap {
+        Some(cap) => (scores / cap).tanh() * cap,
+        None => scores,
     }
+}
+
+/// The scores of all tokens, with `−∞` for what is not visible.
+fn without_invisible<B: Backend>(scores: Tensor<B, 4>, visibility: &Visibility) -> Tensor<B, 4> {
     let Some(mask) = visibility.mask(&scores.device()) else {
         return scores;
     };

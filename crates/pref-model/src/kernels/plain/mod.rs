@@ -5,6 +5,7 @@
 
 mod adamw;
 mod attention;
+mod blocks;
 mod format;
 mod gate;
 mod gradient;
@@ -18,10 +19,11 @@ mod texts;
 
 pub use adamw::adamw;
 pub use attention::{causal_attention, causal_attention_backward};
+pub use blocks::{causal_attention_in_blocks, causal_attention_in_blocks_backward};
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 pub(crate) use format::BF16_ON_A_CPU;
 pub(crate) use format::{in_format, wide};
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cuda", feature = "wgpu"))]
 pub(crate) use gate::{GELU_CUBIC, GELU_SCALE};
 pub use gate::{gated, gated_backward};
 pub(crate) use log_probs::head_logits;
