@@ -1,7 +1,8 @@
-"""Steps of DPO with TRL, for `cargo xtask bench train --python`.
+"""Steps of DPO with TRL, for `cargo xtask bench train --python` and for `gpu_check.py`.
 
-In: a model folder, a file of pairs, the number of steps and of pairs in a step. Out: one JSON line with the
-seconds of each step, its tokens and its loss, and the largest resident memory in bytes.
+In: a model folder, a file of pairs, the number of steps and of pairs in a step; `--device cuda` for bfloat16 on a GPU,
+`--lora N` for an adapter of rank N. Out: one JSON line with the seconds of each step, its tokens and its loss, and the
+largest memory in bytes: resident on a CPU, allocated on a GPU.
 """
 
 import argparse
@@ -18,7 +19,10 @@ parser.add_argument("--steps", type=int, required=True)
 parser.add_argument("--batch", type=int, required=True)
 parser.add_argument("--max-length", type=int, required=True)
 parser.add_argument("--threads", type=int, required=True)
+parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+parser.add_argument("--lora", type=int)
 options = parser.parse_args()
+on_gpu = options.device == "cuda"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 
@@ -57,12 +61,20 @@ class Clock(TrainerCallback):
         self.started = time.perf_counter()
 
     def on_step_end(self, args, state, control, **kwargs):
+        if on_gpu:
+            torch.cuda.synchronize()
         self.seconds.append(time.perf_counter() - self.started)
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         if logs and "loss" in logs:
             self.lines.append(logs)
 
+
+adapter = None
+if options.lora:
+    from peft import LoraConfig
+
+    adapter = LoraConfig(r=options.lora, lora_alpha=options.lora, target_modules="all-linear", task_type="CAUSAL_LM")
 
 clock = Clock()
 with tempfile.TemporaryDirectory() as folder:
@@ -73,13 +85,13 @@ with tempfile.TemporaryDirectory() as folder:
         learning_rate=1e-6,
         lr_scheduler_type="constant",
         max_length=options.max_length,
-        precompute_ref_log_probs=True,
+        precompute_ref_log_probs=adapter is None,
         gradient_checkpointing=False,
         logging_steps=1,
         save_strategy="no",
         report_to="none",
-        use_cpu=True,
-        bf16=False,
+        use_cpu=not on_gpu,
+        bf16=on_gpu,
         disable_tqdm=True,
     )
     trainer = InOrder(
@@ -88,9 +100,11 @@ with tempfile.TemporaryDirectory() as folder:
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         callbacks=[clock],
+        peft_config=adapter,
     )
     trainer.train()
 
+resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 tokens = [0.0] + [line["num_tokens"] for line in clock.lines]
 print(
     json.dumps(
@@ -98,7 +112,7 @@ print(
             "seconds": clock.seconds,
             "tokens": [after - before for before, after in zip(tokens, tokens[1:])],
             "losses": [float(line["loss"]) for line in clock.lines],
-            "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "memory": torch.cuda.max_memory_allocated() if on_gpu else resident,
         }
     )
 )
