@@ -8,6 +8,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 
+use crate::installed::Installed;
 use crate::workspace;
 
 /// Backends that are compiled in only if `--device` names them. Each is a feature of `pref-cli`.
@@ -15,16 +16,6 @@ const OPTIONAL_BACKENDS: [&str; 3] = ["cuda", "ndarray", "wgpu"];
 
 /// The feature that adds the second CPU backend to a build of the whole workspace.
 const BOTH_CPU_BACKENDS: &str = "pref-cli/ndarray";
-
-/// The features of a build that can also run on several processes.
-const WITH_MPI: &str = "pref-cli/ndarray,pref-cli/mpi";
-
-/// Whether an MPI library is installed, with which runs of several processes can be tested.
-pub(crate) fn has_mpi() -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = |name: &str| std::env::split_paths(&path).any(|at| at.join(name).is_file());
-    ["mpicc", "mpirun"].into_iter().all(is_there)
-}
 
 /// Builds `pref` in release with the backend that `arguments` name, and runs it with them.
 pub(crate) fn pref(subcommand: Option<&str>, arguments: &[OsString]) -> Result<ExitCode> {
@@ -45,7 +36,7 @@ pub(crate) fn test(arguments: &[OsString]) -> Result<ExitCode> {
     let mut command = workspace::cargo();
     command
         .current_dir(workspace::root()?)
-        .args(test_arguments(arguments, has_mpi()));
+        .args(test_arguments(arguments, Installed::here()));
     become_child(command)
 }
 
@@ -79,9 +70,9 @@ fn bench_arguments(arguments: &[OsString]) -> Vec<OsString> {
     all.into_iter().chain(arguments.iter().cloned()).collect()
 }
 
-/// The arguments of `cargo test` for the whole workspace on both CPU backends, doc tests included, and with
-/// `has_mpi` on several processes. If `arguments` name packages with `-p`, only these are tested.
-pub(crate) fn test_arguments(arguments: &[OsString], has_mpi: bool) -> Vec<OsString> {
+/// The arguments of `cargo test` for the whole workspace on both CPU backends, doc tests included, and on what else is
+/// installed. If `arguments` name packages with `-p`, only these are tested.
+pub(crate) fn test_arguments(arguments: &[OsString], installed: Installed) -> Vec<OsString> {
     let packages = packages(arguments);
     let mut all: Vec<OsString> = vec!["test".into()];
     if packages.is_empty() {
@@ -89,11 +80,10 @@ pub(crate) fn test_arguments(arguments: &[OsString], has_mpi: bool) -> Vec<OsStr
     }
     // Cargo refuses a feature of a package that it does not build.
     if packages.is_empty() || packages.iter().any(|package| package == "pref-cli") {
-        let features = match has_mpi {
-            true => WITH_MPI,
-            false => BOTH_CPU_BACKENDS,
-        };
-        all.extend(["--features".into(), features.into()]);
+        let mut features = vec![BOTH_CPU_BACKENDS];
+        features.extend(installed.mpi.then_some("pref-cli/mpi"));
+        features.extend(installed.vulkan.then_some("pref-cli/wgpu"));
+        all.extend(["--features".into(), features.join(",").into()]);
     }
     all.extend(arguments.iter().cloned());
     all
@@ -178,7 +168,7 @@ mod tests {
     #[track_caller]
     fn check_test(line: &str, expected: &str) {
         assert_eq!(
-            test_arguments(&words(line), false),
+            test_arguments(&words(line), Installed::default()),
             words(expected),
             "{line}"
         );
@@ -226,13 +216,21 @@ mod tests {
     }
 
     #[test]
-    fn runs_of_several_processes_are_tested_where_mpi_is_installed() {
-        let expected = words("test --workspace --features pref-cli/ndarray,pref-cli/mpi ranks");
-        assert_eq!(test_arguments(&words("ranks"), true), expected);
+    fn what_is_installed_is_tested_too() {
+        let all = Installed {
+            mpi: true,
+            vulkan: true,
+        };
+        let expected =
+            "test --workspace --features pref-cli/ndarray,pref-cli/mpi,pref-cli/wgpu ranks";
+        assert_eq!(test_arguments(&words("ranks"), all), words(expected));
         assert_eq!(
-            test_arguments(&words("-p pref-core"), true),
+            test_arguments(&words("-p pref-core"), all),
             words("test -p pref-core")
         );
+        let vulkan = Installed { mpi: false, ..all };
+        let expected = "test --workspace --features pref-cli/ndarray,pref-cli/wgpu";
+        assert_eq!(test_arguments(&[], vulkan), words(expected));
     }
 
     #[test]

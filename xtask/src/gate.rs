@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::deny::{self, Verdict};
+use crate::installed::Installed;
 use crate::{forward, tidy, workspace};
 
 /// All backends but CUDA, which has a step of its own.
@@ -55,7 +56,7 @@ enum Action {
 /// Runs the gate, and prints a heading and the time of each step.
 pub(crate) fn run() -> Result<ExitCode> {
     let root = workspace::root()?;
-    let steps = steps(&workspace::crates()?, forward::has_mpi());
+    let steps = steps(&workspace::crates()?, Installed::here());
     let total = steps.len();
     let mut times = Vec::new();
     for (i, step) in steps.iter().enumerate() {
@@ -120,10 +121,18 @@ fn succeeds(mut command: Command, arguments: &[OsString]) -> Result<bool> {
     Ok(status.success())
 }
 
-fn steps(crates: &[String], has_mpi: bool) -> Vec<Step> {
-    let tests = match has_mpi {
-        true => "tests on both CPU backends, and of two processes",
-        false => "tests on both CPU backends (MPI IS MISSING: two processes are not tested)",
+fn steps(crates: &[String], installed: Installed) -> Vec<Step> {
+    let tests = match (installed.vulkan, installed.mpi) {
+        (true, true) => "tests on both CPU backends and wgpu, and of two processes",
+        (true, false) => {
+            "tests on both CPU backends and wgpu (MPI IS MISSING: two processes are not tested)"
+        }
+        (false, true) => {
+            "tests on both CPU backends, and of two processes (VULKAN IS MISSING: wgpu is not tested)"
+        }
+        (false, false) => {
+            "tests on both CPU backends (MPI AND VULKAN ARE MISSING: two processes and wgpu are not tested)"
+        }
     };
     let checks = ["--workspace", "--features", ALL_BUT_CUDA];
     let alone = crates
@@ -146,8 +155,9 @@ fn steps(crates: &[String], has_mpi: bool) -> Vec<Step> {
                 &[&checks, &["--", "-Dwarnings"]],
             )],
         ),
-        // Only this step has MPI, so that the others need no MPI library and compile nothing twice.
-        Step::cargo(tests, vec![forward::test_arguments(&[], has_mpi)]),
+        // Only this step has MPI, so that the others need no MPI library and compile nothing twice. All tests are built
+        // with the same features, because another set would compile most crates a second time.
+        Step::cargo(tests, vec![forward::test_arguments(&[], installed)]),
         Step::cargo(
             "documentation",
             vec![words(&["doc", "--no-deps"], &[&checks])],
@@ -220,7 +230,11 @@ mod tests {
 
     #[test]
     fn the_gate_runs_the_test_command_and_checks_every_crate() {
-        let steps = steps(&["pref-core".to_owned(), "pref-data".to_owned()], true);
+        let installed = Installed {
+            mpi: true,
+            vulkan: true,
+        };
+        let steps = steps(&["pref-core".to_owned(), "pref-data".to_owned()], installed);
         let calls: Vec<_> = steps
             .iter()
             .filter_map(|step| match &step.action {
@@ -229,7 +243,7 @@ mod tests {
             })
             .flatten()
             .collect();
-        assert!(calls.contains(&forward::test_arguments(&[], true)));
+        assert!(calls.contains(&forward::test_arguments(&[], installed)));
         assert!(calls.contains(&words(&["check", "--package", "pref-core"], &[])));
         assert!(calls.contains(&words(&["check", "--package", "pref-data"], &[])));
     }

@@ -14,6 +14,8 @@
 mod deny;
 mod forward;
 mod gate;
+mod gpu_check;
+mod installed;
 mod picture;
 mod reference;
 mod tidy;
@@ -59,6 +61,21 @@ enum Command {
         /// The reference folder; ../shared/reference by default
         #[arg(long, value_name = "DIR")]
         from: Option<PathBuf>,
+    },
+    /// Build a folder for a machine with a GPU: a stripped `pref`, and a script that checks and measures it
+    GpuCheck {
+        /// Backends of the program
+        #[arg(long, default_value = "cuda,wgpu", value_name = "NAMES")]
+        features: String,
+        /// The folder to write; target/gpu-check by default
+        #[arg(long, value_name = "DIR")]
+        output: Option<PathBuf>,
+        /// Also run the script here; ARGS go to it
+        #[arg(long)]
+        run: bool,
+        /// Passed on to the script, such as --device wgpu --tiny
+        #[arg(last = true)]
+        args: Vec<OsString>,
     },
     /// Run the benchmarks; ARGS go to `cargo bench`
     Bench(Forwarded),
@@ -118,6 +135,12 @@ fn run(command: Option<Command>) -> Result<ExitCode> {
         Command::Tidy { fix: false } => tidy::run(tidy::Mode::Check),
         Command::Tidy { fix: true } => tidy::run(tidy::Mode::Fix),
         Command::Reference { from } => reference::run(from.as_deref()),
+        Command::GpuCheck {
+            features,
+            output,
+            run,
+            args,
+        } => gpu_check::build(&features, output.as_deref(), run, &args),
         Command::Bench(Forwarded { args }) => forward::bench(&args),
         Command::Picture { metrics, output } => picture::run(&metrics, &output),
         Command::Wheel(Forwarded { args }) => wheel::build(&args),
