@@ -50,6 +50,24 @@ pub(crate) fn bench(arguments: &[OsString]) -> Result<ExitCode> {
     become_child(command)
 }
 
+/// Builds `pref` in release, and runs the comparison of all methods with it.
+pub(crate) fn reproduce(arguments: &[OsString]) -> Result<ExitCode> {
+    let root = workspace::root()?;
+    let build = ["build", "--release", "--package", "pref-cli"];
+    let built = workspace::cargo().current_dir(&root).args(build).status();
+    if !built.context("cargo build")?.success() {
+        return Ok(ExitCode::FAILURE);
+    }
+    let mut command = workspace::cargo();
+    command
+        .current_dir(&root)
+        .args(["run", "--release", "--package", "pref-evidence", "--"])
+        .arg("--pref")
+        .arg(workspace::release_folder()?.join("pref"))
+        .args(arguments);
+    become_child(command)
+}
+
 /// The arguments of `cargo bench`. If the first word is the name of a benchmark, only it runs, and it gets the other
 /// words: `data --pairs 100` becomes `--bench data -- --pairs 100`. Without a name all benchmarks run.
 fn bench_arguments(arguments: &[OsString]) -> Vec<OsString> {

@@ -40,7 +40,7 @@ pub(crate) fn build(
     let status = cargo.status().context("cargo build")?;
     ensure!(status.success(), "cargo build: {status}");
 
-    let built = target.join("release").join("pref");
+    let built = workspace::release_folder()?.join("pref");
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let program = folder.join("pref");
     strip(&built, &program)?;

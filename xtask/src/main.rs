@@ -86,12 +86,14 @@ enum Command {
         /// The SVG file to write
         output: PathBuf,
     },
+    /// Train every method on small decoders, and write which claims of the papers hold into docs/evidence.md
+    Reproduce(Forwarded),
     /// Build a Python wheel with `pref` in it into dist/; ARGS go to `maturin build`
     Wheel(Forwarded),
 }
 
 /// Names of the commands that pass their arguments on.
-const FORWARDING: [&str; 5] = ["train", "pref", "test", "bench", "wheel"];
+const FORWARDING: [&str; 6] = ["train", "pref", "test", "bench", "reproduce", "wheel"];
 
 /// Arguments that another program reads.
 #[derive(Debug, PartialEq, Eq, clap::Args)]
@@ -143,6 +145,7 @@ fn run(command: Option<Command>) -> Result<ExitCode> {
         } => gpu_check::build(&features, output.as_deref(), run, &args),
         Command::Bench(Forwarded { args }) => forward::bench(&args),
         Command::Picture { metrics, output } => picture::run(&metrics, &output),
+        Command::Reproduce(Forwarded { args }) => forward::reproduce(&args),
         Command::Wheel(Forwarded { args }) => wheel::build(&args),
     }
 }

@@ -13,6 +13,11 @@ pub(crate) fn root() -> Result<PathBuf> {
     Ok(metadata()?.workspace_root.into_std_path_buf())
 }
 
+/// The folder of the programs that a release build makes.
+pub(crate) fn release_folder() -> Result<PathBuf> {
+    Ok(metadata()?.target_directory.into_std_path_buf().join("release"))
+}
+
 /// Names of the crates that may be published, sorted.
 pub(crate) fn crates() -> Result<Vec<String>> {
     let metadata = metadata()?;

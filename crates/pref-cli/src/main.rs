@@ -3,6 +3,7 @@
 //!
 //! Exit codes: 0 success; 1 an error, or a check that failed; 2 wrong arguments; 130 interrupted.
 
+mod command_line;
 mod commands;
 mod device;
 mod input;
@@ -16,6 +17,7 @@ mod recipe;
 mod rows;
 mod run_args;
 mod sampling;
+mod scoring;
 mod segmenting;
 mod signals;
 
@@ -63,6 +65,9 @@ enum Command {
     Check(commands::check::Args),
     Pairs(commands::pairs::Args),
     Sample(commands::sample::Args),
+    ScoreTokens(commands::score_tokens::Args),
+    Iterate(commands::iterate::Args),
+    Eval(commands::eval::Args),
     Merge(commands::merge::Args),
     Objectives(commands::objectives::Args),
     Plan(commands::plan::Args),
@@ -108,13 +113,15 @@ impl Command {
     fn ranks(&self) -> Use {
         match self {
             Command::Train(_) | Command::Sft(_) | Command::Logprobs(_) => Use::Divided,
-            Command::RewardModel(_) => Use::Divided,
+            Command::RewardModel(_) | Command::ScoreTokens(_) => Use::Divided,
             Command::Doctor(_) => Use::Each,
             Command::Loss(_)
             | Command::Generate(_)
             | Command::Check(_)
             | Command::Pairs(_)
             | Command::Sample(_)
+            | Command::Iterate(_)
+            | Command::Eval(_)
             | Command::Merge(_)
             | Command::Objectives(_)
             | Command::Plan(_)
@@ -140,6 +147,9 @@ impl Command {
             Command::Check(args) => commands::check::run(&args),
             Command::Pairs(args) => commands::pairs::run(&args),
             Command::Sample(args) => commands::sample::run(&args),
+            Command::ScoreTokens(args) => commands::score_tokens::run(&args, &**ranks),
+            Command::Eval(args) => commands::eval::run(&args),
+            Command::Iterate(args) => commands::iterate::run(&args, ranks),
             Command::Merge(args) => commands::merge::run(&args),
             Command::Objectives(args) => commands::objectives::run(&args),
             Command::Annotate(args) => commands::annotate::run(&args),

@@ -30,6 +30,14 @@ impl ModelSource {
         Self::of_adapter(&folder)
     }
 
+    /// A model, or an adapter. The base model of an adapter is `base`, or the one that the adapter names.
+    pub(crate) fn either(folder: &Path, base: Option<&Path>) -> Result<Self> {
+        match base {
+            Some(base) if is_adapter(folder) => Self::new(base, Some(folder)),
+            _ => Self::new(folder, None),
+        }
+    }
+
     /// An adapter with the base model that it names, which must be a folder.
     pub(crate) fn of_adapter(adapter: &Path) -> Result<Self> {
         let named = LoraConfig::from_folder(adapter)?.base;
@@ -64,7 +72,7 @@ impl ModelSource {
 }
 
 /// Whether a folder holds an adapter and no model.
-fn is_adapter(folder: &Path) -> bool {
+pub(crate) fn is_adapter(folder: &Path) -> bool {
     folder.join("adapter_config.json").is_file() && !folder.join("config.json").exists()
 }
 

@@ -7,12 +7,13 @@ use anyhow::Result;
 use pref_train::{Means, Outcome, Ranks};
 use serde_json::json;
 
+use crate::command_line::results;
 use crate::signals::INTERRUPTED;
 
 /// Prints how a run ended, as text or as one JSON line. Rank 0 prints it.
 pub(crate) fn report(outcome: &Outcome, json: bool, ranks: &dyn Ranks) -> Result<ExitCode> {
     let mut out: Box<dyn Write> = match ranks.is_first() {
-        true => Box::new(std::io::stdout().lock()),
+        true => results(),
         false => Box::new(std::io::sink()),
     };
     match outcome {

@@ -2,8 +2,8 @@
 //! flag that the run reads between two batches. A signal that was already ignored when the program
 //! started, as under `nohup`, stays ignored.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result};
 
@@ -13,8 +13,12 @@ use crate::progress;
 pub(crate) const INTERRUPTED: u8 = 130;
 
 /// The flag that asks a run to stop. The first signal sets it, and the run stops after its current step. The
-/// second signal ends the process at once.
+/// second signal ends the process at once. Commands that run one after the other in a process have one flag.
 pub(crate) fn stop_flag() -> Result<Arc<AtomicBool>> {
+    static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    if let Some(flag) = FLAG.get() {
+        return Ok(Arc::clone(flag));
+    }
     let ignored = ignored::signals();
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
@@ -26,7 +30,8 @@ pub(crate) fn stop_flag() -> Result<Arc<AtomicBool>> {
     })
     .context("cannot listen for Ctrl-C")?;
     ignored::ignore_again(&ignored);
-    Ok(stop)
+    // Commands run one after the other, so no other thread has set it.
+    Ok(Arc::clone(FLAG.get_or_init(|| stop)))
 }
 
 #[cfg(unix)]

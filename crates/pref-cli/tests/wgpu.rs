@@ -9,7 +9,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{Said, model, pref, workspace, write_pairs};
+use common::{Said, pref, workspace, write_pairs};
 use serde_json::{Value, json};
 
 /// Runs `pref` with few trials of kernels, whose results are kept in a folder of the build.

@@ -79,7 +79,7 @@ pub use objective::{
 };
 pub use reward::TokenReward;
 pub use segments::{ASPECT_NAMES, N_ASPECTS, Segments};
-pub use vocabulary::{backward_in_chunks, position_chunks, token_kl};
+pub use vocabulary::{backward_in_chunks, position_chunks, token_importance, token_kl};
 pub use weight::{
     Confidence, Given, Importance, ReferenceConfidence, SharedLength, TemporalDecay, TokenWeight,
     TokenWeights, Unit, Varied,

@@ -4,7 +4,9 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Tensor, activation::log_softmax, backend::AutodiffBackend, backend::Backend};
+use burn::tensor::{
+    Int, Tensor, activation::log_softmax, backend::AutodiffBackend, backend::Backend,
+};
 
 /// `KL(π_ref(·|s_t) ‖ π_θ(·|s_t))` over the vocabulary at each position, nats (TDPO, Zeng et al.
 /// 2024).
@@ -38,6 +40,35 @@ pub fn token_kl<B: Backend>(
     let with_derivative = (derivative * (policy_logits - at)).sum_dim(1);
     // rounding could make the KL slightly negative
     (value.clamp_min(0.0) + with_derivative).reshape([positions])
+}
+
+/// The importance of tokens from two models (cDPO; Lin et al. 2024, Critical Tokens Matter, eq. 1):
+/// `s_t = softmax_v((1+b) log P⁺(v|·) − b log P⁻(v|·))[y_t]`. `P⁺` is a model of right solutions, `P⁻` one of wrong
+/// solutions. A token with a small `s_t` is critical: wrong solutions go on with it, and right ones do not.
+///
+/// # Shapes
+/// Both logits are `[positions, vocab]`, `targets` and the result are `[positions]`. The result is between 0 and 1.
+///
+/// # Panics
+/// If the shapes differ.
+pub fn token_importance<B: Backend>(
+    positive_logits: Tensor<B, 2>,
+    negative_logits: Tensor<B, 2>,
+    targets: Tensor<B, 1, Int>,
+    contrast: f64,
+) -> Tensor<B, 1> {
+    let [positions, vocab] = positive_logits.dims();
+    assert_eq!(
+        negative_logits.dims(),
+        [positions, vocab],
+        "the logits of both models must be [positions, vocab]"
+    );
+    // The outer softmax does not change when a row is shifted, so log-probs are not needed.
+    let mixed = positive_logits * (1.0 + contrast) - negative_logits * contrast;
+    log_softmax(mixed, 1)
+        .gather(1, targets.reshape([positions, 1]))
+        .reshape([positions])
+        .exp()
 }
 
 /// Divides `0..positions` into ranges of at most `chunk` positions. With `chunk` 0 there is one

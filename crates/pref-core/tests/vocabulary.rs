@@ -9,7 +9,7 @@ use std::ops::Range;
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Distribution, Int, Tensor, backend::AutodiffBackend};
-use pref_core::{backward_in_chunks, position_chunks, token_kl};
+use pref_core::{backward_in_chunks, position_chunks, token_importance, token_kl};
 
 const POSITIONS: usize = 11;
 const WIDTH: usize = 6;
@@ -75,6 +75,24 @@ fn equal_distributions_have_a_divergence_of_zero() {
         .iter()
         .collect();
     assert_eq!(kl, [0.0, 0.0]);
+}
+
+#[test]
+fn the_importance_is_the_contrast_of_both_distributions() {
+    // Probabilities 0.5, 0.3, 0.2 and 0.25, 0.25, 0.5. With b = 1 the weights are 0.25 / 0.25, 0.09 / 0.25 and 0.04 / 0.5.
+    let logits = |values: [f32; 3]| {
+        let values = values.map(|p| p.ln() + 7.0);
+        Tensor::<Flex, 2>::from_data([values; 3], &Default::default())
+    };
+    let (positive, negative) = (logits([0.5, 0.3, 0.2]), logits([0.25, 0.25, 0.5]));
+    let targets = || Tensor::<Flex, 1, Int>::from_data([0, 1, 2], &Default::default());
+    let importance = |contrast| -> Vec<f32> {
+        let (positive, negative) = (positive.clone(), negative.clone());
+        let values = token_importance(positive, negative, targets(), contrast);
+        values.into_data().iter().collect()
+    };
+    assert_near(&importance(1.0), &[1.0 / 1.44, 0.36 / 1.44, 0.08 / 1.44]);
+    assert_near(&importance(0.0), &[0.5, 0.3, 0.2]);
 }
 
 #[test]

@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | [`Extraction`] | a response | its final answer |
 //! | [`compare_answers`] | two answers | a [`Verdict`], by an exact comparison |
-//! | [`wilson`], [`paired_difference`] | counts, shares by question | 95 % intervals |
+//! | [`wilson`], [`bootstrap_mean`], [`paired_difference`] | counts, values by question | 95 % intervals |
+//! | [`Comparison`] | the questions that two systems solve | difference, interval, test |
 //! | [`mcnemar`], [`holm`] | counts, p-values | p-values |
 //! | [`choose_pairs`] | graded samples of a question | pairs of a better and a worse one |
 //! | [`pass_at_k`], [`maj_at_k`] | samples of a question | rates |
@@ -30,6 +31,6 @@ mod statistics;
 pub use answers::{Extraction, ExtractionError, Verdict, compare_answers, expected_answer};
 pub use pairing::{Choice, ChosenPair, NoPairs, PairOptions, Sample, choose_pairs};
 pub use statistics::{
-    AnswerClass, Difference, RESAMPLES, Share, holm, maj_at_k, mcnemar, paired_difference,
-    pass_at_k, wilson,
+    AnswerClass, Comparison, Difference, Mean, RESAMPLES, Share, bootstrap_mean, holm, maj_at_k,
+    mcnemar, paired_difference, pass_at_k, wilson,
 };

@@ -13,6 +13,7 @@ use pref_eval::{Extraction, Verdict, compare_answers, expected_answer, wilson};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
+use crate::command_line::results;
 use crate::progress::Counter;
 use crate::rows::{Fields, Output, answer_text, parse_field, response_text};
 use program::Program;
@@ -36,6 +37,12 @@ pub(crate) struct Args {
     /// Output file of the checked rows; the ending of its name says the format. Without it only the summary is printed
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Output file of the responses that are right, as rows with prompt and completion for `pref sft`
+    #[arg(long, value_name = "FILE")]
+    right: Option<PathBuf>,
+    /// Output file of the responses that are different, as rows with prompt and completion
+    #[arg(long, value_name = "FILE")]
+    wrong: Option<PathBuf>,
     /// Seconds that a program of command: may take for a row
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
     time_limit: f64,
@@ -84,6 +91,7 @@ struct Checked {
 
 /// A row with its texts.
 struct Row {
+    place: String,
     object: Map<String, Value>,
     response: String,
     answer: String,
@@ -103,7 +111,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         "--time-limit must be above 0 and at most 86400 seconds, found {}",
         args.time_limit
     );
-    let fields = Fields::new(&args.columns, &["response", "completion", "answer"])?;
+    let known = ["prompt", "question", "response", "completion", "answer"];
+    let fields = Fields::new(&args.columns, &known)?;
     let mut program = match &args.answers {
         Checker::Extraction(_) => None,
         Checker::Command(words) => {
@@ -115,6 +124,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Some(path) => Some(Output::new(Some(path), &args.files)?),
         None => None,
     };
+    let mut sorted = Sorted::open(args)?;
     let mut summary = Summary::default();
     let mut counter = Counter::new("rows");
     let mut check = |rows: Vec<Row>| -> Result<()> {
@@ -142,6 +152,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         counter.add(rows.len());
         for (row, result) in rows.into_iter().zip(results) {
             summary.add(&result);
+            sorted.write(&row, result.verdict, &fields)?;
             if let Some(output) = &mut output {
                 output.write(&Value::Object(with_result(row.object, result)))?;
             }
@@ -165,15 +176,67 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if let Some(output) = output {
         output.finish("rows")?;
     }
+    sorted.finish()?;
     summary.print(args.json)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Files of right and of wrong responses.
+struct Sorted {
+    right: Option<Output>,
+    wrong: Option<Output>,
+}
+
+impl Sorted {
+    fn open(args: &Args) -> Result<Self> {
+        let open = |path: &Option<PathBuf>| -> Result<Option<Output>> {
+            let output = path.as_ref();
+            output
+                .map(|path| Output::new(Some(path), &args.files))
+                .transpose()
+        };
+        Ok(Self {
+            right: open(&args.right)?,
+            wrong: open(&args.wrong)?,
+        })
+    }
+
+    /// Writes the row to the file of its verdict, if there is one.
+    fn write(&mut self, row: &Row, verdict: Verdict, fields: &Fields) -> Result<()> {
+        let output = match verdict {
+            Verdict::Equal => &mut self.right,
+            Verdict::Different => &mut self.wrong,
+            Verdict::Unknown => return Ok(()),
+        };
+        let Some(output) = output else {
+            return Ok(());
+        };
+        let prompt = fields.first(&row.object, &["prompt", "question"]);
+        let (_, prompt) = prompt.with_context(|| row.place.clone())?;
+        let completion = match prompt {
+            Value::Array(_) => json!([{"role": "assistant", "content": row.response}]),
+            _ => json!(row.response),
+        };
+        output.write(&json!({"prompt": prompt, "completion": completion}))
+    }
+
+    fn finish(self) -> Result<()> {
+        if let Some(right) = self.right {
+            right.finish("right responses")?;
+        }
+        if let Some(wrong) = self.wrong {
+            wrong.finish("wrong responses")?;
+        }
+        Ok(())
+    }
 }
 
 fn texts(row: SourceRow, fields: &Fields) -> Result<Row> {
     let place = format!("{}:{}", row.path.display(), row.line);
     let response = response_text(&row.object, fields).with_context(|| place.clone())?;
-    let answer = answer_text(&row.object, fields).with_context(|| place)?;
+    let answer = answer_text(&row.object, fields).with_context(|| place.clone())?;
     Ok(Row {
+        place,
         object: row.object,
         response,
         answer,
@@ -221,7 +284,7 @@ impl Summary {
 
         let right = wilson(self.n_equal, self.n_rows);
         let different = self.n_rows - self.n_equal - self.n_unknown;
-        let mut stdout = std::io::stdout().lock();
+        let mut stdout = results();
         if as_json {
             let summary = json!({
                 "rows": self.n_rows,

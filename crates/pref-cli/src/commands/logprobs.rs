@@ -2,12 +2,10 @@
 //! JSON line for each row, with the log-prob of each token.
 
 use std::io::Write;
-use std::ops::Range;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
-use burn::tensor::{Int, Tensor, TensorData};
-use pref_model::{Decoder, Kernels, response_log_probs};
+use pref_model::{Decoder, Kernels};
 use pref_train::{Ranks, TrainBackend};
 use serde_json::{Value, json};
 
@@ -15,6 +13,7 @@ use crate::device::{DeviceArgs, Task};
 use crate::input::{InputArgs, Purpose, Row, TextIds, parse_rows, read_text, shown};
 use crate::model::ModelSource;
 use crate::progress::Counter;
+use crate::scoring::{score, scored};
 
 /// Compute the log-prob of each token of a text under a model
 ///
@@ -113,59 +112,4 @@ fn extend(line: &mut Value, entry: Value) {
     if let (Value::Object(line), Value::Object(entry)) = (line, entry) {
         line.extend(entry);
     }
-}
-
-/// The positions in `text.ids` whose log-probs are computed.
-fn scored(text: &TextIds) -> Range<usize> {
-    let is_prompt_only = text.n_prompt >= text.ids.len();
-    let start = if is_prompt_only {
-        1
-    } else {
-        text.n_prompt.max(1)
-    };
-    start..text.ids.len()
-}
-
-/// The log-probs of each row's scored tokens, in nats. Rows of similar length share a forward pass, of as many
-/// tokens as the backend computes fastest.
-fn score<B: Kernels>(model: &Decoder<B>, rows: &[&TextIds], device: &B::Device) -> Vec<Vec<f32>> {
-    let mut order: Vec<usize> = (0..rows.len()).collect();
-    order.sort_by_key(|&i| std::cmp::Reverse(rows[i].ids.len()));
-    let limit = B::TOKENS_OF_A_PASS.map_or(usize::MAX, |tokens| tokens.end);
-    let mut scores = vec![Vec::new(); rows.len()];
-    let mut rest = order.as_slice();
-    while let Some(&longest) = rest.first() {
-        let fitting = (limit / rows[longest].ids.len().max(1)).max(1);
-        let (pass, remaining) = rest.split_at(fitting.min(rest.len()));
-        let texts: Vec<&TextIds> = pass.iter().map(|&i| rows[i]).collect();
-        for (&i, values) in pass.iter().zip(score_together(model, &texts, device)) {
-            scores[i] = values;
-        }
-        rest = remaining;
-    }
-    scores
-}
-
-/// The log-probs of the scored tokens of rows in one forward pass.
-fn score_together<B: Kernels>(
-    model: &Decoder<B>,
-    rows: &[&TextIds],
-    device: &B::Device,
-) -> Vec<Vec<f32>> {
-    let width = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
-    let padded = rows.iter().flat_map(|row| {
-        let padding = std::iter::repeat_n(0, width - row.ids.len());
-        row.ids.iter().map(|&id| id as i32).chain(padding)
-    });
-    let tokens: Tensor<B, 2, Int> = Tensor::from_data(
-        TensorData::new(padded.collect::<Vec<i32>>(), [rows.len(), width]),
-        device,
-    );
-    let responses: Vec<Range<usize>> = rows.iter().map(|row| scored(row)).collect();
-    let values = response_log_probs(model, tokens, &responses);
-    let [_, width] = values.dims();
-    let values: Vec<f32> = values.into_data().iter::<f32>().collect();
-    let rows = values.chunks(width.max(1)).zip(&responses);
-    rows.map(|(row, response)| row[..response.len()].to_vec())
-        .collect()
 }

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use pref_model::SaveDtype;
 use pref_train::{TrainBackend, copy_tokenizer};
 
+use crate::command_line::results;
 use crate::device::{DeviceArgs, Task};
 use crate::model::{ModelSource, whole_model};
 
@@ -94,7 +95,7 @@ impl Task for Merge<'_> {
         model.merge_lora().save(&whole, dtype)?;
         copy_tokenizer(&source.folder, &whole).with_context(|| at(&whole))?;
         fs::rename(&whole, output).with_context(|| at(output))?;
-        writeln!(std::io::stdout(), "merged model in {}", output.display())?;
+        writeln!(results(), "merged model in {}", output.display())?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -12,6 +12,7 @@ use pref_data::{SourceRow, read_rows};
 use pref_eval::{Choice, NoPairs, PairOptions, Sample, choose_pairs};
 use serde_json::{Map, Value, json};
 
+use crate::command_line::results;
 use crate::progress::Counter;
 use crate::rows::{Fields, Output, parse_field, response_text};
 
@@ -318,7 +319,7 @@ impl Report {
     fn print(&self, as_json: bool) -> Result<()> {
         let share = |part: usize, of: usize| part as f64 / of.max(1) as f64;
         let mean_grade = self.sum_of_grades / (self.n_responses - self.n_unknown).max(1) as f64;
-        let mut stdout = std::io::stdout().lock();
+        let mut stdout = results();
         if as_json {
             let dropped: Map<String, Value> = self
                 .dropped

@@ -15,6 +15,7 @@ use pref_model::{Answer, Finish, GenerateError, GenerateOptions, Prompt, SampleC
 use pref_train::{TrainBackend, model_hash};
 use serde_json::{Value, json};
 
+use crate::command_line::results;
 use crate::device::Task;
 use crate::model::ModelSource;
 use crate::progress::{self, Counter};
@@ -202,7 +203,7 @@ fn report(
             "seconds": seconds,
             "tokens_per_second": speed,
         });
-        writeln!(std::io::stdout().lock(), "{summary}")?;
+        writeln!(results(), "{summary}")?;
     }
     progress::note(&format!(
         "{}: {} answers to {n_rows} rows, {} new tokens, {speed:.0} tokens/s",

@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use pref_eval::{mcnemar, paired_difference};
-use serde_json::json;
+use pref_eval::Comparison;
+use serde_json::{Value, json};
 
 use super::solve::Solved;
 
@@ -12,86 +12,47 @@ use super::solve::Solved;
 const SEED: u64 = 0;
 
 /// Two decoders on the same problems.
-pub(super) struct Comparison {
-    greedy: Line,
-    sampled: Line,
+pub(super) struct Solving {
+    greedy: Comparison,
+    sampled: Comparison,
 }
 
-/// The comparison with one way to draw solutions.
-struct Line {
-    n: usize,
-    before: usize,
-    after: usize,
-    /// Solved only after, and only before.
-    gained: usize,
-    lost: usize,
-    /// 95 % interval of the difference of the shares.
-    low: f64,
-    high: f64,
-    /// p-value of McNemar's exact test.
-    p: f64,
-}
-
-impl Comparison {
-    pub(super) fn new(before: &Solved, after: &Solved) -> Self {
-        Self {
-            greedy: Line::new(&before.greedy, &after.greedy),
-            sampled: Line::new(&before.sampled, &after.sampled),
-        }
+impl Solving {
+    /// None if there are no problems.
+    pub(super) fn new(before: &Solved, after: &Solved) -> Option<Self> {
+        Some(Self {
+            greedy: Comparison::new(&before.greedy, &after.greedy, SEED)?,
+            sampled: Comparison::new(&before.sampled, &after.sampled, SEED)?,
+        })
     }
 
     /// One line of JSON.
     pub(super) fn to_json(&self) -> String {
-        let line = json!({"greedy": self.greedy.json(), "sampled": self.sampled.json()});
+        let line = json!({"greedy": object(&self.greedy), "sampled": object(&self.sampled)});
         format!("{line}\n")
     }
 }
 
-impl Line {
-    fn new(before: &[bool], after: &[bool]) -> Self {
-        let both: Vec<(bool, bool)> = before.iter().copied().zip(after.iter().copied()).collect();
-        let count = |wanted: &dyn Fn(bool, bool) -> bool| {
-            both.iter().filter(|(a, b)| wanted(*a, *b)).count()
-        };
-        let gained = count(&|before, after| !before && after);
-        let lost = count(&|before, after| before && !after);
-        let shares: Vec<(f64, f64)> = both
-            .iter()
-            .map(|(before, after)| (f64::from(*before), f64::from(*after)))
-            .collect();
-        let interval = paired_difference(&shares, SEED);
-        Self {
-            n: both.len(),
-            before: count(&|before, _| before),
-            after: count(&|_, after| after),
-            gained,
-            lost,
-            low: interval.map_or(f64::NAN, |i| i.low),
-            high: interval.map_or(f64::NAN, |i| i.high),
-            p: mcnemar(lost, gained),
-        }
-    }
-
-    fn share(&self, count: usize) -> f64 {
-        count as f64 / self.n as f64
-    }
-
-    fn json(&self) -> serde_json::Value {
-        json!({
-            "problems": self.n,
-            "before": self.share(self.before),
-            "after": self.share(self.after),
-            "difference": self.share(self.after) - self.share(self.before),
-            "low": self.low,
-            "high": self.high,
-            "gained": self.gained,
-            "lost": self.lost,
-            "mcnemar_p": self.p,
-        })
-    }
+/// The share of `n` problems.
+fn share(n_solved: usize, n: usize) -> f64 {
+    n_solved as f64 / n as f64
 }
 
-impl fmt::Display for Comparison {
+fn object(line: &Comparison) -> Value {
+    json!({
+        "problems": line.n,
+        "before": share(line.n_first, line.n),
+        "after": share(line.n_second, line.n),
+        "difference": line.difference.difference,
+        "low": line.difference.low,
+        "high": line.difference.high,
+        "gained": line.gained,
+        "lost": line.lost,
+        "mcnemar_p": line.p,
+    })
+}
+
+impl fmt::Display for Solving {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
@@ -103,18 +64,17 @@ impl fmt::Display for Comparison {
         for (name, line) in [("greedy", &self.greedy), ("sampled", &self.sampled)] {
             let percent = |share: f64| format!("{:.1} %", 100.0 * share);
             let points = |share: f64| format!("{:+.1}", 100.0 * share);
-            let difference = line.share(line.after) - line.share(line.before);
             let interval = format!(
                 "{} [{}, {}]",
-                points(difference),
-                points(line.low),
-                points(line.high)
+                points(line.difference.difference),
+                points(line.difference.low),
+                points(line.difference.high)
             );
             writeln!(
                 f,
                 "{name:<22} {:>10} {:>10} {interval:>27} {:>8} {:>6} {:>13.1e}",
-                percent(line.share(line.before)),
-                percent(line.share(line.after)),
+                percent(share(line.n_first, line.n)),
+                percent(share(line.n_second, line.n)),
                 line.gained,
                 line.lost,
                 line.p
@@ -126,6 +86,8 @@ impl fmt::Display for Comparison {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
     use super::*;
 
     fn solved(n_right: usize) -> Solved {
@@ -140,7 +102,7 @@ mod tests {
     fn a_gain_reads_like_this() {
         let mut after = solved(150);
         after.greedy[0] = false;
-        let comparison = Comparison::new(&solved(90), &after);
+        let comparison = Solving::new(&solved(90), &after).unwrap();
         insta::assert_snapshot!(comparison.to_string());
         insta::assert_snapshot!(comparison.to_json());
     }

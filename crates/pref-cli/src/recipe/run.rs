@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result};
 use pref_train::{Outcome, Ranks, TrainBackend, has_checkpoint, train_together};
 
-use super::compare::Comparison;
+use super::compare::Solving;
 use super::fresh::write_fresh_model;
 use super::pairs::{pairs, split_by_problem};
 use super::plans::{LESSONS, PREFERENCES, plan};
@@ -88,7 +88,8 @@ impl Task for Recipe<'_> {
             let held_out: Vec<Problem> = read_rows(&at("data/held-out.jsonl"))?;
             let before = Solver::<B>::load(&base, device)?.solve_both(&held_out, self.seed)?;
             let after = Solver::<B>::load(model, device)?.solve_both(&held_out, self.seed)?;
-            let comparison = Comparison::new(&before, &after);
+            let comparison =
+                Solving::new(&before, &after).context("there are held-out problems")?;
             let path = at("result.json");
             pref_model::write_file(&path, comparison.to_json().as_bytes())
                 .with_context(|| path.display().to_string())?;

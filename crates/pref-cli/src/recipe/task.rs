@@ -157,8 +157,7 @@ mod tests {
             assert_eq!(right.lines().count(), story.events.len() + 2, "{right}");
             assert!((1..=MOST).contains(&story.answer));
             let wrong = story.solution(|| true);
-            assert_ne!(right, wrong);
-            // Two mistakes can cancel each other.
+            // Two mistakes can cancel each other, and a mistake that leads out of the range of numbers is not made.
             n_same += usize::from(last_number(&wrong) == last_number(&right));
         }
         assert!(n_same < 50, "{n_same}");
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn between_a_third_and_a_half_of_the_lessons_are_right() {
+    fn about_half_of_the_lessons_are_right() {
         let n = 4000;
         let pairs = lessons(n, 1);
         // A lesson and a problem of the same seed differ, so the answer is recomputed from the question.
@@ -197,7 +196,7 @@ mod tests {
             n_right += usize::from(last_number(&text).parse() == Ok(story.answer));
         }
         let share = n_right as f64 / n as f64;
-        assert!((0.33..0.5).contains(&share), "{share}");
+        assert!((0.45..0.55).contains(&share), "{share}");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The difference of two systems on the same questions. In: right and wrong samples by question. Out: the difference
-//! of the shares with its interval.
+//! Intervals by resampling questions. In: a value for each question, of one system or of two. Out: the mean, or the
+//! difference of the means, with its interval.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -8,10 +8,10 @@ use serde::Serialize;
 /// Resamples of a bootstrap.
 pub const RESAMPLES: usize = 10_000;
 
-/// A difference of two shares with its 95 % interval.
+/// A difference of two means with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Difference {
-    /// Share of the second system minus share of the first, -1 to 1.
+    /// Mean of the second system minus mean of the first.
     pub difference: f64,
     /// Lower end of the interval.
     pub low: f64,
@@ -19,40 +19,61 @@ pub struct Difference {
     pub high: f64,
 }
 
-/// The mean over questions of the share of right samples of the second system minus that of the first, with its 95 %
-/// percentile interval of a bootstrap over questions.
+/// A mean with its 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Mean {
+    /// The mean.
+    pub mean: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+}
+
+/// The mean of one value for each question, with its 95 % percentile interval of a bootstrap over questions.
 ///
-/// Each question is `(first, second)`: the shares of its samples that are right, 0 to 1, of the two systems. All
-/// samples of a question are resampled together, because they are not independent. There are 10,000 resamples; the
-/// same questions in the same order with the same seed give the same interval on every machine. The ends are the
-/// 0.025 and 0.975 quantiles with linear interpolation.
+/// The value of a question is that of all its samples together, such as the share that is right, because samples of
+/// one question are not independent. There are 10,000 resamples; the same values in the same order with the same seed
+/// give the same interval on every machine. The ends are the 0.025 and 0.975 quantiles with linear interpolation.
 ///
-/// None without questions.
-pub fn paired_difference(questions: &[(f64, f64)], seed: u64) -> Option<Difference> {
-    if questions.is_empty() {
+/// None without values.
+pub fn bootstrap_mean(values: &[f64], seed: u64) -> Option<Mean> {
+    if values.is_empty() {
         return None;
     }
-    let differences: Vec<f64> = questions
-        .iter()
-        .map(|(first, second)| second - first)
-        .collect();
-    let n = differences.len();
+    let n = values.len();
     let mean = |sum: f64| sum / n as f64;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut means: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
             mean(
                 (0..n)
-                    .map(|_| differences[random.random_range(0..n as u64) as usize])
+                    .map(|_| values[random.random_range(0..n as u64) as usize])
                     .sum(),
             )
         })
         .collect();
     means.sort_by(f64::total_cmp);
-    Some(Difference {
-        difference: mean(differences.iter().sum()),
+    Some(Mean {
+        mean: mean(values.iter().sum()),
         low: quantile(&means, 0.025),
         high: quantile(&means, 0.975),
+    })
+}
+
+/// The mean over questions of the value of the second system minus that of the first, such as their shares of right
+/// samples, with its 95 % interval. Each question is `(first, second)`; see [`bootstrap_mean`].
+///
+/// None without questions.
+pub fn paired_difference(questions: &[(f64, f64)], seed: u64) -> Option<Difference> {
+    let differences: Vec<f64> = questions
+        .iter()
+        .map(|(first, second)| second - first)
+        .collect();
+    bootstrap_mean(&differences, seed).map(|mean| Difference {
+        difference: mean.mean,
+        low: mean.low,
+        high: mean.high,
     })
 }
 

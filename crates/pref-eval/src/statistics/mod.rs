@@ -1,12 +1,14 @@
 //! Statistics of evaluations. In: counts, and right or wrong answers by question. Out: intervals, p-values and rates.
 
 mod bootstrap;
+mod comparison;
 mod holm;
 mod mcnemar;
 mod samples;
 mod wilson;
 
-pub use bootstrap::{Difference, RESAMPLES, paired_difference};
+pub use bootstrap::{Difference, Mean, RESAMPLES, bootstrap_mean, paired_difference};
+pub use comparison::Comparison;
 pub use holm::holm;
 pub use mcnemar::mcnemar;
 pub use samples::{AnswerClass, maj_at_k, pass_at_k};

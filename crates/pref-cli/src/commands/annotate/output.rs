@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use pref_annotate::{Export, ExportReport, Interval, Job, Store, WorkError};
 
+use crate::command_line::results;
 use crate::progress::note;
 use crate::rows::Output;
 
@@ -27,8 +28,7 @@ pub(super) fn write(store: &Store, job: &Job, mut file: Output, json: bool) -> R
     file.finish("rows")?;
     tell(&report, store);
     if json {
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "{}", serde_json::to_string(&report)?)?;
+        writeln!(results(), "{}", serde_json::to_string(&report)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }

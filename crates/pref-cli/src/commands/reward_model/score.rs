@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{Tensor, TensorData};
@@ -18,11 +18,9 @@ use serde_json::{Value, json};
 
 use crate::device::{DeviceArgs, Task};
 use crate::model::model_folder;
-use crate::partial::PartialFile;
-use crate::progress;
-use crate::rows::{ReadArgs, Rows, TokenArgs};
+use crate::rows::{ReadArgs, Resumable, TokenArgs, ensure_json_lines};
 use crate::segmenting::{By, SegmentArgs};
-use crate::signals::{self, INTERRUPTED};
+use crate::signals;
 
 /// Score answers with a reward model
 ///
@@ -59,12 +57,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, ranks: &dyn Ranks) -> Result<ExitCode> {
-    let ending = args.output.extension().and_then(|ending| ending.to_str());
-    ensure!(
-        matches!(ending, None | Some("jsonl" | "ndjson")),
-        "{}: the rows are added one by one, which only JSON Lines allow; name the file .jsonl, and convert it with `pref data convert`",
-        args.output.display()
-    );
+    ensure_json_lines(&args.output)?;
     let stop = signals::stop_flag()?;
     args.device.device.run(Score {
         args,
@@ -83,18 +76,11 @@ impl Task for Score<'_> {
     type Output = ExitCode;
 
     fn run<B: TrainBackend>(self, device: &B::Device) -> Result<ExitCode> {
-        let (args, ranks) = (self.args, self.ranks);
+        let args = self.args;
         let folder = model_folder(&args.model)?;
         let tokenizer = Tokenizer::from_folder(&folder)?;
         let model = RewardModel::<B::InnerBackend>::load(&folder, &args.ignore_config, device)
             .with_context(|| format!("{} is no reward model", folder.display()))?;
-        // Rank 0 has the file.
-        let mut output = match ranks.is_first() {
-            true => Some(PartialFile::open(&args.output, &origin(args, &folder)?)?),
-            false => None,
-        };
-        let own = output.as_ref().map(PartialFile::n_done);
-        let n_before = ranks.of_first(|| anyhow::Ok(own.unwrap_or(0)))?;
         let scorer = Scorer {
             kind: Kind::of(&model, &folder)?,
             by: args.segments.by(Some(&tokenizer))?,
@@ -108,75 +94,16 @@ impl Task for Score<'_> {
             model,
             device: device.clone(),
         };
-        if n_before > 0 {
-            progress::note(&format!("{n_before} rows were scored before"));
-        }
-        let mut n_rows = 0;
-        let mut is_stopped = false;
-        let files = std::slice::from_ref(&args.data);
-        let rejects = args.read.each(files, |rows| {
-            let mut rest = records(rows);
-            while let Some(record) = rest.first() {
-                if is_stopped {
-                    return Ok(());
-                }
-                if n_rows < n_before {
-                    if let Some(done) = next_done(&mut output)? {
-                        ensure!(
-                            is_same(record, &done),
-                            "{}: the row differs from the row that was scored before; remove {}.part to begin again, or choose another --output",
-                            record.place(),
-                            args.output.display()
-                        );
-                    }
-                    rest.remove(0);
-                    n_rows += 1;
-                    continue;
-                }
-                let at_a_time = usize::from(args.batch_size);
-                // Each rank scores a batch, and rank 0 writes all.
-                let n = rest.len().min(at_a_time * ranks.size());
-                let round: Vec<Record> = rest.drain(..n).collect();
-                let own = round.chunks(at_a_time).nth(ranks.rank());
-                let own = scorer.score(own.unwrap_or_default().to_vec())?;
-                let own: Vec<String> = own.iter().map(Value::to_string).collect();
-                let all = ranks.share((own, self.stop.load(Ordering::SeqCst)))?;
-                n_rows += round.len();
-                is_stopped = all.iter().any(|(_, is_stopped)| *is_stopped);
-                if let Some(output) = &mut output {
-                    let lines: Vec<String> = all.into_iter().flat_map(|(lines, _)| lines).collect();
-                    output.write(&lines)?;
-                }
-            }
-            Ok(())
-        })?;
-        args.read.report_skipped(&rejects)?;
-        if is_stopped {
-            progress::note(&format!(
-                "stopped after {n_rows} rows; run the same command again to continue"
-            ));
-            return Ok(ExitCode::from(INTERRUPTED));
-        }
-        ensure!(
-            n_rows >= n_before,
-            "{}.part has {} rows more than {}; remove it to begin again, or choose another --output",
-            args.output.display(),
-            n_before - n_rows,
-            args.data.display()
-        );
-        if let Some(output) = output {
-            output.finish()?;
-        }
-        progress::note(&format!("{}: {n_rows} rows", args.output.display()));
-        Ok(ExitCode::SUCCESS)
-    }
-}
-
-/// The next row that an earlier run wrote. `None` on a rank without the file.
-fn next_done(output: &mut Option<PartialFile>) -> Result<Option<Value>> {
-    match output {
-        Some(output) => output.next_done(),
-        None => Ok(None),
+        let rows = Resumable {
+            read: &args.read,
+            data: &args.data,
+            output: &args.output,
+            origin: origin(args, &folder)?,
+            at_a_time: usize::from(args.batch_size),
+            stop: self.stop,
+            ranks: self.ranks,
+        };
+        rows.write(|records| scorer.score(records))
     }
 }
 
@@ -190,30 +117,6 @@ fn origin(args: &Args, folder: &Path) -> Result<Value> {
         "boundary": options.boundary,
         "chat_template_kwargs": options.template_kwargs,
     }))
-}
-
-fn records(rows: Rows) -> Vec<Record> {
-    match rows {
-        Rows::Pairs(rows) => rows.into_iter().map(Record::Pair).collect(),
-        Rows::Examples(rows) => rows.into_iter().map(Record::Example).collect(),
-    }
-}
-
-/// Whether a scored row has the texts of a row of the input.
-fn is_same(record: &Record, scored: &Value) -> bool {
-    let same = |key: &str, text: &pref_data::Text| scored[key] == json!(text);
-    match record {
-        Record::Pair(pair) => {
-            same("prompt", &pair.prompt)
-                && same("chosen", &pair.chosen)
-                && same("rejected", &pair.rejected)
-        }
-        Record::Example(row) if row.is_text() => same("text", &row.completion),
-        Record::Example(row) => {
-            let answers = ["completion", "response"];
-            same("prompt", &row.prompt) && answers.iter().any(|key| same(key, &row.completion))
-        }
-    }
 }
 
 /// What a model scores.

@@ -67,6 +67,17 @@ pub(crate) struct Args {
     pub(super) device: DeviceArgs,
 }
 
+impl Args {
+    /// The same with one answer to each prompt, of the most probable tokens.
+    pub(crate) fn once_and_greedy(self) -> Self {
+        Self {
+            n: 1,
+            greedy: true,
+            ..self
+        }
+    }
+}
+
 /// Which prompts are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Thinking {

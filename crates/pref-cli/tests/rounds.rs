@@ -1,0 +1,195 @@
+//! `pref iterate` and `pref eval` as processes: files, a run that goes on, numbers, and bad input.
+
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{Said, model, run, workspace};
+use serde_json::json;
+
+/// Problems whose answer is the last vowel of a response, so that random text is right at times.
+fn problems(folder: &Path) -> String {
+    let path = folder.join("problems.jsonl");
+    let row =
+        |i: usize| json!({"prompt": format!("Question {i}: which vowel?\nAnswer:"), "answer": "e"});
+    let rows: Vec<String> = (0..6).map(|i| row(i).to_string()).collect();
+    fs::write(&path, rows.join("\n")).unwrap();
+    path.display().to_string()
+}
+
+const SAMPLE: &str = "--n 6 --max-new-tokens 8 --temperature 1.5";
+const CHECK: &str = "--answers regex:[aeiou]";
+const TRAIN: &str = "--objective dpo --set train.batch-size=4 --set train.epochs=1";
+
+fn iterate(folder: &Path, output: &str, rounds: &str, more: &[&str]) -> Said {
+    let (data, output) = (problems(folder), folder.join(output).display().to_string());
+    let model = model("llama");
+    let args = [
+        "iterate", &data, "--model", &model, "--output", &output, "--rounds", rounds, "--eval",
+        &data, "--check", CHECK, "--json",
+    ];
+    run(&[&args[..], more].concat())
+}
+
+#[test]
+fn rounds_follow_each_other_and_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--sample", SAMPLE, "--train", TRAIN];
+    let first = iterate(folder.path(), "a", "1", &flags);
+    assert_eq!(first.code, Some(0), "{}", first.err);
+    let second = iterate(folder.path(), "a", "2", &flags);
+    assert_eq!(second.code, Some(0), "{}", second.err);
+    let whole = iterate(folder.path(), "b", "2", &flags);
+    assert_eq!(whole.code, Some(0), "{}", whole.err);
+    let result = |said: &Said| said.lines().pop().unwrap();
+    assert_eq!(result(&second)["rounds"], result(&whole)["rounds"]);
+    let rounds = result(&whole)["rounds"].as_array().unwrap().clone();
+    assert_eq!(rounds.len(), 3);
+    assert_eq!(rounds[0]["eval"]["n"], 6);
+    assert_eq!(rounds[2]["samples"]["n"], 36);
+    assert!(rounds[2]["pairs"].as_u64().unwrap() > 0);
+    assert!(rounds[2]["gain"]["p"].is_number());
+    let bytes = |run: &str| {
+        let file = "round-2/train/model/model.safetensors";
+        fs::read(folder.path().join(run).join(file)).unwrap()
+    };
+    assert!(
+        bytes("a") == bytes("b"),
+        "a run that goes on ends with the same bytes"
+    );
+
+    let other = ["--sample", SAMPLE, "--train", "--objective ipo"];
+    let refused = iterate(folder.path(), "a", "2", &other);
+    assert!(
+        refused.err.contains("was begun with train"),
+        "{}",
+        refused.err
+    );
+}
+
+#[test]
+fn an_adapter_is_merged_for_the_next_round() {
+    let folder = tempfile::tempdir().unwrap();
+    let train = format!("{TRAIN} --set train.lora.rank=4");
+    let said = iterate(
+        folder.path(),
+        "run",
+        "1",
+        &["--sample", SAMPLE, "--train", &train],
+    );
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let round = folder.path().join("run/round-1");
+    assert!(round.join("train/model/adapter_config.json").is_file());
+    assert!(round.join("model/model.safetensors").is_file());
+}
+
+#[test]
+fn flags_of_a_command_that_are_wrong_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let failure = |output: &str, more: &[&str]| {
+        let said = iterate(folder.path(), output, "1", more);
+        assert_ne!(said.code, Some(0));
+        said.failure(folder.path())
+    };
+    let unknown = failure("a", &["--sample", "--temprature 1"]);
+    assert!(unknown.contains("the flags for `pref sample`"), "{unknown}");
+    assert!(unknown.contains("--temprature"), "{unknown}");
+    let quote = failure("b", &["--sample", "--stop 'x"]);
+    assert!(quote.contains("a quotation mark is missing"), "{quote}");
+    let rank = failure("c", &["--rank", "--one-order"]);
+    assert!(rank.contains("name the judge with --judge"), "{rank}");
+}
+
+fn eval(folder: &Path, models: &[&str], more: &[&str]) -> Said {
+    let output = folder.join("eval").display().to_string();
+    run(&[&["eval"], models, &["--output", &output, "--json"], more].concat())
+}
+
+#[test]
+fn an_evaluation_has_the_numbers_of_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let adapter = workspace("fixtures/adapters/lora").display().to_string();
+    let (base, data) = (model("llama"), problems(folder.path()));
+    let pairs = folder.path().join("pairs.jsonl");
+    let text = fs::read_to_string(workspace("fixtures/gsm8k/dpo-llama.jsonl")).unwrap();
+    let rows: Vec<&str> = text.lines().take(4).collect();
+    fs::write(&pairs, rows.join("\n")).unwrap();
+    let pairs = pairs.display().to_string();
+    let flags = [
+        "--data",
+        &data,
+        "--pairs",
+        &pairs,
+        "--n",
+        "4",
+        "--check",
+        CHECK,
+        "--sample",
+        "--max-new-tokens 8",
+    ];
+    let said = eval(folder.path(), &[&base, &adapter], &flags);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let result = said.lines().pop().unwrap();
+    let models = result["models"].as_array().unwrap();
+    let value = |i: usize, name: &str| models[i]["metrics"][name]["value"].as_f64().unwrap();
+    for (i, name) in ["model-1", "model-2"].into_iter().enumerate() {
+        let path = folder
+            .path()
+            .join("eval")
+            .join(name)
+            .join("samples-checked.jsonl");
+        let text = fs::read_to_string(path).unwrap();
+        let right = text
+            .lines()
+            .filter(|line| line.contains("\"is_correct\":true"));
+        let share = right.count() as f64 / text.lines().count() as f64;
+        assert!((value(i, "pass@1") - share).abs() < 1e-12);
+        assert!(value(i, "pass@4") >= value(i, "pass@2"));
+    }
+    assert_eq!(value(0, "rewards/margins"), 0.0);
+    assert_eq!(value(0, "kl"), 0.0);
+    assert!(value(1, "kl").abs() > 0.0);
+    // The log-probs are those of `pref logprobs`.
+    let scored = run(&["logprobs", "--model", &adapter, &pairs]);
+    let sums = scored
+        .lines()
+        .iter()
+        .map(|line| line["chosen"]["sum"].as_f64().unwrap())
+        .sum::<f64>();
+    assert!((value(1, "logps/chosen") - sums / 4.0).abs() < 1e-3);
+
+    let again = eval(folder.path(), &[&base, &adapter], &flags);
+    assert_eq!(again.lines().pop().unwrap(), result);
+    let changed = eval(folder.path(), &[&adapter, &base], &flags);
+    assert!(
+        changed.err.contains("was made with another model"),
+        "{}",
+        changed.err
+    );
+}
+
+#[test]
+fn an_evaluation_without_rows_or_reference_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = model("llama");
+    let nothing = eval(folder.path(), &[&base], &[]);
+    assert!(
+        nothing.err.contains("nothing to evaluate on"),
+        "{}",
+        nothing.err
+    );
+    let pairs = workspace("fixtures/gsm8k/dpo-llama.jsonl")
+        .display()
+        .to_string();
+    let alone = eval(folder.path(), &[&base], &["--pairs", &pairs]);
+    assert!(alone.err.contains("need a reference"), "{}", alone.err);
+    let many = eval(
+        folder.path(),
+        &[&base],
+        &["--data", &pairs, "--n", "2", "--k", "3"],
+    );
+    assert!(many.err.contains("raise --n"), "{}", many.err);
+}

@@ -1,0 +1,109 @@
+//! Tests claims of the papers on small decoders. In: the `pref` program. Out: a run for each method, learning rate and
+//! seed, and `docs/evidence.md`.
+//!
+//! Every run is a folder of its own with a `result.json`. A run that has one is not repeated, so the program can be
+//! stopped and started at any time.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool: results on stdout, messages on stderr"
+)]
+
+mod claims;
+mod interval;
+mod methods;
+mod page;
+mod program;
+mod runs;
+mod setup;
+mod steps;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+
+use program::Pref;
+use runs::Outcome;
+
+/// Train every method on the same data, and write which claims of the papers hold
+#[derive(Parser)]
+#[command(name = "reproduce")]
+struct Args {
+    /// The `pref` program
+    #[arg(long, value_name = "FILE")]
+    pref: PathBuf,
+    /// Folder for all runs
+    #[arg(long, default_value = "runs/evidence", value_name = "FOLDER")]
+    output: PathBuf,
+    /// Number of seeds that the methods are compared on
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    seeds: u64,
+    /// The page to write
+    #[arg(long, default_value = "docs/evidence.md", value_name = "FILE")]
+    page: PathBuf,
+    /// Methods to run, such as dpo,adpo-a8; all by default
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Write the page from the runs that are there, and start none
+    #[arg(long)]
+    page_only: bool,
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<()> {
+    let known = methods::all();
+    for name in &args.only {
+        ensure!(
+            known.iter().any(|method| method.name == name),
+            "--only {name}: there is no such method; the methods are {}",
+            known.iter().map(|method| method.name).collect::<Vec<_>>().join(", ")
+        );
+    }
+    let methods: Vec<_> = known
+        .into_iter()
+        .filter(|method| args.only.is_empty() || args.only.iter().any(|name| name == method.name))
+        .collect();
+    let pref = Pref::new(&args.pref)?;
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    // The rates are chosen with the data of a seed that is not compared on.
+    let mut seeds = vec![setup::RATE_SEED];
+    seeds.extend(0..args.seeds);
+    for &seed in &seeds {
+        if !args.page_only {
+            setup::prepare(&pref, &args.output, seed)?;
+        }
+        for method in &methods {
+            let rates = match seed == setup::RATE_SEED {
+                true => methods::RATES.to_vec(),
+                false => vec![runs::best_rate(&outcomes, method.name)],
+            };
+            for rate in rates {
+                let run = runs::Run {
+                    method,
+                    rate,
+                    seed,
+                    output: &args.output,
+                };
+                outcomes.extend(run.outcome(&pref, args.page_only)?);
+            }
+        }
+        if let Some(base) = runs::base(&args.output, seed)? {
+            outcomes.push(base);
+        }
+        page::write(&args.page, &outcomes, &methods)?;
+    }
+    println!("{} results, page in {}", outcomes.len(), args.page.display());
+    Ok(())
+}

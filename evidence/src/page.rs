@@ -1,0 +1,160 @@
+//! The page. In: outcomes. Out: `docs/evidence.md`.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::claims::{self, Measure, Verdict};
+use crate::interval::Interval;
+use crate::methods::{Method, RATES};
+use crate::runs::{BASE, Outcome, best_rate};
+use crate::setup::RATE_SEED;
+
+const INTRODUCTION: &str = "# Evidence
+
+Which claims of the papers hold for small decoders on a generated task? `cargo xtask reproduce` runs everything on this page again, and writes it.
+
+**Task.** The word problems of the recipe (`cargo xtask train`): two to four events, some of which have two halves. A decoder of 0.5 million weights imitates solvers of whom two thirds are careless, and is then right in about a third of its samples. For every seed, the decoder, its samples and the pairs of right and wrong samples are made anew; all methods of a seed train on the same pairs, for one epoch in batches of 16, with a cosine schedule. 500 problems that no decoder has seen are solved, once greedily and four times by sampling at temperature 1.
+
+**Equal chances.** The learning rate of each method is the best of RATES, by the share of solved samples on a seed of its own, which is not compared on. Other settings are the defaults of each method ([objectives.md](objectives.md)), and not searched. All methods on pairs have an SFT term of 1, except for those named *alone*, because without it the likelihood of right answers falls.
+
+**What the methods need.** *Importance* of tokens (cdpo, cadpo) comes from two adapters trained on right and on wrong samples ([critical-tokens.md](critical-tokens.md)). *Parts* (hipo) are the steps and the final answer. *Scores* (1d-dpo, 2d-dpo) come from a program that checks each step. *Near pairs* (dpo-bc, dpo-bmc) take the right sample that differs least from the wrong one, in place of a rewrite by a language model, so the claims of DPO-BMC are tested on this substitute. BVPO is not tested: the task has no reasoning traces.
+
+**Intervals** are 95 % intervals over seeds (Student's t): they contain the differences between decoders, data and training runs. A claim *holds* if the interval of the difference is above 0, *does not hold* if it is below 0, and is *undecided* otherwise. The intervals of the claims are not corrected for their number: of twenty true zero differences, one is expected outside of its interval.
+
+";
+
+/// Writes the page from what is known so far.
+pub(crate) fn write(path: &Path, outcomes: &[Outcome], methods: &[Method]) -> Result<()> {
+    let text = text(outcomes, methods)?;
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    let part = path.with_extension("part");
+    fs::write(&part, text).with_context(|| part.display().to_string())?;
+    fs::rename(&part, path).with_context(|| path.display().to_string())
+}
+
+fn text(outcomes: &[Outcome], methods: &[Method]) -> Result<String> {
+    let rates: Vec<String> = RATES.iter().map(|rate| format!("{rate:e}")).collect();
+    let mut text = INTRODUCTION.replace("RATES", &rates.join(", "));
+    let seeds: Vec<u64> = {
+        let mut seeds: Vec<u64> = outcomes.iter().map(|outcome| outcome.seed).collect();
+        seeds.retain(|seed| *seed != RATE_SEED);
+        seeds.sort_unstable();
+        seeds.dedup();
+        seeds
+    };
+    writeln!(text, "## Methods\n\nMeans over {} seeds; in brackets, 95 % intervals.\n", seeds.len())?;
+    text.push_str("| method | learning rate | solved, sampled | solved, greedy | reward accuracy | margin | KL, nats |\n|---|---|---|---|---|---|---|\n");
+    let names = std::iter::once(BASE).chain(methods.iter().map(|method| method.name));
+    for name in names {
+        let own: Vec<&Outcome> = outcomes
+            .iter()
+            .filter(|outcome| outcome.method == name && outcome.seed != RATE_SEED)
+            .collect();
+        if own.len() < 2 {
+            continue;
+        }
+        let mean = |value: &dyn Fn(&Outcome) -> Option<f64>| {
+            let values: Option<Vec<f64>> = own.iter().map(|outcome| value(outcome)).collect();
+            values.and_then(|values| Interval::of(&values))
+        };
+        let rate = match name == BASE {
+            true => String::new(),
+            false => format!("{:e}", best_rate(outcomes, name)),
+        };
+        writeln!(
+            text,
+            "| {name} | {rate} | {} | {} | {} | {} | {} |",
+            percent(mean(&|o| Some(o.sampled))),
+            percent(mean(&|o| Some(o.greedy))),
+            percent(mean(&|o| o.accuracy)),
+            number(mean(&|o| o.margin)),
+            number(mean(&|o| o.kl)),
+        )?;
+    }
+    text.push_str("\n`adpo-s4` has groups of four tokens, `adpo-a8` eight groups in each answer.\n");
+    claims(&mut text, outcomes)?;
+    values(&mut text, outcomes, methods)?;
+    Ok(text)
+}
+
+fn claims(text: &mut String, outcomes: &[Outcome]) -> Result<()> {
+    text.push_str("\n## Claims\n\nThe difference is that of the solved samples in points, or of the KL divergence in nats (positive: nearer to the reference).\n\n| source | claim | compared | difference | |\n|---|---|---|---|---|\n");
+    for claim in claims::all() {
+        let compared = format!("{} − {}", claim.better, claim.worse);
+        let (difference, verdict) = match claim.advantage(outcomes) {
+            Some(advantage) => {
+                let shown = match claim.measure {
+                    Measure::Sampled => points(advantage),
+                    Measure::Kl => number(Some(advantage)),
+                };
+                (shown, Verdict::of(advantage).name())
+            }
+            None => ("not run".to_owned(), "undecided"),
+        };
+        writeln!(
+            text,
+            "| {} | {} | {compared} | {difference} | {verdict} |",
+            claim.source, claim.text
+        )?;
+    }
+    Ok(())
+}
+
+/// All values, so that everyone can compute other statistics.
+fn values(text: &mut String, outcomes: &[Outcome], methods: &[Method]) -> Result<()> {
+    text.push_str("\n## All values\n\nShare of solved samples, in percent. The first columns are the search of the learning rate.\n\n");
+    let mut seeds: Vec<u64> = outcomes.iter().map(|outcome| outcome.seed).collect();
+    seeds.retain(|seed| *seed != RATE_SEED);
+    seeds.sort_unstable();
+    seeds.dedup();
+    let mut header = String::from("| method |");
+    for rate in RATES {
+        write!(header, " {rate:e} |")?;
+    }
+    for seed in &seeds {
+        write!(header, " seed {seed} |")?;
+    }
+    writeln!(text, "{header}\n|{}", "---|".repeat(1 + RATES.len() + seeds.len()))?;
+    for method in methods {
+        write!(text, "| {} |", method.name)?;
+        let of = |seed: u64, rate: Option<f64>| {
+            let found = outcomes.iter().find(|outcome| {
+                outcome.method == method.name
+                    && outcome.seed == seed
+                    && rate.is_none_or(|rate| rate == outcome.rate)
+            });
+            found.map_or(String::new(), |found| format!("{:.1}", 100.0 * found.sampled))
+        };
+        for rate in RATES {
+            write!(text, " {} |", of(RATE_SEED, Some(rate)))?;
+        }
+        for &seed in &seeds {
+            write!(text, " {} |", of(seed, None))?;
+        }
+        text.push('\n');
+    }
+    Ok(())
+}
+
+fn percent(value: Option<Interval>) -> String {
+    value.map_or(String::new(), |v| {
+        let [mean, low, high] = [v.mean, v.low, v.high].map(|value| 100.0 * value);
+        format!("{mean:.1} [{low:.1}, {high:.1}]")
+    })
+}
+
+fn points(v: Interval) -> String {
+    let [mean, low, high] = [v.mean, v.low, v.high].map(|value| 100.0 * value);
+    format!("{mean:+.1} [{low:+.1}, {high:+.1}]")
+}
+
+fn number(value: Option<Interval>) -> String {
+    value.map_or(String::new(), |v| {
+        format!("{:.2} [{:.2}, {:.2}]", v.mean, v.low, v.high)
+    })
+}
