@@ -12,7 +12,8 @@ pub(crate) struct Interval {
 
 /// The 0.975 quantiles of Student's t distribution with 1, 2, … degrees of freedom.
 const QUANTILES: [f64; 14] = [
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145,
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
+    2.145,
 ];
 /// The same for more degrees of freedom: a little too wide.
 const LAST: f64 = 2.131;

@@ -68,7 +68,11 @@ fn run(args: &Args) -> Result<()> {
         ensure!(
             known.iter().any(|method| method.name == name),
             "--only {name}: there is no such method; the methods are {}",
-            known.iter().map(|method| method.name).collect::<Vec<_>>().join(", ")
+            known
+                .iter()
+                .map(|method| method.name)
+                .collect::<Vec<_>>()
+                .join(", ")
         );
     }
     let methods: Vec<_> = known
@@ -104,6 +108,10 @@ fn run(args: &Args) -> Result<()> {
         }
         page::write(&args.page, &outcomes, &methods)?;
     }
-    println!("{} results, page in {}", outcomes.len(), args.page.display());
+    println!(
+        "{} results, page in {}",
+        outcomes.len(),
+        args.page.display()
+    );
     Ok(())
 }

@@ -29,7 +29,11 @@ const fn plain(name: &'static str) -> Method {
     }
 }
 
-const fn with(name: &'static str, objective: &'static str, settings: &'static [&'static str]) -> Method {
+const fn with(
+    name: &'static str,
+    objective: &'static str,
+    settings: &'static [&'static str],
+) -> Method {
     Method {
         name,
         objective,
@@ -46,13 +50,37 @@ pub(crate) fn all() -> Vec<Method> {
         with("adpo-s2", "adpo", &["objective.granularity={ static = 2 }"]),
         with("adpo-s4", "adpo", &["objective.granularity={ static = 4 }"]),
         with("adpo-s8", "adpo", &["objective.granularity={ static = 8 }"]),
-        with("adpo-a2", "adpo", &["objective.granularity={ adaptive = 2 }"]),
-        with("adpo-a8", "adpo", &["objective.granularity={ adaptive = 8 }"]),
-        with("adpo-a16", "adpo", &["objective.granularity={ adaptive = 16 }"]),
-        with("adpo-a128", "adpo", &["objective.granularity={ adaptive = 128 }"]),
-        with("adpo-a256", "adpo", &["objective.granularity={ adaptive = 256 }"]),
+        with(
+            "adpo-a2",
+            "adpo",
+            &["objective.granularity={ adaptive = 2 }"],
+        ),
+        with(
+            "adpo-a8",
+            "adpo",
+            &["objective.granularity={ adaptive = 8 }"],
+        ),
+        with(
+            "adpo-a16",
+            "adpo",
+            &["objective.granularity={ adaptive = 16 }"],
+        ),
+        with(
+            "adpo-a128",
+            "adpo",
+            &["objective.granularity={ adaptive = 128 }"],
+        ),
+        with(
+            "adpo-a256",
+            "adpo",
+            &["objective.granularity={ adaptive = 256 }"],
+        ),
         plain("cdpo"),
-        with("cadpo-a8", "cadpo", &["objective.granularity={ adaptive = 8 }"]),
+        with(
+            "cadpo-a8",
+            "cadpo",
+            &["objective.granularity={ adaptive = 8 }"],
+        ),
         plain("simpo"),
         plain("ipo"),
         plain("orpo"),
@@ -89,7 +117,11 @@ pub(crate) fn all() -> Vec<Method> {
         },
         Method {
             has_sft: false,
-            ..with("adpo-a8-alone", "adpo", &["objective.granularity={ adaptive = 8 }"])
+            ..with(
+                "adpo-a8-alone",
+                "adpo",
+                &["objective.granularity={ adaptive = 8 }"],
+            )
         },
         Method {
             has_sft: false,

@@ -47,7 +47,11 @@ fn text(outcomes: &[Outcome], methods: &[Method]) -> Result<String> {
         seeds.dedup();
         seeds
     };
-    writeln!(text, "## Methods\n\nMeans over {} seeds; in brackets, 95 % intervals.\n", seeds.len())?;
+    writeln!(
+        text,
+        "## Methods\n\nMeans over {} seeds; in brackets, 95 % intervals.\n",
+        seeds.len()
+    )?;
     text.push_str("| method | learning rate | solved, sampled | solved, greedy | reward accuracy | margin | KL, nats |\n|---|---|---|---|---|---|---|\n");
     let names = std::iter::once(BASE).chain(methods.iter().map(|method| method.name));
     for name in names {
@@ -76,7 +80,9 @@ fn text(outcomes: &[Outcome], methods: &[Method]) -> Result<String> {
             number(mean(&|o| o.kl)),
         )?;
     }
-    text.push_str("\n`adpo-s4` has groups of four tokens, `adpo-a8` eight groups in each answer.\n");
+    text.push_str(
+        "\n`adpo-s4` has groups of four tokens, `adpo-a8` eight groups in each answer.\n",
+    );
     claims(&mut text, outcomes)?;
     values(&mut text, outcomes, methods)?;
     Ok(text)
@@ -119,7 +125,11 @@ fn values(text: &mut String, outcomes: &[Outcome], methods: &[Method]) -> Result
     for seed in &seeds {
         write!(header, " seed {seed} |")?;
     }
-    writeln!(text, "{header}\n|{}", "---|".repeat(1 + RATES.len() + seeds.len()))?;
+    writeln!(
+        text,
+        "{header}\n|{}",
+        "---|".repeat(1 + RATES.len() + seeds.len())
+    )?;
     for method in methods {
         write!(text, "| {} |", method.name)?;
         let of = |seed: u64, rate: Option<f64>| {
@@ -128,7 +138,9 @@ fn values(text: &mut String, outcomes: &[Outcome], methods: &[Method]) -> Result
                     && outcome.seed == seed
                     && rate.is_none_or(|rate| rate == outcome.rate)
             });
-            found.map_or(String::new(), |found| format!("{:.1}", 100.0 * found.sampled))
+            found.map_or(String::new(), |found| {
+                format!("{:.1}", 100.0 * found.sampled)
+            })
         };
         for rate in RATES {
             write!(text, " {} |", of(RATE_SEED, Some(rate)))?;

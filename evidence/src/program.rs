@@ -13,8 +13,14 @@ pub(crate) struct Pref {
 
 impl Pref {
     pub(crate) fn new(path: &Path) -> Result<Self> {
-        ensure!(path.is_file(), "{}: there is no such program", path.display());
-        let path = path.canonicalize().with_context(|| path.display().to_string())?;
+        ensure!(
+            path.is_file(),
+            "{}: there is no such program",
+            path.display()
+        );
+        let path = path
+            .canonicalize()
+            .with_context(|| path.display().to_string())?;
         Ok(Self { path })
     }
 

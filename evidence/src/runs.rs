@@ -51,7 +51,10 @@ impl Run<'_> {
             if is_reading {
                 return Ok(None);
             }
-            eprintln!("seed {}: {} at {:e}", self.seed, self.method.name, self.rate);
+            eprintln!(
+                "seed {}: {} at {:e}",
+                self.seed, self.method.name, self.rate
+            );
             self.train(pref)?;
             evaluate(pref, self.output, self.seed, &self.folder())?;
         }
@@ -111,22 +114,36 @@ impl Run<'_> {
 fn evaluate(pref: &Pref, output: &Path, seed: u64, run: &Path) -> Result<()> {
     let seed = folder(output, seed);
     let text = |path: PathBuf| path.display().to_string();
-    let (model, base) = (text(run.join("model")), text(seed.join("recipe/lessons/model")));
+    let (model, base) = (
+        text(run.join("model")),
+        text(seed.join("recipe/lessons/model")),
+    );
     let (data, pairs) = (
         text(seed.join("recipe/data/held-out.jsonl")),
         text(seed.join("recipe/data/eval-pairs.jsonl")),
     );
     let eval = text(run.join("eval"));
     pref.run(&[
-        "eval", &model, "--reference", &base, "--data", &data, "--pairs", &pairs, "--n", "4",
-        "--sample", "--max-new-tokens 96", "--output", &eval,
+        "eval",
+        &model,
+        "--reference",
+        &base,
+        "--data",
+        &data,
+        "--pairs",
+        &pairs,
+        "--n",
+        "4",
+        "--sample",
+        "--max-new-tokens 96",
+        "--output",
+        &eval,
     ])
 }
 
 fn read(path: &Path, method: &str, rate: f64, seed: u64) -> Result<Outcome> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    let result: Value =
-        serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+    let result: Value = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
     let metrics = &result["models"][0]["metrics"];
     let value = |name: &str| metrics[name]["value"].as_f64();
     let needed = |name: &str| {
@@ -151,8 +168,7 @@ pub(crate) fn base(output: &Path, seed: u64) -> Result<Option<Outcome>> {
         return Ok(None);
     }
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let result: Value =
-        serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+    let result: Value = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
     let share = |name: &str| {
         let share = result[name]["before"].as_f64();
         share.with_context(|| format!("{}: `{name}` is missing", path.display()))

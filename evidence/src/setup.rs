@@ -25,7 +25,13 @@ pub(crate) fn prepare(pref: &Pref, output: &Path, seed: u64) -> Result<()> {
     let at = |name: &str| folder.join(name).display().to_string();
     if !Path::new(&at("recipe/result.json")).exists() {
         eprintln!("seed {seed}: lessons, samples and pairs");
-        pref.run(&["train", "--output", &at("recipe"), "--seed", &seed.to_string()])?;
+        pref.run(&[
+            "train",
+            "--output",
+            &at("recipe"),
+            "--seed",
+            &seed.to_string(),
+        ])?;
     }
     let (base, pairs) = (at("recipe/lessons/model"), at("recipe/data/pairs.jsonl"));
     if !Path::new(&at("checked.jsonl")).exists() {
@@ -58,7 +64,14 @@ pub(crate) fn prepare(pref: &Pref, output: &Path, seed: u64) -> Result<()> {
     if !Path::new(&at("scored.jsonl")).exists() {
         let (right, wrong, scored) = (at("right/model"), at("wrong/model"), at("scored.jsonl"));
         pref.run(&[
-            "score-tokens", "--data", &pairs, "--positive", &right, "--negative", &wrong, "--output",
+            "score-tokens",
+            "--data",
+            &pairs,
+            "--positive",
+            &right,
+            "--negative",
+            &wrong,
+            "--output",
             &scored,
         ])?;
     }
@@ -66,14 +79,29 @@ pub(crate) fn prepare(pref: &Pref, output: &Path, seed: u64) -> Result<()> {
         let (checked, all) = (at("checked.jsonl"), at("nearest-all.jsonl"));
         let seed = seed.to_string();
         pref.run(&[
-            "pairs", &checked, "--choose", "nearest", "--per-prompt", "2", "--seed", &seed,
-            "--output", &all,
+            "pairs",
+            &checked,
+            "--choose",
+            "nearest",
+            "--per-prompt",
+            "2",
+            "--seed",
+            &seed,
+            "--output",
+            &all,
         ])?;
         // The problems of the pairs for evaluation stay out.
         let eval = rows(Path::new(&at("recipe/data/eval-pairs.jsonl")))?;
-        let held_out: HashSet<&str> = eval.iter().filter_map(|row| row["prompt"].as_str()).collect();
+        let held_out: HashSet<&str> = eval
+            .iter()
+            .filter_map(|row| row["prompt"].as_str())
+            .collect();
         let mut nearest = rows(Path::new(&all))?;
-        nearest.retain(|row| row["prompt"].as_str().is_some_and(|p| !held_out.contains(p)));
+        nearest.retain(|row| {
+            row["prompt"]
+                .as_str()
+                .is_some_and(|p| !held_out.contains(p))
+        });
         write(Path::new(&at("nearest.jsonl")), &nearest)?;
     }
     if !Path::new(&at("annotated.jsonl")).exists() {

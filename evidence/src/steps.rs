@@ -70,8 +70,7 @@ fn number(text: &str, index: usize) -> Option<i64> {
 mod tests {
     use super::*;
 
-    const PROBLEM: &str =
-        "Question: Dan has 10 shells, loses 2, loses 6, finds 3, buys 3 bags of 4. How many shells?\nAnswer:";
+    const PROBLEM: &str = "Question: Dan has 10 shells, loses 2, loses 6, finds 3, buys 3 bags of 4. How many shells?\nAnswer:";
 
     #[test]
     fn right_and_wrong_steps_are_told_apart() {

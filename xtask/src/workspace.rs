@@ -15,7 +15,10 @@ pub(crate) fn root() -> Result<PathBuf> {
 
 /// The folder of the programs that a release build makes.
 pub(crate) fn release_folder() -> Result<PathBuf> {
-    Ok(metadata()?.target_directory.into_std_path_buf().join("release"))
+    Ok(metadata()?
+        .target_directory
+        .into_std_path_buf()
+        .join("release"))
 }
 
 /// Names of the crates that may be published, sorted.

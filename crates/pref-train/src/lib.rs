@@ -64,8 +64,8 @@ mod tracker;
 pub use error::TrainError;
 pub use forecast::{Forecast, Machine, MemoryForecast, TimeForecast, Workload};
 pub use metrics::{
-    EvalRecord, Means, MetricsLine, PairMeans, PairSums, RewardMeans, SegmentMeans, StepRecord,
-    TokenMeans,
+    EvalRecord, Means, MetricsLine, MixtureRecord, PairMeans, PairSums, RewardMeans, SegmentMeans,
+    StepRecord, TokenMeans,
 };
 pub use plan::{
     Auto, AutoValue, DataPlan, GroupPlan, LoraPlan, ModelPlan, MuonRate, OnError, OptimizerKind,

@@ -19,12 +19,36 @@ pub struct StepRecord {
     /// then the loss of the mixture, and the other means in `means` are over the pairs with traces.
     #[serde(flatten, with = "prefix::empty")]
     pub empty: Option<PairMeans>,
+    /// For bvpo with an optimal `α`, how both sets were mixed in the last of these steps.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub mixture: Option<MixtureRecord>,
     /// Global gradient norm of the last of these steps, before clipping.
     pub grad_norm: f64,
     /// Learning rate of the last of these steps.
     pub learning_rate: f64,
     /// Number of tokens so far, prompts included and padding excluded.
     pub num_tokens: u64,
+}
+
+/// How the gradients of bvpo's two sets are mixed: averages over the steps so far, of which later ones count more.
+/// Variances and covariance are those of the mean gradient of a step, summed over all parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MixtureRecord {
+    /// The optimal weight `α*` of the pairs with traces, from 0 to 1.
+    #[serde(rename = "bvpo/alpha")]
+    pub alpha: f64,
+    /// `‖b_e‖`: how far the expected gradient of the pairs without traces is from that of the pairs with traces.
+    #[serde(rename = "bvpo/bias")]
+    pub bias: f64,
+    /// `V_t`, of the pairs with traces.
+    #[serde(rename = "bvpo/variance_trace")]
+    pub variance_trace: f64,
+    /// `V_e`, of the pairs with emptied traces.
+    #[serde(rename = "bvpo/variance_empty")]
+    pub variance_empty: f64,
+    /// `C`, of both.
+    #[serde(rename = "bvpo/covariance")]
+    pub covariance: f64,
 }
 
 /// One line of `metrics.jsonl`: an evaluation.

@@ -230,6 +230,7 @@ impl Plan {
         }
         if let ObjectiveKind::Bvpo(bvpo) = self.objective.kind()
             && bvpo.alpha == BvpoAlpha::Optimal
+            && self.train.batch_size * self.train.gradient_accumulation < 2
         {
             return Err(PlanError::NoGradientEstimates);
         }

@@ -202,9 +202,9 @@ pub enum PlanError {
         "`data.eval` and `data.empty-eval` go together: give both, or neither and `data.eval-fraction`"
     )]
     HalfEvaluation,
-    /// The optimal α needs estimates of the gradients of both sets, which training does not make.
+    /// The optimal α needs the variance of the gradients of a step, and a step has one pair.
     #[error(
-        "`objective.alpha` = \"optimal\" is computed from estimates of both sets' gradients, and training makes no such estimates; compute it with `pref loss`, and set `objective.alpha` to that number"
+        "`objective.alpha` = \"optimal\" needs the variance of the gradients within a step, and a step has one pair of each set; raise `train.batch-size` or `train.gradient-accumulation`"
     )]
     NoGradientEstimates,
     /// The objective needs a reference, and there is none.

@@ -79,6 +79,32 @@ impl<B: Kernels> NamedGradients<B> {
         (!squares.is_empty()).then(|| Tensor::cat(squares, 0).sum().sqrt())
     }
 
+    /// `Σ g · other` over all parameters.
+    pub(crate) fn dot(&self, other: &Self) -> f64 {
+        let both = self.by_name.iter().filter_map(|(name, own)| {
+            let other = other.by_name.get(name)?;
+            Some((own.clone() * other.clone()).sum())
+        });
+        let products: Vec<Tensor<B, 1>> = both.collect();
+        match products.is_empty() {
+            true => 0.0,
+            // A sum of few large numbers of both signs, so in double precision.
+            false => Tensor::cat(products, 0).into_data().iter::<f64>().sum(),
+        }
+    }
+
+    /// Adds `factor · other`.
+    pub(crate) fn add_scaled(&mut self, other: Self, factor: f64) {
+        for (name, gradient) in other.by_name {
+            let scaled = gradient * factor;
+            let sum = match self.by_name.remove(&name) {
+                Some(own) => own + scaled,
+                None => scaled,
+            };
+            self.by_name.insert(name, sum);
+        }
+    }
+
     /// The first parameters whose gradients are not finite, at most `n`.
     pub(crate) fn not_finite(&self, n: usize) -> Vec<String> {
         let is_finite = |gradient: &Tensor<B, 1>| {

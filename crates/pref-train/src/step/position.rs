@@ -3,6 +3,7 @@
 use pref_data::Sampler;
 use serde::{Deserialize, Serialize};
 
+use super::mixture::AlphaEstimate;
 use crate::metrics::{MetricsLine, Sums};
 
 /// How far a run is, and where its data continues.
@@ -20,6 +21,9 @@ pub(crate) struct Position {
     pub(crate) empty_sampler: Sampler,
     /// Sums since the last line of the metrics: of the training rows, and of the rows with emptied traces.
     pub(crate) unlogged: [Sums; 2],
+    /// For bvpo with an optimal `α`, what is known of the gradients of both sets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mixture: Option<AlphaEstimate>,
     /// The line of the metrics of the last step, if it could not be written.
     pub(crate) unwritten: Option<MetricsLine>,
 }

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use burn::tensor::{ElementConversion, Tensor};
+use burn::tensor::{ElementConversion, Tensor, backend::Backend};
 use pref_core::{BatchError, BvpoAlpha, ObjectiveKind, backward_in_chunks, token_kl};
 use pref_data::{BatchLayout, Order, Place, Placed, Sampler};
-use pref_model::{TrainingPass, token_log_probs};
+use pref_model::token_log_probs;
 
 use super::checkpoints::Checkpoints;
-use super::gradients::{NamedGradients, parameter_shapes};
+use super::gradients::NamedGradients;
 use super::loss_inputs::{LossInputs, StepFailure, mixed_means};
+use super::mixture::{AlphaEstimate, FIRST_ALPHA};
 use super::objective::RunObjective;
 use super::optimizer::{Moments, Optimizer};
 use super::policy::{TrainBackend, TrainablePolicy};
@@ -40,8 +41,8 @@ pub(crate) struct Trainer<B: TrainBackend, P: TrainablePolicy<B>> {
     pub(crate) position: Position,
     /// Rows and reference, which need no gradients.
     pub(crate) inputs: LossInputs<B::InnerBackend, P::InnerModule>,
-    objective: RunObjective<B>,
-    plan: TrainPlan,
+    pub(super) objective: RunObjective<B>,
+    pub(super) plan: TrainPlan,
     schedule: Schedule,
     sync: Option<ReferenceSync>,
 }
@@ -62,15 +63,38 @@ pub(crate) struct Passes {
     pub(crate) ranks: Rc<dyn Ranks>,
 }
 
+/// Rows of a set that a step has drawn, in their order.
+pub(super) struct Drawn {
+    pub(super) set: DataSet,
+    pub(super) indices: Vec<usize>,
+}
+
+/// What the forward passes of a step leave.
+pub(super) struct Work<B: Backend> {
+    /// The rows of each micro-batch, of all ranks.
+    pub(super) parts: Vec<(DataSet, Vec<usize>)>,
+    /// What is measured of this rank's micro-batches, with their numbers.
+    pub(super) measured: Vec<(usize, Measured<B>)>,
+}
+
+impl<B: Backend> Default for Work<B> {
+    fn default() -> Self {
+        Self {
+            parts: Vec::new(),
+            measured: Vec::new(),
+        }
+    }
+}
+
 /// A micro-batch.
-struct Part<'a, P> {
+pub(super) struct Part<'a, P> {
     /// The policy in this forward pass, with the parameters of the trained policy.
-    policy: &'a P,
-    set: DataSet,
+    pub(super) policy: &'a P,
+    pub(super) set: DataSet,
     /// The rows.
-    indices: &'a [usize],
+    pub(super) indices: &'a [usize],
     /// The weight of the mean loss of the rows in the loss of the step.
-    share: f64,
+    pub(super) share: f64,
 }
 
 impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
@@ -94,6 +118,18 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         let skipped = skipped_rows(&plan.data, &sets)?;
         let train = &plan.train;
         let n = |set: DataSet| sets.of(set).n_drawn();
+        let (alpha, mixture) = match plan.objective.kind() {
+            ObjectiveKind::Bvpo(bvpo) => match bvpo.alpha {
+                BvpoAlpha::Fixed(alpha) => (alpha, None),
+                BvpoAlpha::Optimal => (FIRST_ALPHA, Some(AlphaEstimate::default())),
+            },
+            ObjectiveKind::Pairwise(_)
+            | ObjectiveKind::Kto(_)
+            | ObjectiveKind::Sum(_)
+            | ObjectiveKind::Sft(_)
+            | ObjectiveKind::BradleyTerry(_)
+            | ObjectiveKind::Segments(_) => (1.0, None),
+        };
         Ok(Self {
             optimizer: Optimizer::new(train, &policy)?,
             policy: Some(policy),
@@ -104,6 +140,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
                 sampler: Sampler::new(n(DataSet::Train), order, train.seed),
                 empty_sampler: Sampler::new(n(DataSet::Empty), order, train.seed),
                 unlogged: [Sums::default(); 2],
+                mixture,
                 unwritten: None,
             },
             schedule: Schedule::new(train, train.total_steps(n(DataSet::Train))),
@@ -116,18 +153,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
                 vocab_chunk: passes.vocab_chunk,
                 logs_entropy: train.log_entropy,
                 needs_kl: plan.objective.needs().kl,
-                alpha: match plan.objective.kind() {
-                    ObjectiveKind::Bvpo(bvpo) => match bvpo.alpha {
-                        BvpoAlpha::Fixed(alpha) => alpha,
-                        BvpoAlpha::Optimal => unreachable!("a checked plan has a fixed α"),
-                    },
-                    ObjectiveKind::Pairwise(_)
-                    | ObjectiveKind::Kto(_)
-                    | ObjectiveKind::Sum(_)
-                    | ObjectiveKind::Sft(_)
-                    | ObjectiveKind::BradleyTerry(_)
-                    | ObjectiveKind::Segments(_) => 1.0,
-                },
+                alpha,
                 device: device.clone(),
                 ranks: passes.ranks,
             },
@@ -148,6 +174,9 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
     ) {
         self.policy = Some(policy);
         self.optimizer.restore(position.optimizer_steps, moments);
+        if let Some(mixture) = &position.mixture {
+            self.inputs.alpha = mixture.alpha();
+        }
         self.position = position;
     }
 
@@ -185,51 +214,31 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         let [mut sampler, mut empty_sampler] =
             [&self.position.sampler, &self.position.empty_sampler].map(Clone::clone);
         let pairs_per_step = self.plan.batch_size * self.plan.gradient_accumulation;
-        let indices = self.next_rows(DataSet::Train, &mut sampler, pairs_per_step);
-        let mut drawn = vec![(DataSet::Train, self.inputs.alpha, &indices)];
-        let empty;
+        let mut drawn = vec![self.drawn(DataSet::Train, &mut sampler, pairs_per_step)];
         if self.inputs.sets.of(DataSet::Empty).len() > 0 {
-            empty = self.next_rows(DataSet::Empty, &mut empty_sampler, pairs_per_step);
-            drawn.push((DataSet::Empty, 1.0 - self.inputs.alpha, &empty));
+            drawn.push(self.drawn(DataSet::Empty, &mut empty_sampler, pairs_per_step));
         }
-
-        let mut gradients = NamedGradients::default();
         let ranks = Rc::clone(&self.inputs.ranks);
-        let mut parts = Vec::new();
-        let mut measured = Vec::new();
-        let mut pass = TrainingPass {
-            seed: self.plan.seed,
-            step: self.position.step as u64,
-            micro_batch: 0,
-        };
-        for &(set, weight, indices) in &drawn {
-            let point = {
-                let policy = self.policy().valid();
-                let (inputs, objective) = (&self.inputs, &self.objective);
-                inputs.reference_point(&policy, objective, set, indices)?
-            };
-            let examples = self.inputs.sets.of(set);
-            for micro in self.inputs.layout.divide(examples.entries(), indices) {
-                let number = parts.len();
-                parts.push((set, micro));
-                pass.micro_batch = number as u64;
-                if !ranks.owns(number) {
-                    continue;
-                }
-                let share = examples.n_units(micro) as f64 / examples.n_units(indices) as f64;
-                let share = weight * share;
-                let point = point.clone().map(Tensor::from_inner);
-                let policy = self.policy().in_training(pass);
-                let part = Part {
-                    policy: &policy,
-                    set,
-                    indices: micro,
-                    share,
-                };
-                let values = self.gradients(&part, point.as_ref(), &mut gradients)?;
-                measured.push((number, values));
+        let mut work = Work::default();
+        let mut mixture = self.position.mixture;
+        let gradients = match (&mut mixture, &drawn[..]) {
+            (Some(estimate), [train, empty]) => {
+                self.mixed_gradients([train, empty], estimate, &mut work)?
             }
-        }
+            _ => {
+                let mut gradients = NamedGradients::default();
+                for rows in &drawn {
+                    let weight = match rows.set == DataSet::Empty {
+                        true => 1.0 - self.inputs.alpha,
+                        false => self.inputs.alpha,
+                    };
+                    self.add_gradients(rows, weight, &mut gradients, &mut work)?;
+                }
+                self.sum_over_ranks(&mut gradients)?;
+                gradients
+            }
+        };
+        let Work { parts, measured } = work;
 
         let read = |(number, values)| (number, RowValues::read(values));
         let mut measured = ranks
@@ -238,17 +247,13 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         measured.sort_by_key(|(number, _)| *number);
         let mut sums = self.position.unlogged;
         for (number, values) in measured {
-            let (set, micro) = parts[number];
+            let (set, micro) = &parts[number];
             let not_finite = values.not_finite();
             if !not_finite.is_empty() {
                 let rows = not_finite.iter().map(|&k| micro[k]).collect();
-                return Err(StepFailure::Loss(set, rows));
+                return Err(StepFailure::Loss(*set, rows));
             }
-            sums[usize::from(set == DataSet::Empty)].add(&values);
-        }
-        if ranks.size() > 1 {
-            let shapes = parameter_shapes(self.policy());
-            gradients.sum_over(&*ranks, &shapes, &self.inputs.device)?;
+            sums[usize::from(*set == DataSet::Empty)].add(&values);
         }
         let norm = match gradients.norm() {
             Some(norm) => norm.into_scalar().elem::<f64>(),
@@ -258,7 +263,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
             let parameters = gradients.not_finite(PARAMETERS_IN_AN_ERROR);
             return Err(StepFailure::Gradient {
                 parameters,
-                rows: indices,
+                rows: drawn.swap_remove(0).indices,
             });
         }
 
@@ -279,8 +284,12 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         self.position.step += 1;
         self.position.optimizer_steps = self.optimizer.steps();
         self.sync_reference();
-        for (set, _, indices) in drawn {
-            self.position.tokens += self.inputs.sets.of(set).n_tokens(indices);
+        for Drawn { set, indices } in &drawn {
+            self.position.tokens += self.inputs.sets.of(*set).n_tokens(indices);
+        }
+        if let Some(mixture) = mixture {
+            self.inputs.alpha = mixture.alpha();
+            self.position.mixture = Some(mixture);
         }
         self.position.sampler = sampler;
         self.position.empty_sampler = empty_sampler;
@@ -298,6 +307,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
             epoch: self.position.step as f64 / self.plan.steps_per_epoch(n_drawn) as f64,
             means,
             empty,
+            mixture: mixture.and_then(|mixture| mixture.record()),
             grad_norm: norm,
             learning_rate: rate,
             num_tokens: self.position.tokens,
@@ -326,24 +336,9 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Trainer<B, P> {
         }
     }
 
-    /// The next rows of a data set, sorted by length, without the rows that the plan leaves out. After the
-    /// sort, rows of similar length share a micro-batch, which saves padding and does not change the mean.
-    fn next_rows(&self, set: DataSet, sampler: &mut Sampler, n: usize) -> Vec<usize> {
-        let examples = self.inputs.sets.of(set);
-        let entries = examples.entries();
-        let mut indices = Vec::new();
-        // This ends, because at least one row of the set is not left out.
-        while indices.is_empty() {
-            indices = examples.drawn_rows(sampler.next_batch(n));
-            indices.retain(|i| !self.inputs.skipped.of(set).contains(i));
-        }
-        self.inputs.layout.sort_by_length(entries, &mut indices);
-        indices
-    }
-
     /// Adds the gradients of `share` times the mean loss of the rows of a micro-batch. `point` is the reference
     /// point of kto. The result is what is measured of each row.
-    fn gradients(
+    pub(super) fn gradients(
         &self,
         part: &Part<'_, P>,
         point: Option<&Tensor<B, 1>>,

@@ -221,6 +221,15 @@ fn runs_on_other_sets_resume_to_the_same_bytes() {
                 &empty,
             ],
         ),
+        (
+            &pairs,
+            vec![
+                "objective.alpha=optimal",
+                "objective.method=bvpo",
+                "objective.inner.method=dpo",
+                &empty,
+            ],
+        ),
     ] {
         let method = more[0].rsplit('=').next().unwrap();
         let [whole, parts] = ["whole", "parts"].map(|name| path(&format!("{method}-{name}")));
@@ -361,4 +370,51 @@ fn sets_that_do_not_fit_the_objective_are_named() {
         ]
         .join("\n")
     );
+}
+
+#[test]
+fn bias_and_variances_of_bvpo_are_those_of_autograd() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixture = |name: &str| {
+        let path = common::workspace(&format!("fixtures/{name}"));
+        std::fs::read_to_string(path).unwrap()
+    };
+    let rows = fixture("gsm8k/dpo-llama.jsonl");
+    let rows: Vec<&str> = rows.lines().collect();
+    let [traces, empty] = ["traces", "empty"].map(|name| folder.path().join(name));
+    std::fs::write(&traces, rows[..4].join("\n")).unwrap();
+    std::fs::write(&empty, rows[4..8].join("\n")).unwrap();
+    let expected: serde_json::Value = serde_json::from_str(&fixture("bvpo/moments.json")).unwrap();
+    for batch_tokens in ["0", "300"] {
+        let run = folder.path().join(batch_tokens);
+        let settings = [
+            format!("model.path={}", common::model("llama")),
+            format!("data.train={}", traces.display()),
+            format!("data.empty={}", empty.display()),
+            format!("output.folder={}", run.display()),
+            "objective.method=bvpo".to_owned(),
+            "objective.inner={method = \"dpo\"}".to_owned(),
+            "objective.alpha=optimal".to_owned(),
+            "train.batch-size=4".to_owned(),
+            "train.steps=2".to_owned(),
+            format!("train.batch-tokens={batch_tokens}"),
+        ];
+        common::run::<Cpu>(&common::plan(&settings), false).unwrap();
+        let lines = common::metrics(&run);
+        let line = serde_json::to_value(&lines[0]).unwrap();
+        for (name, value) in expected.as_object().unwrap() {
+            let (found, expected) = (line[name].as_f64().unwrap(), value.as_f64().unwrap());
+            // A covariance near 0 is a difference of large numbers.
+            let tolerance = match name.as_str() {
+                "bvpo/covariance" => 1.0,
+                _ => 1e-3 * expected.abs(),
+            };
+            assert!(
+                (found - expected).abs() <= tolerance,
+                "{name}: {found} {expected}"
+            );
+        }
+        let again: pref_train::MetricsLine = serde_json::from_value(line).unwrap();
+        assert_eq!(again, lines[0]);
+    }
 }
