@@ -239,6 +239,8 @@ fn mistakes_are_named_with_a_way_out() {
             "objective.inner={method = \"dpo\"}",
             "objective.alpha=optimal",
             "data.empty=empty.jsonl",
+            "train.batch-size=1",
+            "train.gradient-accumulation=1",
         ],
         &[
             "objective.method=bvpo",
