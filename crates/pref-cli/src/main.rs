@@ -20,6 +20,7 @@ mod sampling;
 mod scoring;
 mod segmenting;
 mod signals;
+mod thought;
 
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -66,6 +67,7 @@ enum Command {
     Pairs(commands::pairs::Args),
     Sample(commands::sample::Args),
     ScoreTokens(commands::score_tokens::Args),
+    Rollouts(commands::rollouts::Args),
     Iterate(commands::iterate::Args),
     Eval(commands::eval::Args),
     Merge(commands::merge::Args),
@@ -121,6 +123,7 @@ impl Command {
             | Command::Pairs(_)
             | Command::Sample(_)
             | Command::Iterate(_)
+            | Command::Rollouts(_)
             | Command::Eval(_)
             | Command::Merge(_)
             | Command::Objectives(_)
@@ -149,6 +152,7 @@ impl Command {
             Command::Sample(args) => commands::sample::run(&args),
             Command::ScoreTokens(args) => commands::score_tokens::run(&args, &**ranks),
             Command::Eval(args) => commands::eval::run(&args),
+            Command::Rollouts(args) => commands::rollouts::run(&args),
             Command::Iterate(args) => commands::iterate::run(&args, ranks),
             Command::Merge(args) => commands::merge::run(&args),
             Command::Objectives(args) => commands::objectives::run(&args),

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{run, said};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const SAMPLES: &str = r##"{"prompt": "7 * 6?", "response": "7 * 6 = 42\n#### 42", "answer": "42", "sample": 0, "finish_reason": "stop"}
 {"prompt": "7 * 6?", "response": "The answer is \\boxed{48}.", "answer": "42", "sample": 1, "finish_reason": "stop"}
@@ -170,4 +170,41 @@ done
         .collect();
     let (right, failed) = ((true, false), (false, true));
     assert_eq!(found[..5], [right, failed, failed, right, right]);
+}
+
+#[test]
+fn samples_with_and_without_thinking_become_two_sets() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let mut rows = Vec::new();
+    for thinking in ["on", "off"] {
+        for (text, is_correct) in [("right", true), ("wrong", false)] {
+            let response = format!("{text} {thinking}");
+            rows.push(json!({
+                "prompt": "Q <think>", "response": response, "thinking": thinking, "is_correct": is_correct,
+            }));
+        }
+    }
+    let text: Vec<String> = rows.iter().map(Value::to_string).collect();
+    std::fs::write(path("checked.jsonl"), text.join("\n")).unwrap();
+    let pairs = |name: &str, more: &[&str]| {
+        let (input, output) = (path("checked.jsonl"), path(name));
+        run(&[&["pairs", &input, "--output", &output], more].concat())
+    };
+    let mixed = pairs("mixed.jsonl", &[]);
+    assert_eq!(mixed.code, Some(1));
+    assert!(
+        mixed.err.contains("with and without thinking"),
+        "{}",
+        mixed.err
+    );
+    for (thinking, prompt) in [("on", "Q <think>"), ("off", "Q <think></think>")] {
+        let name = format!("{thinking}.jsonl");
+        let said = pairs(&name, &["--thinking", thinking]);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        let rows = lines(&folder.path().join(name));
+        assert_eq!(rows.len(), 1);
+        assert_eq!(rows[0]["prompt"], prompt);
+        assert_eq!(rows[0]["chosen"], format!("right {thinking}"));
+    }
 }

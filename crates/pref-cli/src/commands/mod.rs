@@ -20,6 +20,7 @@ pub(crate) mod objectives;
 pub(crate) mod pairs;
 pub(crate) mod plan;
 pub(crate) mod reward_model;
+pub(crate) mod rollouts;
 pub(crate) mod sample;
 pub(crate) mod score_tokens;
 pub(crate) mod segment;

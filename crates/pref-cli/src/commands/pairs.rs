@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::command_line::results;
 use crate::progress::Counter;
 use crate::rows::{Fields, Output, parse_field, response_text};
+use crate::thought::{EMPTY_THOUGHT, with_empty_thought};
 
 /// Make pairs of responses to the same prompt, for training
 ///
@@ -36,6 +37,9 @@ pub(crate) struct Args {
     /// What says which response is better
     #[arg(long, value_name = "FIELD", value_enum, default_value_t = By::Auto)]
     by: By,
+    /// Use only the samples with or without thinking, of `pref sample --thinking`; the pairs of both are data.train and data.empty of bvpo. Prompts of samples without thinking get an empty thought
+    #[arg(long, value_name = "WHICH", value_enum)]
+    thinking: Option<Thought>,
     /// Most pairs of a prompt; 1 by default, and no limit with --choose all
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     per_prompt: Option<u32>,
@@ -73,6 +77,25 @@ enum By {
     IsCorrect,
     /// A larger score before a smaller one
     Score,
+}
+
+/// Whether samples have a thought, as the field `thinking` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Thought {
+    /// Samples with thinking
+    On,
+    /// Samples after an empty thought
+    Off,
+}
+
+impl Thought {
+    fn of(text: &str) -> Option<Self> {
+        match text {
+            "on" => Some(Thought::On),
+            "off" => Some(Thought::Off),
+            _ => None,
+        }
+    }
 }
 
 /// The responses to a prompt, in the order of the file.
@@ -138,7 +161,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
                     let [chosen, rejected] =
                         [pair.chosen, pair.rejected].map(|i| question.responses[i].text.as_str());
                     report.add_pair(chosen, rejected);
-                    output.write(&row(question, chosen, rejected))?;
+                    let is_off = args.thinking == Some(Thought::Off);
+                    output.write(&row(question, chosen, rejected, is_off))?;
                 }
             }
             Err(reason) => *report.dropped.entry(reason).or_default() += 1,
@@ -175,10 +199,23 @@ fn read(args: &Args) -> Result<Vec<Question>> {
     let mut questions: Vec<Question> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut counter = Counter::new("rows");
+    let mut first_thought = None;
     for file in &args.files {
         for row in read_rows(file)? {
             let row = row?;
             let place = format!("{}:{}", row.path.display(), row.line);
+            let thought = row.object.get("thinking").and_then(Value::as_str);
+            let thought = thought.and_then(Thought::of);
+            match (args.thinking, thought) {
+                (Some(wanted), Some(found)) if wanted != found => continue,
+                (Some(_), None) => bail!(
+                    "{place}: `thinking` is missing; expected on or off, as `pref sample --thinking both` writes it"
+                ),
+                (None, Some(found)) if *first_thought.get_or_insert(found) != found => bail!(
+                    "{place}: the rows have samples with and without thinking; make pairs of each with --thinking on and --thinking off"
+                ),
+                _ => {}
+            }
             if by == By::Auto {
                 by = match fields.first(&row.object, &["is_correct"]) {
                     Ok(_) => By::IsCorrect,
@@ -246,14 +283,23 @@ fn grade(object: &Map<String, Value>, fields: &Fields, by: By) -> Result<Option<
     }
 }
 
-/// A pair; its answers are messages if the prompt is a list of messages.
-fn row(question: &Question, chosen: &str, rejected: &str) -> Value {
-    let answer = |text: &str| match question.prompt {
-        Value::Array(_) => json!([{"role": "assistant", "content": text}]),
+/// A pair; its answers are messages if the prompt is a list of messages. An empty thought stands at the end of a text,
+/// and at the beginning of the answers to messages, where the chat template leaves it.
+fn row(question: &Question, chosen: &str, rejected: &str, has_empty_thought: bool) -> Value {
+    let thought = match has_empty_thought {
+        true => EMPTY_THOUGHT,
+        false => "",
+    };
+    let prompt = match &question.prompt {
+        Value::String(text) if has_empty_thought => json!(with_empty_thought(text)),
+        prompt => prompt.clone(),
+    };
+    let answer = |text: &str| match prompt {
+        Value::Array(_) => json!([{"role": "assistant", "content": format!("{thought}{text}")}]),
         _ => json!(text),
     };
     let mut row = json!({
-        "prompt": question.prompt,
+        "prompt": prompt,
         "chosen": answer(chosen),
         "rejected": answer(rejected),
     });

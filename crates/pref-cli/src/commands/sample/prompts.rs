@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::args::{Args, Thinking, Thought};
 use super::output::{Output, Place};
+use crate::thought::with_empty_thought;
 
 /// The fields of an output row that are not those of the input row.
 const NEW_FIELDS: [&str; 5] = [
@@ -18,9 +19,6 @@ const NEW_FIELDS: [&str; 5] = [
     "finish_reason",
     "n_tokens",
 ];
-
-/// A thought without content (BVPO's empty traces).
-const EMPTY_THOUGHT: &str = "<think></think>";
 
 /// A prompt with the fields of its row.
 pub(super) struct Row {
@@ -192,11 +190,7 @@ impl<'a> Prompts<'a> {
         let tokenizer = self.tokenizer;
         let with_thought = |text: &str| match without_thinking {
             false => text.to_owned(),
-            // Some templates begin the thought themselves.
-            true => match text.trim_end().strip_suffix("<think>") {
-                Some(before) => format!("{before}{EMPTY_THOUGHT}"),
-                None => format!("{text}{EMPTY_THOUGHT}"),
-            },
+            true => with_empty_thought(text),
         };
         Ok(match &row.prompt {
             Text::Plain(text) => tokenizer.encode(&with_thought(text))?,
