@@ -71,6 +71,7 @@ enum Command {
     Iterate(commands::iterate::Args),
     Eval(commands::eval::Args),
     Merge(commands::merge::Args),
+    Report(commands::report::Args),
     Objectives(commands::objectives::Args),
     Plan(commands::plan::Args),
     Annotate(commands::annotate::Args),
@@ -126,6 +127,7 @@ impl Command {
             | Command::Rollouts(_)
             | Command::Eval(_)
             | Command::Merge(_)
+            | Command::Report(_)
             | Command::Objectives(_)
             | Command::Plan(_)
             | Command::Annotate(_)
@@ -155,6 +157,7 @@ impl Command {
             Command::Rollouts(args) => commands::rollouts::run(&args),
             Command::Iterate(args) => commands::iterate::run(&args, ranks),
             Command::Merge(args) => commands::merge::run(&args),
+            Command::Report(args) => commands::report::run(&args),
             Command::Objectives(args) => commands::objectives::run(&args),
             Command::Annotate(args) => commands::annotate::run(&args),
             Command::Plan(args) => commands::plan::run(&args),

@@ -9,6 +9,7 @@
 //! | [`mcnemar`], [`holm`] | counts, p-values | p-values |
 //! | [`choose_pairs`] | graded samples of a question | pairs of a better and a worse one |
 //! | [`pass_at_k`], [`maj_at_k`] | samples of a question | rates |
+//! | [`Report::to_html`] | metrics, plans, pairs and tokens of runs | one HTML page |
 //!
 //! The crate has no tensors, reads no files and opens no connections.
 //!
@@ -26,10 +27,15 @@
 
 mod answers;
 mod pairing;
+mod report;
 mod statistics;
 
 pub use answers::{Extraction, ExtractionError, Verdict, compare_answers, expected_answer};
 pub use pairing::{Choice, ChosenPair, NoPairs, PairOptions, Sample, choose_pairs};
+pub use report::{
+    DifferenceRow, MetricsRow, Report, RowTable, Run, ShareRow, ShareTable, Token, TokenPair,
+    TokenValues, TokenView,
+};
 pub use statistics::{
     AnswerClass, Comparison, Difference, Mean, RESAMPLES, Share, bootstrap_mean, holm, maj_at_k,
     mcnemar, paired_difference, pass_at_k, wilson,

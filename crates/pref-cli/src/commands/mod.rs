@@ -19,6 +19,7 @@ pub(crate) mod merge;
 pub(crate) mod objectives;
 pub(crate) mod pairs;
 pub(crate) mod plan;
+pub(crate) mod report;
 pub(crate) mod reward_model;
 pub(crate) mod rollouts;
 pub(crate) mod sample;
