@@ -75,8 +75,8 @@ pub use plan::{
 pub use ranks::MpiRanks;
 pub use ranks::{Alone, Launch, Ranks, RanksError};
 pub use run::{
-    Outcome, copy_tokenizer, has_checkpoint, model_hash, train, train_policy,
-    train_policy_together, train_together,
+    AnswerToken, Outcome, PairTokens, TokenState, copy_tokenizer, has_checkpoint, model_hash,
+    reward_scale, token_values, train, train_policy, train_policy_together, train_together,
 };
 pub use step::{NamedGradients, Optimizer, Schedule, TrainBackend, TrainablePolicy};
 pub use tracker::{Silent, Tracker};

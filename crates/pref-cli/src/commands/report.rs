@@ -4,15 +4,17 @@
 mod folder;
 mod rows;
 mod settings;
+mod tokens;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
-use pref_eval::Report;
+use pref_eval::{Report, TokenView};
 use pref_model::write_file;
 
+use crate::device::DeviceArgs;
 use crate::progress;
 use folder::{RunFolder, read_run};
 
@@ -34,7 +36,15 @@ pub(crate) struct Args {
     /// Files of samples to show, as `pref sample` or `pref check` writes them; those in the runs' folders are shown anyway
     #[arg(long, value_name = "FILE")]
     samples: Vec<PathBuf>,
+    /// Held-out pairs that are shown by token; 0 for none. 8 by default, if the run is finished and has such pairs
+    #[arg(long, value_name = "N")]
+    tokens: Option<usize>,
+    #[command(flatten)]
+    device: DeviceArgs,
 }
+
+/// Held-out pairs that are shown by token by default.
+const TOKEN_PAIRS: usize = 8;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let folders = args.runs.iter().map(|path| read_run(path));
@@ -45,11 +55,29 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         ..Report::default()
     };
     let mut shown = BTreeSet::new();
-    for (folder, name) in folders.into_iter().zip(names) {
+    for (number, (mut folder, name)) in folders.into_iter().zip(names).enumerate() {
+        match token_view(args, &folder) {
+            Ok(Some(view)) => report.tokens.push(TokenView {
+                run: number,
+                ..view
+            }),
+            Ok(None) => {}
+            // Nobody asked for it, and the rest of the page is there.
+            Err(error) if args.tokens.is_none() => {
+                let error = progress::text_of(&error);
+                folder
+                    .run
+                    .notes
+                    .push(format!("pairs are not shown by token: {error}"));
+            }
+            Err(error) => return Err(error.context(folder.path.display().to_string())),
+        }
         for note in &folder.run.notes {
             progress::note(&format!("{}: {note}", folder.path.display()));
         }
-        report.tables.extend(rows::of_run(&folder, args.rows, &mut shown));
+        report
+            .tables
+            .extend(rows::of_run(&folder, args.rows, &mut shown));
         let mut run = folder.run;
         run.name = name;
         report.runs.push(run);
@@ -64,6 +92,15 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     write_page(&report, &output)?;
     progress::note(&format!("{}: written", output.display()));
     Ok(ExitCode::SUCCESS)
+}
+
+/// The pairs of a run by token, if they are wanted and the run has some.
+fn token_view(args: &Args, folder: &RunFolder) -> Result<Option<TokenView>> {
+    let n = args.tokens.unwrap_or(TOKEN_PAIRS);
+    match n {
+        0 => Ok(None),
+        n => tokens::view(folder, n, args.tokens.is_some(), args.device.device),
+    }
 }
 
 /// Writes the page. A page that exists stays as it is until the new one is complete.

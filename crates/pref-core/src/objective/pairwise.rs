@@ -191,8 +191,11 @@ impl<B: Backend> PairwiseObjective<B> {
         self.reward.weighted(batch.side(role), role, weights)
     }
 
-    /// The product of all weights; `None` if every token has weight 1.
-    fn token_weights(
+    /// The product of all weights of one side's tokens; `None` if every token has weight 1.
+    ///
+    /// # Errors
+    /// [`BatchError`] when the batch lacks data from which a weight is computed.
+    pub fn token_weights(
         &self,
         batch: &PairBatch<B>,
         role: Role,

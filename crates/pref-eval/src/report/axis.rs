@@ -62,7 +62,9 @@ impl Axis {
 fn round_step(step: f64) -> f64 {
     let power = 10_f64.powf(step.log10().floor());
     let factors = [1.0, 2.0, 2.5, 5.0, 10.0];
-    let factor = factors.into_iter().find(|f| f * power >= step * (1.0 - 1e-9));
+    let factor = factors
+        .into_iter()
+        .find(|f| f * power >= step * (1.0 - 1e-9));
     factor.unwrap_or(10.0) * power
 }
 

@@ -74,7 +74,10 @@ fn svg(panel: &Panel, series: &[Series]) -> Markup {
                         polygon.band points=(band(&line.points, &x, &y)) {}
                     }
                     @if line.points.len() > 1 {
-                        polyline points=(polyline(&line.points, &x, &y)) {}
+                        polyline.raw[!line.smooth.is_empty()] points=(polyline(&line.points, &x, &y)) {}
+                    }
+                    @if !line.smooth.is_empty() {
+                        polyline points=(polyline(&line.smooth, &x, &y)) {}
                     }
                     @if line.is_evaluation || line.points.len() == 1 {
                         @for point in evenly(&line.points, MOST_MARKERS) {
@@ -165,16 +168,12 @@ pub(super) fn marker(style: usize, x: f64, y: f64) -> Markup {
 }
 
 /// The labels at the ends of the lines: style, height, end of the line and text. They do not overlap.
-fn labels<'a>(
-    series: &'a [Series],
-    x: &Axis,
-    y: &Axis,
-) -> Vec<(usize, f64, (f64, f64), &'a str)> {
+fn labels<'a>(series: &'a [Series], x: &Axis, y: &Axis) -> Vec<(usize, f64, (f64, f64), &'a str)> {
     let mut labels: Vec<_> = series
         .iter()
         .filter(|line| !line.label.is_empty())
         .filter_map(|line| {
-            let last = line.points.last()?;
+            let last = line.smooth.last().or(line.points.last())?;
             let end = (x.place(last.step), y.place(last.mean));
             Some((line.style, end.1, end, line.label.as_str()))
         })
@@ -221,8 +220,11 @@ fn numbers(series: &[Series]) -> Markup {
         }
     }
     for line in series {
-        let values: BTreeMap<u64, f64> =
-            line.values.iter().map(|(step, value)| (*step as u64, *value)).collect();
+        let values: BTreeMap<u64, f64> = line
+            .values
+            .iter()
+            .map(|(step, value)| (*step as u64, *value))
+            .collect();
         for (step, row) in &mut rows {
             row.push(values.get(step).copied());
         }
@@ -264,6 +266,7 @@ mod tests {
             style,
             is_evaluation: false,
             points: values.iter().map(point).collect(),
+            smooth: Vec::new(),
             values: values.to_vec(),
         }
     }
@@ -274,6 +277,7 @@ mod tests {
             unit: String::new(),
             metrics: Vec::new(),
             range,
+            is_smoothed: true,
         }
     }
 
@@ -287,7 +291,9 @@ mod tests {
 
     #[test]
     fn labels_do_not_overlap_and_stay_in_the_picture() {
-        let lines: Vec<Series> = (0..5).map(|i| line(&[(0.0, 0.0), (10.0, 0.0)], i)).collect();
+        let lines: Vec<Series> = (0..5)
+            .map(|i| line(&[(0.0, 0.0), (10.0, 0.0)], i))
+            .collect();
         let (x, y) = axes(&panel(Range::Share), &lines);
         let places: Vec<f64> = labels(&lines, &x, &y).iter().map(|label| label.1).collect();
         for pair in places.windows(2) {

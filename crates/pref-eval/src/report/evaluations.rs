@@ -25,7 +25,10 @@ pub(super) fn section(runs: &[Run]) -> Markup {
     if columns.is_empty() {
         return html! {};
     }
-    let names: BTreeSet<&String> = columns.iter().flat_map(|(_, row)| row.values.keys()).collect();
+    let names: BTreeSet<&String> = columns
+        .iter()
+        .flat_map(|(_, row)| row.values.keys())
+        .collect();
     // With a run that was evaluated twice, the change is a column.
     let change = match (runs.len(), &columns[..]) {
         (1, [(_, before), (_, after)]) => Some((before, after)),

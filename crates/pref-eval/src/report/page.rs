@@ -84,7 +84,7 @@ fn curves(runs: &[Run]) -> Markup {
         section {
             h2 { "Curves" }
             p.note {
-                "Lines are means of training steps; markers are evaluations on held-out rows."
+                "Thin lines are training steps, and strong lines their running means; markers are evaluations on held-out rows."
                 @if runs.len() == 1 { " Where a chart has two lines, the dashed one is the second." }
             }
             div.charts { @for panel in &panels { (curve::figure(panel, &series(runs, panel))) } }

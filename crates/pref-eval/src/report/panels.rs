@@ -13,6 +13,8 @@ pub(super) struct Panel {
     /// The metrics, and what each is called in the chart.
     pub(super) metrics: Vec<(String, String)>,
     pub(super) range: Range,
+    /// Whether running means are drawn. A value that the plan sets has none.
+    pub(super) is_smoothed: bool,
 }
 
 /// The ends of the vertical axis.
@@ -149,14 +151,17 @@ const LAST: [Known; 2] = [
 
 /// The charts of these runs. Several metrics share a chart if there is one run.
 pub(super) fn panels(runs: &[Run]) -> Vec<Panel> {
-    let rows = || runs.iter().flat_map(|run| run.steps.iter().chain(&run.evaluations));
+    let rows = || {
+        runs.iter()
+            .flat_map(|run| run.steps.iter().chain(&run.evaluations))
+    };
     let mut names: BTreeSet<&str> = rows()
         .flat_map(|row| row.values.keys().map(String::as_str))
         .filter(|name| !POSITIONS.contains(name))
         .collect();
     let mut panels = Vec::new();
     let mut add = |known: &[Known], panels: &mut Vec<Panel>| {
-        for (title, unit, metrics, range) in known {
+        for (title_of, unit, metrics, range) in known {
             let found: Vec<(String, String)> = metrics
                 .iter()
                 .filter(|(name, _)| names.remove(name))
@@ -164,6 +169,7 @@ pub(super) fn panels(runs: &[Run]) -> Vec<Panel> {
                 .collect();
             let mut push = |title: String, metrics| {
                 panels.push(Panel {
+                    is_smoothed: *title_of != "Learning rate",
                     title,
                     unit: (*unit).to_owned(),
                     metrics,
@@ -172,10 +178,10 @@ pub(super) fn panels(runs: &[Run]) -> Vec<Panel> {
             };
             match (runs.len(), found.len()) {
                 (_, 0) => {}
-                (0 | 1, _) | (_, 1) => push((*title).to_owned(), found),
+                (0 | 1, _) | (_, 1) => push((*title_of).to_owned(), found),
                 _ => {
                     for (name, label) in found {
-                        push(format!("{title}: {label}"), vec![(name, String::new())]);
+                        push(format!("{title_of}: {label}"), vec![(name, String::new())]);
                     }
                 }
             }
@@ -189,6 +195,7 @@ pub(super) fn panels(runs: &[Run]) -> Vec<Panel> {
         unit: String::new(),
         metrics: vec![(name.to_owned(), String::new())],
         range: Range::Values,
+        is_smoothed: true,
     }));
     panels.extend(last);
     panels

@@ -21,7 +21,14 @@ pub(super) struct Series {
     pub(super) values: Vec<(f64, f64)>,
     /// The points of the line.
     pub(super) points: Vec<Point>,
+    /// Running means; empty if there are few values.
+    pub(super) smooth: Vec<Point>,
 }
+
+/// Fewest values that have running means.
+const FEWEST_SMOOTHED: usize = 30;
+/// A running mean is over this part of all values, on both sides together.
+const SMOOTHED_PART: usize = 15;
 
 /// One value, or several neighbours.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,6 +56,7 @@ pub(super) fn series(runs: &[Run], panel: &Panel) -> Vec<Series> {
     let mut all = Vec::new();
     for (r, run) in runs.iter().enumerate() {
         for (m, (metric, label)) in panel.metrics.iter().enumerate() {
+            let has_training = run.steps.iter().any(|row| row.values.contains_key(metric));
             for is_evaluation in [false, true] {
                 let rows = match is_evaluation {
                     false => &run.steps,
@@ -65,10 +73,11 @@ pub(super) fn series(runs: &[Run], panel: &Panel) -> Vec<Series> {
                 let short = match (is_alone, label.is_empty(), is_evaluation) {
                     (true, true, _) => what.to_owned(),
                     (true, false, false) => label.clone(),
-                    // The marker tells it from the training's line.
-                    (true, false, true) => String::new(),
                     (false, _, false) => letter(r),
-                    (false, _, true) => format!("{} held out", letter(r)),
+                    // The markers tell it from the training's line.
+                    (true, false, true) | (false, _, true) if has_training => String::new(),
+                    (true, false, true) => label.clone(),
+                    (false, _, true) => letter(r),
                 };
                 let parts = match is_alone {
                     true => [label.clone(), what.to_owned()],
@@ -79,6 +88,10 @@ pub(super) fn series(runs: &[Run], panel: &Panel) -> Vec<Series> {
                     name: parts.join(" ").trim().to_owned(),
                     style: if is_alone { m } else { r },
                     is_evaluation,
+                    smooth: match is_evaluation || !panel.is_smoothed {
+                        true => Vec::new(),
+                        false => running_means(&values),
+                    },
                     points: points(&values),
                     values,
                 });
@@ -107,9 +120,31 @@ fn points(values: &[(f64, f64)]) -> Vec<Point> {
         step: mean(&mut part.iter().map(|(step, _)| *step), part.len()),
         mean: mean(&mut part.iter().map(|(_, value)| *value), part.len()),
         least: part.iter().map(|(_, v)| *v).fold(f64::INFINITY, f64::min),
-        largest: part.iter().map(|(_, v)| *v).fold(f64::NEG_INFINITY, f64::max),
+        largest: part
+            .iter()
+            .map(|(_, v)| *v)
+            .fold(f64::NEG_INFINITY, f64::max),
     };
     values.chunks(size).map(point).collect()
+}
+
+/// The mean of each value and its neighbours. At the ends there are fewer neighbours.
+fn running_means(values: &[(f64, f64)]) -> Vec<Point> {
+    if values.len() < FEWEST_SMOOTHED {
+        return Vec::new();
+    }
+    let half = values.len() / SMOOTHED_PART / 2;
+    let mean = |i: usize| {
+        let reach = half.min(i).min(values.len() - 1 - i);
+        let part = &values[i - reach..=i + reach];
+        part.iter().map(|(_, value)| *value).sum::<f64>() / part.len() as f64
+    };
+    let means: Vec<(f64, f64)> = values
+        .iter()
+        .enumerate()
+        .map(|(i, (step, _))| (*step, mean(i)))
+        .collect();
+    points(&means)
 }
 
 #[cfg(test)]

@@ -14,7 +14,10 @@ pub(super) fn section(runs: &[Run]) -> Markup {
     let differing: Vec<&str> = names
         .iter()
         .copied()
-        .filter(|name| runs.iter().any(|run| value(run, name) != value(&runs[0], name)))
+        .filter(|name| {
+            runs.iter()
+                .any(|run| value(run, name) != value(&runs[0], name))
+        })
         .collect();
     html! {
         section {

@@ -11,8 +11,8 @@ use crate::statistics::{Share, wilson};
 
 /// The picture: its size, the edges of the axis, the height of a row, and the space below the rows.
 const WIDTH: f64 = 420.0;
-const LEFT: f64 = 10.0;
-const RIGHT: f64 = 410.0;
+const LEFT: f64 = 16.0;
+const RIGHT: f64 = 396.0;
 const ROW: f64 = 22.0;
 const BELOW: f64 = 24.0;
 

@@ -122,13 +122,17 @@ fn by_pair(views: &[TokenView]) -> Vec<PairOfRuns<'_>> {
     all
 }
 
+/// The values of a token before or after training.
+type Moment = fn(&Token) -> TokenValues;
+
 /// Both answers before and after training.
 fn rows(pair: &TokenPair, scale: Scale) -> Markup {
-    let moments: [(&str, fn(&Token) -> TokenValues); 2] =
-        [("before", |token| token.before), ("after", |token| token.after)];
-    let sum = |tokens: &[Token], of: fn(&Token) -> TokenValues| -> f64 {
-        tokens.iter().map(|token| of(token).reward).sum()
-    };
+    let moments: [(&str, Moment); 2] = [
+        ("before", |token| token.before),
+        ("after", |token| token.after),
+    ];
+    let sum =
+        |tokens: &[Token], of: Moment| -> f64 { tokens.iter().map(|token| of(token).reward).sum() };
     html! {
         @for (name, tokens) in [("chosen", &pair.chosen), ("rejected", &pair.rejected)] {
             @for (when, of) in moments {
@@ -152,7 +156,11 @@ fn rows(pair: &TokenPair, scale: Scale) -> Markup {
 /// A token with its three numbers. The style sheet shows one of them.
 fn one(token: &Token, values: TokenValues, scale: Scale) -> Markup {
     let strength = |value: f64, largest: f64| {
-        let share = if largest > 0.0 { value.abs() / largest } else { 0.0 };
+        let share = if largest > 0.0 {
+            value.abs() / largest
+        } else {
+            0.0
+        };
         let text = format!("{:.2}", share.clamp(0.0, 1.0));
         coordinate_of_style(&text)
     };
@@ -192,7 +200,10 @@ fn coordinate_of_style(text: &str) -> String {
 
 fn coordinate_of_weight(weight: f64) -> String {
     match weight {
-        _ if weight.abs() < 10.0 => format!("{weight:.2}").trim_end_matches('0').trim_end_matches('.').to_owned(),
+        _ if weight.abs() < 10.0 => format!("{weight:.2}")
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_owned(),
         _ => coordinate(weight),
     }
 }

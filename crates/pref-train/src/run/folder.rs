@@ -73,20 +73,24 @@ impl Folder {
         Ok(())
     }
 
-    /// Prepares the folder for a new run: writes the plan and empty metrics, and removes `changes.jsonl`.
+    /// Prepares the folder for a new run: writes the plan and empty metrics, and removes the files to
+    /// which lines are appended.
     pub(super) fn begin(&self, plan: &Plan) -> Result<(), TrainError> {
         self.write("plan.toml", &plan.to_toml())?;
         self.write("metrics.jsonl", "")?;
         if !self.writes {
             return Ok(());
         }
-        let changes = self.file("changes.jsonl");
-        match fs::remove_file(&changes) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(TrainError::file(&changes)(error))
+        for name in ["changes.jsonl", "times.jsonl"] {
+            let path = self.file(name);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(TrainError::file(&path)(error));
+                }
+                _ => {}
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     /// Writes a small file, which is complete or unchanged at any moment.

@@ -14,14 +14,17 @@ mod lock;
 mod models;
 mod moments;
 mod outcome;
+mod pace;
 mod pins;
 mod restore;
 mod retention;
 mod start;
 mod timer;
+mod token_values;
 mod train;
 
 pub use checkpoint::{copy_tokenizer, has_checkpoint};
 pub use entry::{train, train_policy, train_policy_together, train_together};
 pub use identity::model_hash;
 pub use outcome::Outcome;
+pub use token_values::{AnswerToken, PairTokens, TokenState, reward_scale, token_values};

@@ -147,7 +147,7 @@ impl Start<'_> {
     }
 
     /// Largest number of tokens of a row, for a model with this number of positions.
-    fn max_length(&self, positions: usize) -> Result<usize, TrainError> {
+    pub(super) fn max_length(&self, positions: usize) -> Result<usize, TrainError> {
         let plan = self.plan;
         let max_length = plan.data.max_length.unwrap_or(positions.min(1024));
         if max_length > positions {
@@ -161,22 +161,27 @@ impl Start<'_> {
     }
 
     /// The rows of all data sets, for a model with this number of ids.
-    fn sets(
+    pub(super) fn sets(
         &self,
         n_ids: usize,
         max_length: usize,
         tracker: &mut dyn Tracker,
     ) -> Result<PerSet<Examples>, TrainError> {
         let plan = self.plan;
-        let is_first = self.ranks.is_first();
-        let sets = read_sets(plan, self.tokenizer, max_length, n_ids, is_first, tracker)?;
+        let writes = self.folder.writes();
+        let sets = read_sets(plan, self.tokenizer, max_length, n_ids, writes, tracker)?;
         let n_drawn = sets.of(DataSet::Train).n_drawn();
         plan.train.check_warmup(plan.train.total_steps(n_drawn))?;
         Ok(sets)
     }
 
     /// How rows become batches, for a model with this number of ids.
-    fn layout(&self, n_ids: usize, max_length: usize, division: &Division) -> BatchLayout {
+    pub(super) fn layout(
+        &self,
+        n_ids: usize,
+        max_length: usize,
+        division: &Division,
+    ) -> BatchLayout {
         let train = &self.plan.train;
         // Every rank gets a part of each step.
         let per_rank = (train.batch_size * train.gradient_accumulation).div_ceil(self.ranks.size());
@@ -252,7 +257,7 @@ impl Start<'_> {
 }
 
 /// The policy at the start of the run, as its reference.
-fn start_of<B: TrainBackend, P: TrainablePolicy<B>>(plan: &Plan, policy: &P) -> P {
+pub(super) fn start_of<B: TrainBackend, P: TrainablePolicy<B>>(plan: &Plan, policy: &P) -> P {
     let lora = plan.train.lora.as_ref();
     let is_new_adapter = lora.is_some_and(|lora| lora.adapter.is_none());
     // The update of a new adapter is 0, so it need not be computed.

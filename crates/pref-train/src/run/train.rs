@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use pref_model::SaveDtype;
 
@@ -19,6 +20,7 @@ use super::identity::Identity;
 use super::lock::Lock;
 use super::models::Models;
 use super::outcome::Outcome;
+use super::pace::Pace;
 use super::pins;
 use super::restore::restored_policy;
 use super::retention::Retention;
@@ -100,6 +102,7 @@ pub(super) fn run<B: TrainBackend, M: Models<B>>(
         verdict: Verdict::default(),
         saved: None,
         timer: SaveTimer::new(plan.train.save_minutes),
+        pace: Pace::from(trainer.position.tokens),
         folder,
         identity,
         trainer,
@@ -134,6 +137,7 @@ struct Run<'a, B: TrainBackend, P: TrainablePolicy<B>> {
     /// The step of the last checkpoint that this process wrote or read.
     saved: Option<usize>,
     timer: SaveTimer,
+    pace: Pace,
     tracker: &'a mut dyn Tracker,
     stop: &'a AtomicBool,
     ranks: &'a dyn Ranks,
@@ -227,10 +231,12 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
     }
 
     fn step(&mut self) -> Result<(), TrainError> {
+        let begin = Instant::now();
         let record = match self.trainer.step() {
             Ok(record) => record,
             Err(failure) => return Err(self.save_after_failure(failure, None)?),
         };
+        self.pace.add(begin.elapsed());
         let Some(record) = record else {
             return Ok(());
         };
@@ -240,8 +246,14 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         {
             self.tracker.note(&warning);
         }
+        let times = self.pace.line(&record);
         let record = MetricsLine::Step(record);
         let Err(error) = self.folder.log(&record) else {
+            // Times are not needed to continue the run.
+            if let Err(error) = self.folder.append("times.jsonl", &times) {
+                self.tracker
+                    .note(&format!("times are not written: {error}"));
+            }
             return Ok(());
         };
         // The line goes into the checkpoint, so that a resumed run writes it.

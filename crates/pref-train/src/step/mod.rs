@@ -18,6 +18,7 @@ mod schedule;
 mod scores;
 mod trainer;
 
+pub(crate) use features::attach;
 pub use gradients::NamedGradients;
 pub(crate) use gradients::{VALUES_OF_A_SUM, all_shapes, parameter_shapes};
 pub(crate) use loss_inputs::{LossInputs, StepFailure, mixed_means};

@@ -39,11 +39,7 @@ const SAMPLES: [&str; 2] = ["samples.jsonl", "checked.jsonl"];
 
 /// The first rows of the data of a run, and of the samples in its folder. `shown` are the files that the page has
 /// already.
-pub(super) fn of_run(
-    folder: &RunFolder,
-    n: usize,
-    shown: &mut BTreeSet<String>,
-) -> Vec<RowTable> {
+pub(super) fn of_run(folder: &RunFolder, n: usize, shown: &mut BTreeSet<String>) -> Vec<RowTable> {
     let mut tables = Vec::new();
     for (key, title) in [("eval", "Held-out rows"), ("train", "Training rows")] {
         if let Some(path) = text(&folder.plan, "data", key)
@@ -98,18 +94,25 @@ fn table(path: &Path, title: &str, n: usize) -> Result<Option<RowTable>, ReadErr
         .collect();
     let mut columns: Vec<String> = known.into_iter().map(str::to_owned).collect();
     if columns.is_empty() {
-        columns = rows.first().map(|row| row.keys().cloned().collect()).unwrap_or_default();
+        columns = rows
+            .first()
+            .map(|row| row.keys().cloned().collect())
+            .unwrap_or_default();
     }
     let cells = |row: &Map<String, Value>| columns.iter().map(|name| cell(row.get(name))).collect();
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    let name = path
+        .file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy();
     let note = match has_more {
         true => format!("The first {n} rows of {name}."),
         false => format!("All rows of {name}."),
     };
-    Ok((!rows.is_empty()).then(|| RowTable {
+    let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
+    Ok((!cells.is_empty()).then(|| RowTable {
         title: title.to_owned(),
         note,
-        rows: rows.iter().map(cells).collect(),
+        rows: cells,
         columns,
     }))
 }
@@ -121,7 +124,10 @@ fn cell(value: Option<&Value>) -> String {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(items)) => {
             let messages: Option<Vec<String>> = items.iter().map(message).collect();
-            messages.map_or_else(|| Value::Array(items.clone()).to_string(), |m| m.join("\n\n"))
+            messages.map_or_else(
+                || Value::Array(items.clone()).to_string(),
+                |m| m.join("\n\n"),
+            )
         }
         Some(other) => other.to_string(),
     }
@@ -142,7 +148,8 @@ mod tests {
 
     #[test]
     fn messages_are_shown_as_a_conversation() {
-        let value = json!([{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]);
+        let value =
+            json!([{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]);
         assert_eq!(cell(Some(&value)), "user: hi\n\nassistant: ho");
         assert_eq!(cell(Some(&json!([1, 2]))), "[1,2]");
         assert_eq!(cell(None), "");
