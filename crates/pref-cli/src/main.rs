@@ -14,6 +14,7 @@ mod partial;
 mod progress;
 mod ranks;
 mod recipe;
+mod report;
 mod rows;
 mod run_args;
 mod sampling;

@@ -32,6 +32,7 @@ pub(crate) fn run(args: Args, ranks: &Rc<dyn Ranks>) -> Result<ExitCode> {
             folder: run.output.clone(),
             seed: run.seed.unwrap_or(0),
             json: run.json,
+            device: run.device.device,
             stop: &stop,
             ranks,
         });

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use pref_eval::Comparison;
+use pref_eval::{Comparison, DifferenceRow, ShareRow, ShareTable};
 use serde_json::{Value, json};
 
 use super::solve::Solved;
@@ -24,6 +24,36 @@ impl Solving {
             greedy: Comparison::new(&before.greedy, &after.greedy, SEED)?,
             sampled: Comparison::new(&before.sampled, &after.sampled, SEED)?,
         })
+    }
+
+    /// The shares and their differences, for a page.
+    pub(super) fn to_table(&self) -> ShareTable {
+        let lines = || [("greedy", &self.greedy), ("sampled", &self.sampled)].into_iter();
+        let row = |name: &str, when: &str, n_right: usize, n: usize| ShareRow {
+            label: format!("{name}, {when}"),
+            n_right,
+            n,
+        };
+        ShareTable {
+            title: "New problems solved".to_owned(),
+            rows: lines()
+                .flat_map(|(name, line)| {
+                    [
+                        row(name, "before", line.n_first, line.n),
+                        row(name, "after", line.n_second, line.n),
+                    ]
+                })
+                .collect(),
+            differences: lines()
+                .map(|(name, line)| DifferenceRow {
+                    label: name.to_owned(),
+                    difference: line.difference,
+                    gained: line.gained,
+                    lost: line.lost,
+                    p: line.p,
+                })
+                .collect(),
+        }
     }
 
     /// One line of JSON.

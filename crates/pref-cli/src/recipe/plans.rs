@@ -51,6 +51,9 @@ save-every = 20
 folder = "preferences"
 "#;
 
+/// The folder of the second stage in the recipe's folder.
+pub(super) const PREFERENCES_FOLDER: &str = "preferences";
+
 /// Reads and checks a plan. Its paths are relative to `folder`.
 pub(super) fn plan(folder: &Path, text: &str, seed: u64) -> Result<Plan> {
     let mut table: Map<String, serde_json::Value> =

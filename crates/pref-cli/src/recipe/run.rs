@@ -14,13 +14,14 @@ use pref_train::{Outcome, Ranks, TrainBackend, has_checkpoint, train_together};
 use super::compare::Solving;
 use super::fresh::write_fresh_model;
 use super::pairs::{pairs, split_by_problem};
-use super::plans::{LESSONS, PREFERENCES, plan};
+use super::plans::{LESSONS, PREFERENCES, PREFERENCES_FOLDER, plan};
 use super::rows::{read_rows, write_rows};
 use super::solve::{Drawn, Solver};
 use super::task::{Problem, lessons, new_problems};
-use crate::device::Task;
+use crate::device::{Device, Task};
 use crate::outcome::report;
 use crate::progress::{self, Progress};
+use crate::report::{Contents, report_of, write_page};
 
 /// Number of lessons: solutions of careful and careless solvers.
 const N_LESSONS: usize = 12_000;
@@ -32,6 +33,8 @@ const N_EVAL: usize = 60;
 const N_SAMPLES: usize = 8;
 /// Number of new problems that are solved before and after.
 const N_HELD_OUT: usize = 500;
+/// Rows of data and of samples on the page.
+const ROWS_OF_TABLES: usize = 8;
 
 /// The recipe with the user's choices.
 pub(crate) struct Recipe<'a> {
@@ -39,6 +42,8 @@ pub(crate) struct Recipe<'a> {
     pub(crate) folder: Option<PathBuf>,
     pub(crate) seed: u64,
     pub(crate) json: bool,
+    /// The device that computes, for the page.
+    pub(crate) device: Device,
     pub(crate) stop: &'a AtomicBool,
     pub(crate) ranks: &'a Rc<dyn Ranks>,
 }
@@ -98,12 +103,30 @@ impl Task for Recipe<'_> {
                 false => comparison.to_string(),
             };
             write!(std::io::stdout(), "{text}")?;
+            self.write_page(&folder, &comparison)?;
         }
         Ok(code)
     }
 }
 
 impl Recipe<'_> {
+    /// Writes a page about the preference training and what it gained.
+    fn write_page(&self, folder: &Path, comparison: &Comparison) -> Result<()> {
+        let contents = Contents {
+            tokens: None,
+            rows: ROWS_OF_TABLES,
+            samples: &[folder.join("data/samples.jsonl")],
+            device: self.device,
+        };
+        let mut report = report_of(&[folder.join(PREFERENCES_FOLDER)], &contents)?;
+        "The embedded recipe".clone_into(&mut report.title);
+        report.shares.push(comparison.to_table());
+        let path = folder.join("report.html");
+        write_page(&report, &path)?;
+        progress::note(&format!("{}: written", path.display()));
+        Ok(())
+    }
+
     fn write_data(&self, folder: &Path) -> Result<()> {
         let at = |name: &str| folder.join("data").join(name);
         if at("lessons.jsonl").is_file() {

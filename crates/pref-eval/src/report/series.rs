@@ -105,7 +105,8 @@ pub(super) fn series(runs: &[Run], panel: &Panel) -> Vec<Series> {
 fn values(rows: &[MetricsRow], metric: &str) -> Vec<(f64, f64)> {
     let value = |row: &MetricsRow| {
         let value = *row.values.get(metric)?;
-        value.is_finite().then_some((row.step, value))
+        // The distance of two larger numbers would be infinite.
+        (value.abs() < 1e300).then_some((row.step, value))
     };
     let by_step: std::collections::BTreeMap<u64, f64> = rows.iter().filter_map(value).collect();
     let places = by_step.into_iter();

@@ -134,11 +134,13 @@ fn rows(pair: &TokenPair, scale: Scale) -> Markup {
     let sum =
         |tokens: &[Token], of: Moment| -> f64 { tokens.iter().map(|token| of(token).reward).sum() };
     html! {
-        @for (name, tokens) in [("chosen", &pair.chosen), ("rejected", &pair.rejected)] {
-            @for (when, of) in moments {
-                div.answer {
-                    div.who { strong { (name) } " " (when) br; span.unit { "reward " (signed(sum(tokens, of), 2)) } }
-                    div.toks { @for token in tokens.iter() { (one(token, of(token), scale)) } }
+        div.answers {
+            @for (name, tokens) in [("chosen", &pair.chosen), ("rejected", &pair.rejected)] {
+                @for (when, of) in moments {
+                    div.answer {
+                        div.who { strong { (name) } " " (when) " training" span.unit { " · reward " (signed(sum(tokens, of), 2)) } }
+                        div.toks { @for token in tokens.iter() { (one(token, of(token), scale)) } }
+                    }
                 }
             }
         }
@@ -164,7 +166,8 @@ fn one(token: &Token, values: TokenValues, scale: Scale) -> Markup {
         let text = format!("{:.2}", share.clamp(0.0, 1.0));
         coordinate_of_style(&text)
     };
-    let sign = |value: f64| match value {
+    let sign = |value: f64, largest: f64| match value {
+        _ if value.abs() < largest / 200.0 => "z",
         _ if value > 0.0 => "p",
         _ if value < 0.0 => "n",
         _ => "z",
@@ -173,8 +176,8 @@ fn one(token: &Token, values: TokenValues, scale: Scale) -> Markup {
     let class = format!(
         "{}r{} g{}",
         if token.is_critical { "k " } else { "" },
-        sign(values.reward),
-        sign(values.gradient)
+        sign(values.reward, scale.reward),
+        sign(values.gradient, scale.gradient)
     );
     let style = format!(
         "--r:{};--w:{};--g:{}",

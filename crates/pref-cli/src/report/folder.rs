@@ -33,7 +33,6 @@ pub(super) fn is_run(path: &Path) -> bool {
 
 /// Reads the folder of a run.
 pub(super) fn read_run(path: &Path) -> Result<RunFolder> {
-    super::check_run(path)?;
     let mut run = Run::default();
     let plan = read_plan(path, &mut run.notes)?;
     run.settings = settings(&plan);
