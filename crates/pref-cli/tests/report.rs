@@ -54,6 +54,7 @@ fn a_finished_run_has_a_page_with_curves_and_tokens_twice_the_same() {
         "Held-out pairs by token",
         "Pair 2",
         "before training",
+        "of a bootstrap over the pairs",
     ] {
         assert!(first.contains(text), "{text}");
     }
@@ -112,6 +113,18 @@ fn the_values_of_tokens_agree_with_the_evaluation() {
                 "{side} {value}: {found}, {expected}"
             );
         }
+    }
+    // The file of the evaluation has the pairs that its line is the mean of.
+    let evaluated = lines("evaluations/step-000006.jsonl");
+    assert_eq!(evaluated.len(), pairs.len());
+    for name in ["loss", "rewards/chosen", "rewards/rejected"] {
+        let values = evaluated.iter().map(|pair| pair[name].as_f64().unwrap());
+        let found = values.sum::<f64>() / evaluated.len() as f64;
+        let expected = last[format!("eval_{name}")].as_f64().unwrap();
+        assert!(
+            (found - expected).abs() < 1e-6,
+            "{name}: {found}, {expected}"
+        );
     }
     for pair in pairs {
         let [w, l] = ["chosen", "rejected"].map(|side| numbers(pair, side, "gradient"));

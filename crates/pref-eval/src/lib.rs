@@ -33,8 +33,8 @@ mod statistics;
 pub use answers::{Extraction, ExtractionError, Verdict, compare_answers, expected_answer};
 pub use pairing::{Choice, ChosenPair, NoPairs, PairOptions, Sample, choose_pairs};
 pub use report::{
-    DifferenceRow, MetricsRow, Report, RowTable, Run, ShareRow, ShareTable, Token, TokenPair,
-    TokenValues, TokenView,
+    DifferenceRow, EvaluatedPair, MetricsRow, Report, RowTable, Run, ShareRow, ShareTable, Token,
+    TokenPair, TokenValues, TokenView,
 };
 pub use statistics::{
     AnswerClass, Comparison, Difference, Mean, RESAMPLES, Share, bootstrap_mean, holm, maj_at_k,

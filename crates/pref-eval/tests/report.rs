@@ -10,8 +10,8 @@ use html5ever::tokenizer::{
     TokenSink, TokenSinkResult, Tokenizer,
 };
 use pref_eval::{
-    Difference, DifferenceRow, MetricsRow, Report, RowTable, Run, ShareRow, ShareTable, Token,
-    TokenPair, TokenValues, TokenView,
+    Difference, DifferenceRow, EvaluatedPair, MetricsRow, Report, RowTable, Run, ShareRow,
+    ShareTable, Token, TokenPair, TokenValues, TokenView,
 };
 
 /// Text that ends every context of a page if it is not escaped.
@@ -127,6 +127,16 @@ fn row(step: u64, n_rows: u64, values: &[(&str, f64)]) -> MetricsRow {
     }
 }
 
+/// Eight pairs with margins around a mean.
+fn evaluated(mean: f64) -> Vec<EvaluatedPair> {
+    let pair = |i: u32| EvaluatedPair {
+        loss: 0.6,
+        chosen: mean + 0.1 * f64::from(i % 4),
+        rejected: 0.15,
+    };
+    (0..8).map(pair).collect()
+}
+
 /// A run of DPO with a few lines.
 fn preference_run(name: &str, rate: &str) -> Run {
     let steps = (1..=4).map(|step| {
@@ -146,8 +156,14 @@ fn preference_run(name: &str, rate: &str) -> Run {
             ],
         )
     });
-    let evaluation =
-        |step, accuracy| row(step, 8, &[("loss", 0.6), ("rewards/accuracies", accuracy)]);
+    let evaluation = |step, accuracy, margin| {
+        let values = [
+            ("loss", 0.6),
+            ("rewards/accuracies", accuracy),
+            ("rewards/margins", margin),
+        ];
+        row(step, 8, &values)
+    };
     Run {
         name: name.to_owned(),
         method: "dpo".to_owned(),
@@ -157,7 +173,8 @@ fn preference_run(name: &str, rate: &str) -> Run {
             ("train.learning-rate".to_owned(), rate.to_owned()),
         ],
         steps: steps.collect(),
-        evaluations: vec![evaluation(0, 0.5), evaluation(4, 0.75)],
+        evaluations: vec![evaluation(0, 0.5, 0.0), evaluation(4, 0.75, 1.0)],
+        pairs: [(0, evaluated(0.0)), (4, evaluated(1.0))].into(),
         notes: Vec::new(),
     }
 }
@@ -182,6 +199,7 @@ fn whole_report() -> Report {
         runs: vec![preference_run("first", "1e-6")],
         shares: vec![ShareTable {
             title: "Problems solved".to_owned(),
+            note: "They are new.".to_owned(),
             rows: vec![
                 ShareRow {
                     label: "before".to_owned(),
@@ -248,6 +266,7 @@ fn no_text_becomes_markup() {
         settings: vec![(attack(), attack())],
         steps: vec![row(1, 0, &[(ATTACK, 1.0), ("loss", 1.0)])],
         evaluations: vec![row(1, 1, &[(ATTACK, 1.0)])],
+        pairs: Default::default(),
         notes: vec![attack()],
     };
     let report = Report {
@@ -255,6 +274,7 @@ fn no_text_becomes_markup() {
         runs: vec![run.clone(), run],
         shares: vec![ShareTable {
             title: attack(),
+            note: attack(),
             rows: vec![ShareRow {
                 label: attack(),
                 n_right: 1,

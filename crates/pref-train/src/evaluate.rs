@@ -11,8 +11,27 @@ use crate::metrics::{Means, Measured, PairMeans, RowValues, Sums};
 use crate::sets::DataSet;
 use crate::step::{LossInputs, RunObjective, StepFailure, mixed_means};
 
-/// Means over the evaluation rows, and over the evaluation rows with emptied traces if there are any.
-pub(crate) type Evaluation = (Means, Option<PairMeans>);
+/// What an evaluation measures.
+#[derive(Debug)]
+pub(crate) struct Evaluation {
+    /// Means over the evaluation rows.
+    pub(crate) means: Means,
+    /// Means over the evaluation rows with emptied traces, if there are any.
+    pub(crate) empty: Option<PairMeans>,
+    /// The values of each evaluation row, if the rows are pairs.
+    pub(crate) pairs: Vec<EvaluatedPair>,
+}
+
+/// The values of an evaluated pair.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct EvaluatedPair {
+    /// Index of the row.
+    pub(crate) index: usize,
+    /// Loss of the pair.
+    pub(crate) loss: f32,
+    /// Rewards, or scores of a reward model, of the chosen and of the rejected answer.
+    pub(crate) rewards: [f32; 2],
+}
 
 /// Loss and rewards of a policy on the evaluation rows.
 ///
@@ -29,6 +48,7 @@ pub(crate) fn evaluate<B: Backend, P: Policy<B>>(
 ) -> Result<ControlFlow<(), Evaluation>, StepFailure> {
     let (layout, ranks) = (inputs.layout, &*inputs.ranks);
     let mut sums = [Sums::default(); 2];
+    let mut pairs = Vec::new();
     for (sums, set) in sums.iter_mut().zip([DataSet::Eval, DataSet::EmptyEval]) {
         let examples = inputs.sets.of(set);
         let mut all = layout.length_sorted(examples.entries()).concat();
@@ -53,13 +73,28 @@ pub(crate) fn evaluate<B: Backend, P: Policy<B>>(
                     return Err(StepFailure::Loss(set, rows));
                 }
                 sums.add(measured);
+                if set == DataSet::Eval {
+                    let values = indices.iter().zip(measured.pairs());
+                    pairs.extend(
+                        values.map(|(&index, [loss, chosen, rejected])| EvaluatedPair {
+                            index,
+                            loss,
+                            rewards: [chosen, rejected],
+                        }),
+                    );
+                }
             }
             if all.iter().any(|(_, is_stopped)| *is_stopped) {
                 return Ok(ControlFlow::Break(()));
             }
         }
     }
-    Ok(ControlFlow::Continue(mixed_means(&sums, inputs.alpha)))
+    let (means, empty) = mixed_means(&sums, inputs.alpha);
+    Ok(ControlFlow::Continue(Evaluation {
+        means,
+        empty,
+        pairs,
+    }))
 }
 
 /// What is measured of the rows `indices` of a data set. `point` is the reference point of kto.

@@ -36,6 +36,7 @@ impl Solving {
         };
         ShareTable {
             title: "New problems solved".to_owned(),
+            note: "No decoder has seen these problems before.".to_owned(),
             rows: lines()
                 .flat_map(|(name, line)| {
                     [

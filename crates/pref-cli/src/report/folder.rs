@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use pref_eval::{MetricsRow, Run};
+use pref_eval::{EvaluatedPair, MetricsRow, Run};
 use serde_json::Value;
 use toml::Table;
 
@@ -40,6 +40,7 @@ pub(super) fn read_run(path: &Path) -> Result<RunFolder> {
     let metrics = read_or_nothing(&path.join(METRICS))?;
     read_metrics(&metrics, &mut run);
     add_throughput(&read_or_nothing(&path.join(TIMES))?, &mut run.steps);
+    add_pairs(path, &mut run)?;
     run.state = state(path, &plan, &run);
     Ok(RunFolder {
         path: path.to_owned(),
@@ -146,6 +147,46 @@ fn add_throughput(times: &str, steps: &mut [MetricsRow]) {
             row.values.insert("tokens_per_second".to_owned(), *value);
         }
     }
+}
+
+/// Adds the values of each pair in the first and the last evaluation, if both have the same rows.
+fn add_pairs(path: &Path, run: &mut Run) -> Result<()> {
+    let mut rows = None;
+    for evaluation in [run.evaluations.first(), run.evaluations.last()] {
+        let Some(evaluation) = evaluation else {
+            continue;
+        };
+        let name = format!("evaluations/step-{:06}.jsonl", evaluation.step);
+        let text = read_or_nothing(&path.join(&name))?;
+        let pairs: Option<Vec<(String, EvaluatedPair)>> = text.lines().map(evaluated).collect();
+        let Some(pairs) = pairs else {
+            run.notes
+                .push(format!("{name} is damaged, so intervals are not shown"));
+            run.pairs.clear();
+            return Ok(());
+        };
+        let (names, values): (Vec<String>, Vec<EvaluatedPair>) = pairs.into_iter().unzip();
+        // A file of an evaluation that is repeated may be newer than its line.
+        if values.len() as u64 != evaluation.n_rows
+            || rows.get_or_insert_with(|| names.clone()) != &names
+        {
+            run.pairs.clear();
+            return Ok(());
+        }
+        run.pairs.insert(evaluation.step, values);
+    }
+    Ok(())
+}
+
+/// The row and the values of a line.
+fn evaluated(line: &str) -> Option<(String, EvaluatedPair)> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let pair = EvaluatedPair {
+        loss: line["loss"].as_f64()?,
+        chosen: line["rewards/chosen"].as_f64()?,
+        rejected: line["rewards/rejected"].as_f64()?,
+    };
+    Some((line["row"].as_str()?.to_owned(), pair))
 }
 
 /// How far a run is.

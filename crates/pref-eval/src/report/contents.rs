@@ -34,8 +34,22 @@ pub struct Run {
     pub steps: Vec<MetricsRow>,
     /// Evaluations, in the order of the file. Their metrics have no prefix `eval_`.
     pub evaluations: Vec<MetricsRow>,
+    /// The values of each evaluated pair, by the step of the evaluation. The pairs of all evaluations are in the same
+    /// order.
+    pub pairs: BTreeMap<u64, Vec<EvaluatedPair>>,
     /// What a reader has to know, such as a damaged line.
     pub notes: Vec<String>,
+}
+
+/// The values of a pair in an evaluation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EvaluatedPair {
+    /// The loss.
+    pub loss: f64,
+    /// The reward of the chosen answer.
+    pub chosen: f64,
+    /// The reward of the rejected answer.
+    pub rejected: f64,
 }
 
 /// A line of metrics.
@@ -54,6 +68,8 @@ pub struct MetricsRow {
 pub struct ShareTable {
     /// What was counted.
     pub title: String,
+    /// What a reader has to know about the counts.
+    pub note: String,
     /// The shares. Two that belong together follow each other.
     pub rows: Vec<ShareRow>,
     /// Paired differences, if each thing was counted before and after.

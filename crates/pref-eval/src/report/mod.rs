@@ -14,6 +14,6 @@ mod table;
 mod tokens;
 
 pub use contents::{
-    DifferenceRow, MetricsRow, Report, RowTable, Run, ShareRow, ShareTable, Token, TokenPair,
-    TokenValues, TokenView,
+    DifferenceRow, EvaluatedPair, MetricsRow, Report, RowTable, Run, ShareRow, ShareTable, Token,
+    TokenPair, TokenValues, TokenView,
 };

@@ -41,6 +41,7 @@ pub(super) fn section(table: &ShareTable) -> Markup {
                 } }
             }
             p.note {
+                @if !table.note.is_empty() { (table.note) " " }
                 "Intervals of shares are Wilson’s"
                 @if !table.differences.is_empty() { ", those of differences come from a paired bootstrap with 10,000 resamples" }
                 "."
@@ -97,7 +98,7 @@ fn picture(rows: &[ShareRow]) -> Markup {
 }
 
 /// Metrics that are shares of pairs, and for each the number of pairs that have it.
-const ACCURACIES: [&str; 2] = ["rewards/accuracies", "accuracy"];
+pub(super) const ACCURACIES: [&str; 2] = ["rewards/accuracies", "accuracy"];
 
 /// The reward accuracy of the first and the last evaluation of each run, if the runs have one. `None` for runs whose
 /// accuracy is not a share of pairs.
@@ -125,6 +126,7 @@ pub(super) fn of_evaluations(runs: &[Run]) -> Option<ShareTable> {
     }
     (!rows.is_empty()).then(|| ShareTable {
         title: "Held-out pairs with the higher reward for the chosen answer".to_owned(),
+        note: "A pair with equal rewards does not count as one of them. Before training all rewards are equal if the model is its own reference.".to_owned(),
         rows,
         differences: Vec::new(),
     })

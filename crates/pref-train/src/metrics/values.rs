@@ -212,6 +212,16 @@ impl RowValues {
         }
     }
 
+    /// Loss, and reward or score of the chosen and of the rejected answer, of each pair. Nothing if the items are not
+    /// pairs.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = [f32; 3]> {
+        let n = match self.kind {
+            ValueKind::Pairs { .. } | ValueKind::Rewards => self.n,
+            ValueKind::Answers | ValueKind::Tokens | ValueKind::Segments => 0,
+        };
+        (0..n).map(|i| [0, 1, 2].map(|row| self.row(row)[i]))
+    }
+
     /// One value of each item: a row of [`of_pairs`] or of another function of this file.
     pub(super) fn row(&self, index: usize) -> &[f32] {
         &self.values[index * self.n..(index + 1) * self.n]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use pref_model::write_file;
 
 use super::checkpoint;
+use super::evaluated;
 use crate::durable::remove_leftovers;
 use crate::error::TrainError;
 use crate::metrics::MetricsLine;
@@ -67,7 +68,8 @@ impl Folder {
 
     /// Removes the temporary files of killed writes.
     pub(super) fn remove_leftovers(&self) -> Result<(), TrainError> {
-        for folder in [&self.path, &checkpoint::folder(&self.path)] {
+        let evaluations = self.file(evaluated::FOLDER);
+        for folder in [&self.path, &checkpoint::folder(&self.path), &evaluations] {
             remove_leftovers(folder).map_err(TrainError::file(folder))?;
         }
         Ok(())
@@ -90,7 +92,13 @@ impl Folder {
                 _ => {}
             }
         }
-        Ok(())
+        let evaluations = self.file(evaluated::FOLDER);
+        match fs::remove_dir_all(&evaluations) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(TrainError::file(&evaluations)(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes a small file, which is complete or unchanged at any moment.
@@ -99,7 +107,9 @@ impl Folder {
             return Ok(());
         }
         let path = self.file(name);
-        write_file(&path, text.as_bytes()).map_err(TrainError::file(&path))
+        let written = path.parent().map_or(Ok(()), fs::create_dir_all);
+        let written = written.and_then(|()| write_file(&path, text.as_bytes()));
+        written.map_err(TrainError::file(&path))
     }
 
     /// Reads a small file.

@@ -6,6 +6,7 @@ mod changes;
 mod checkpoint;
 mod division;
 mod entry;
+mod evaluated;
 mod first_step;
 mod folder;
 mod freeze;

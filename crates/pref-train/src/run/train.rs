@@ -14,6 +14,7 @@ use pref_model::SaveDtype;
 use super::best::{Verdict, Watch};
 use super::changes::{PreviousPlan, change_line};
 use super::checkpoint::{self, Snapshot};
+use super::evaluated;
 use super::first_step::warning_of_first_step;
 use super::folder::Folder;
 use super::identity::Identity;
@@ -27,7 +28,7 @@ use super::retention::Retention;
 use super::start::{Ready, Start};
 use super::timer::SaveTimer;
 use crate::error::{TrainError, error_chain};
-use crate::evaluate::evaluate;
+use crate::evaluate::{Evaluation, evaluate};
 use crate::metrics::{EvalRecord, Means, MetricsLine};
 use crate::plan::{Plan, WeightFormat};
 use crate::ranks::Ranks;
@@ -278,7 +279,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         self.tracker.begin("evaluation", n_rows);
         let (tracker, stop) = (&mut *self.tracker, self.stop);
         let trainer = &self.trainer;
-        let evaluated = evaluate(
+        let evaluation = evaluate(
             &trainer.policy().valid(),
             &trainer.inputs,
             &self.eval_objective,
@@ -289,7 +290,11 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         );
         self.tracker.end();
         let step = self.trainer.position.step;
-        let (means, empty) = match evaluated {
+        let Evaluation {
+            means,
+            empty,
+            pairs,
+        } = match evaluation {
             Ok(ControlFlow::Continue(evaluation)) => evaluation,
             Ok(ControlFlow::Break(())) => return Ok(ControlFlow::Break(())),
             Err(failure) => return Err(self.save_after_failure(failure, Some(step))?),
@@ -300,6 +305,12 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
             means,
             empty,
         };
+        // This file comes first, because an evaluation with a line is not repeated.
+        if !pairs.is_empty() {
+            let examples = self.trainer.inputs.sets.of(DataSet::Eval);
+            let lines = evaluated::lines(examples, pairs);
+            self.folder.write(&evaluated::name_of(step), &lines)?;
+        }
         self.folder.log(&MetricsLine::Eval(record.clone()))?;
         self.tracker.evaluation(&record);
         self.evaluations.insert(record.step, record.means);
