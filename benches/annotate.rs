@@ -22,6 +22,10 @@ use pref_annotate::{
 };
 use pref_data::{Pair, Record, Text};
 
+/// The allocator of the `pref` command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ANSWER_TIME: Duration = Duration::from_millis(20);
 const IN_FLIGHT: u32 = 64;
 
@@ -36,7 +40,11 @@ fn main() {
         Some(Ok(n)) => n,
         Some(Err(_)) => return eprintln!("--units needs a number"),
     };
-    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    // As in `pref annotate`.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(measure_run(units));
     measure_resume(20 * units);
 }

@@ -1,12 +1,10 @@
 //! One attempt of a unit. In: a unit and what was tried. Out: what comes next; everything is in the store by then.
 
-use std::cell::Cell;
 use std::time::{Duration, Instant};
-
-use tokio::sync::Notify;
 
 use super::decide::{Decision, History, decide, word};
 use super::error::RunError;
+use super::gate::{Gate, Turn};
 use super::options::RunOptions;
 use crate::judge::{Ask, Fault, Judge, JudgeError, Usage};
 use crate::request::Request;
@@ -38,6 +36,8 @@ pub(super) enum Next {
     Settled,
     /// Nothing was sent: the budget.
     OverBudget(String),
+    /// Nothing was sent: the run ends.
+    Unsent,
 }
 
 /// The end of an attempt.
@@ -65,42 +65,7 @@ pub(super) struct Shared<'a, J, R> {
     pub(super) options: &'a RunOptions,
     /// Reads a reply; the last argument says whether it is a repair.
     pub(super) review: R,
-    pub(super) in_flight: InFlight,
-}
-
-/// The number of attempts that wait for the judge. One whose reply has come no longer counts, although the reply is still
-/// being stored: otherwise the judge would have less to do than the limit allows.
-#[derive(Debug, Default)]
-pub(super) struct InFlight {
-    n: Cell<usize>,
-    answered: Notify,
-}
-
-impl InFlight {
-    pub(super) fn len(&self) -> usize {
-        self.n.get()
-    }
-
-    /// Waits until a place is free.
-    pub(super) async fn changed(&self) {
-        self.answered.notified().await;
-    }
-
-    /// Takes a place.
-    pub(super) fn enter(&self) -> Place<'_> {
-        self.n.set(self.n.get() + 1);
-        Place(self)
-    }
-}
-
-/// A place among the attempts in flight, free again when it is dropped.
-pub(super) struct Place<'a>(&'a InFlight);
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.n.set(self.0.n.get() - 1);
-        self.0.answered.notify_one();
-    }
+    pub(super) gate: Gate,
 }
 
 /// The worst case of a request.
@@ -121,11 +86,11 @@ fn cost_of(error: &JudgeError, options: &RunOptions) -> Option<Cost> {
     }
 }
 
-/// Reserves, asks once, and stores how it ended and what was found in the reply.
+/// Reserves, waits for its turn, asks once, and stores how it ended and what was found in the reply.
 pub(super) async fn attempt<J, R>(
     shared: &Shared<'_, J, R>,
     mut asked: Asked,
-    place: Place<'_>,
+    mut turn: Turn<'_>,
 ) -> Result<Done, RunError>
 where
     J: Judge,
@@ -136,7 +101,7 @@ where
         writer,
         options,
         review,
-        in_flight,
+        gate,
     } = shared;
     let worst = worst_case(&asked.request, asked.max_tokens, options);
     let reservation = Reservation {
@@ -153,7 +118,7 @@ where
         sent: Instant::now(),
         busy: None,
         is_unreachable: false,
-        in_flight: in_flight.len(),
+        in_flight: gate.n_sent(),
     };
     let id = match writer.reserve(reservation).await? {
         Reserved::Granted(id) => id,
@@ -161,6 +126,10 @@ where
         Reserved::Settled => return Ok(unsent(asked, Next::Settled)),
         Reserved::OverBudget(message) => return Ok(unsent(asked, Next::OverBudget(message))),
     };
+    if !turn.may_send().await {
+        writer.release(id).await?;
+        return Ok(unsent(asked, Next::Unsent));
+    }
     let sent = Instant::now();
     let ask = Ask {
         request: &asked.request,
@@ -171,9 +140,9 @@ where
             let cost = reply.usage.map(|usage| options.prices.cost(usage));
             let text = reply.text.clone();
             let busy = reply.pause.map(Some);
-            let in_flight = in_flight.len();
+            let in_flight = gate.n_sent();
             if busy.is_none() {
-                drop(place);
+                drop(turn);
             }
             writer
                 .settle(id, cost, Ended::Answered(Box::new(reply)))
@@ -231,7 +200,7 @@ where
                     _ => None,
                 },
                 is_unreachable: error.fault == Fault::Unreachable,
-                in_flight: in_flight.len(),
+                in_flight: gate.n_sent(),
             })
         }
     }

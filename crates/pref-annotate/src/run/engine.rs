@@ -1,20 +1,22 @@
 //! The loop of a run. In: open units. Out: attempts, as many at a time as the limits allow, until nothing is open.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use super::attempt::{Asked, Done, InFlight, Next, Shared, attempt, worst_case};
+use super::attempt::{Asked, Done, Next, Shared, attempt, worst_case};
 use super::decide::History;
 use super::error::RunError;
+use super::gate::Gate;
 use super::options::RunOptions;
 use super::queue::{Entry, Queue};
 use super::report::{End, Observer, RunProgress, RunReport};
 use crate::judge::Judge;
-use crate::limits::{Admission, Concurrency, Rate};
+use crate::limits::{Admission, Concurrency, Rate, RateOptions};
 use crate::request::Request;
-use crate::store::{JobId, Progress, Review, Store, Writer};
+use crate::store::{JobId, Progress, Review, Store, UnitId, Writer};
 
 /// What a run needs.
 #[derive(Debug)]
@@ -37,12 +39,20 @@ const MOST_UNREACHABLE: u32 = 10;
 /// How long a unit of another process is left alone.
 const TAKEN_PAUSE: Duration = Duration::from_millis(300);
 
+/// Most attempts that are reserved while others wait for the judge.
+const MOST_AHEAD: usize = 64;
+
+/// Number of questions that are read from the store together.
+const READ_TOGETHER: usize = 64;
+
 /// How often the loop looks for a request to stop.
 const TICK: Duration = Duration::from_millis(50);
 
 /// The state of the loop.
 struct State {
     queue: Queue,
+    /// Questions of units that are still in the queue.
+    read: HashMap<UnitId, Request>,
     concurrency: Concurrency,
     rate: Rate,
     progress: RunProgress,
@@ -73,6 +83,7 @@ impl<J: Judge> Run<'_, J> {
                 ..RunProgress::default()
             },
             queue: Queue::new(units),
+            read: HashMap::new(),
             concurrency: Concurrency::new(&self.options.concurrency),
             rate: Rate::new(&self.options.rate),
             started: Instant::now(),
@@ -86,20 +97,35 @@ impl<J: Judge> Run<'_, J> {
             writer: &writer,
             options: &self.options,
             review,
-            in_flight: InFlight::default(),
+            gate: Gate::default(),
         };
-        let in_flight = &shared.in_flight;
+        let gate = &shared.gate;
         let mut attempts = FuturesUnordered::new();
         loop {
             if self.stop.load(Ordering::SeqCst) && state.end.is_none() {
                 state.end = Some(End::Stopped);
             }
             let mut wake = Instant::now() + TICK;
-            while state.end.is_none() && in_flight.len() < state.concurrency.limit() {
+            let limit = state.concurrency.limit();
+            if state
+                .paused_until
+                .is_some_and(|until| until <= Instant::now())
+            {
+                state.paused_until = None;
+            }
+            while state.end.is_none() && gate.n_started() < limit + self.n_ahead(limit) {
                 match self.next(&mut state, &mut wake)? {
-                    Some(asked) => attempts.push(attempt(&shared, asked, in_flight.enter())),
+                    Some(asked) => attempts.push(attempt(&shared, asked, gate.start())),
                     None => break,
                 }
+            }
+            match (&state.end, state.paused_until) {
+                (Some(_), _) => gate.close(),
+                (None, Some(until)) => {
+                    wake = until.min(wake);
+                    gate.set_limit(0);
+                }
+                (None, None) => gate.set_limit(limit),
             }
             if attempts.is_empty() {
                 if let Some(message) = state.over_budget.take() {
@@ -112,12 +138,12 @@ impl<J: Judge> Run<'_, J> {
             tokio::select! {
                 Some(done) = attempts.next(), if !attempts.is_empty() => {
                     end_attempt(&mut state, done?);
-                    state.progress.in_flight = in_flight.len();
+                    state.progress.in_flight = gate.n_sent();
                     state.progress.limit = state.concurrency.limit();
                     state.progress.elapsed = state.started.elapsed();
                     observer.progress(&state.progress);
                 }
-                () = in_flight.changed() => {}
+                () = gate.answered() => {}
                 () = tokio::time::sleep_until(wake.into()) => {}
             }
         }
@@ -132,19 +158,33 @@ impl<J: Judge> Run<'_, J> {
         })
     }
 
+    /// How many attempts are reserved while others wait for the judge. None if the rate is limited: the rate counts an
+    /// attempt when it is started, which then has to be when it is sent.
+    fn n_ahead(&self, limit: usize) -> usize {
+        match self.options.rate == RateOptions::default() {
+            true => limit.min(MOST_AHEAD),
+            false => 0,
+        }
+    }
+
+    /// The question of a unit. Those of the next units are read with it.
+    fn request(&self, state: &mut State, unit: UnitId) -> Result<Request, RunError> {
+        if let Some(request) = state.read.remove(&unit) {
+            return Ok(request);
+        }
+        let mut units = state.queue.next_fresh(READ_TOGETHER);
+        units.retain(|next| !state.read.contains_key(next));
+        let next = self.store.requests(&units)?;
+        state.read.extend(units.into_iter().zip(next));
+        Ok(self.store.request(unit)?)
+    }
+
     /// The next unit to send, or none if the limits or the queue have none now. `wake` is set to the time at which
     /// there may be one.
     fn next(&self, state: &mut State, wake: &mut Instant) -> Result<Option<Asked>, RunError> {
         let now = Instant::now();
-        if state.over_budget.is_some() {
+        if state.paused_until.is_some() || state.over_budget.is_some() {
             return Ok(None);
-        }
-        if let Some(until) = state.paused_until {
-            if until > now {
-                *wake = until.min(*wake);
-                return Ok(None);
-            }
-            state.paused_until = None;
         }
         let Some(entry) = state.queue.pop(now) else {
             if let Some(at) = state.queue.next_time() {
@@ -155,7 +195,7 @@ impl<J: Judge> Run<'_, J> {
         let mut asked = match entry {
             Entry::Again(asked) => *asked,
             Entry::Fresh(Progress { unit, prefix }) => {
-                let request = self.store.request(unit)?;
+                let request = self.request(state, unit)?;
                 let max_tokens = self.options.max_tokens;
                 let max_tokens = max_tokens.unwrap_or_else(|| request.task.usual_tokens());
                 Asked {
@@ -205,7 +245,10 @@ fn end_attempt(state: &mut State, done: Done) {
         is_unreachable,
         in_flight,
     } = done;
-    let was_sent = !matches!(next, Next::Taken | Next::Settled | Next::OverBudget(_));
+    let was_sent = !matches!(
+        next,
+        Next::Taken | Next::Settled | Next::OverBudget(_) | Next::Unsent
+    );
     if was_sent {
         let counted = cost.unwrap_or(worst);
         let progress = &mut state.progress;
@@ -257,6 +300,7 @@ fn end_attempt(state: &mut State, done: Done) {
         Next::End(message) => state.end = Some(End::Refused { message }),
         Next::Taken => state.queue.wait(asked, now + TAKEN_PAUSE),
         Next::Settled => state.progress.n_units = state.progress.n_units.saturating_sub(1),
+        Next::Unsent => state.queue.put_back(asked, now),
         Next::OverBudget(message) => {
             state.over_budget = Some(message);
             state.queue.put_back(asked, now);

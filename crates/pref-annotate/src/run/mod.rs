@@ -4,6 +4,7 @@ mod attempt;
 mod decide;
 mod engine;
 mod error;
+mod gate;
 mod options;
 mod queue;
 mod report;

@@ -81,6 +81,11 @@ impl Queue {
         self.fresh.pop_front().map(Entry::Fresh)
     }
 
+    /// The units that were not asked in this run and come next, at most `n`.
+    pub(super) fn next_fresh(&self, n: usize) -> Vec<UnitId> {
+        self.fresh.iter().take(n).map(|unit| unit.unit).collect()
+    }
+
     /// When the next waiting unit may be asked.
     pub(super) fn next_time(&self) -> Option<Instant> {
         self.waiting.peek().map(|Reverse((at, _))| *at)

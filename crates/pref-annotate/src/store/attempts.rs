@@ -194,6 +194,19 @@ pub(super) fn reserve(
     Ok(Reserved::Granted(connection.last_insert_rowid()))
 }
 
+/// Removes an attempt that was not sent, and what it reserved, within a transaction.
+pub(super) fn release(connection: &Connection, attempt: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE spend SET requests = requests - 1, tokens = spend.tokens - attempt.tokens, money = spend.money - attempt.money FROM attempt WHERE attempt.id = ?1 AND attempt.ended IS NULL",
+        )?
+        .execute([attempt])?;
+    connection
+        .prepare_cached("DELETE FROM attempt WHERE id = ?1 AND ended IS NULL")?
+        .execute([attempt])?;
+    Ok(())
+}
+
 /// Records how an attempt ended and what it cost, within a transaction. `cost` is none if it is not known; the worst
 /// case stays then.
 pub(super) fn settle(

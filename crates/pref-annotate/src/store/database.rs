@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::error::StoreError;
@@ -103,6 +104,11 @@ impl Store {
             .map_err(failed)?;
         connection
             .pragma_update(None, "cache_size", -32_000)
+            .map_err(failed)?;
+        // Plans do not depend on bound values, so a statement is prepared once. Without this, SQLite prepares the updates
+        // of `unit` again for every value, to find out whether the partial index can serve them.
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
             .map_err(failed)?;
         let transaction = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)

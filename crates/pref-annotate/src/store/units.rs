@@ -169,6 +169,19 @@ impl Store {
         })
     }
 
+    /// The questions of several units, which are read together. That is faster than one by one while another connection
+    /// writes, because SQLite reads its pages again after each write.
+    ///
+    /// # Errors
+    /// [`StoreError`] if one cannot be read.
+    pub fn requests(&self, units: &[UnitId]) -> Result<Vec<Request>, StoreError> {
+        let together = self.connection.unchecked_transaction();
+        let together = together.map_err(|error| self.sqlite(error))?;
+        let requests = units.iter().map(|&unit| self.request(unit)).collect();
+        together.finish().map_err(|error| self.sqlite(error))?;
+        requests
+    }
+
     /// The open units of a job, in the order in which they were added.
     ///
     /// # Errors

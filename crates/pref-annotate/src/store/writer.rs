@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use rusqlite::TransactionBehavior;
 use tokio::sync::oneshot;
 
-use super::attempts::{Cost, Ended, Reservation, Reserved, reserve, settle};
+use super::attempts::{Cost, Ended, Reservation, Reserved, release, reserve, settle};
 use super::claims::Worker;
 use super::database::{Store, now};
 use super::error::StoreError;
@@ -21,6 +21,7 @@ const MAX_GROUP: usize = 256;
 
 enum Write {
     Reserve(Reservation, oneshot::Sender<Reserved>),
+    Release(i64, oneshot::Sender<()>),
     Settle(i64, Option<Cost>, Box<Ended>, oneshot::Sender<()>),
     Review(UnitId, Box<Review>, oneshot::Sender<Option<UnitId>>),
 }
@@ -72,6 +73,14 @@ impl Writer {
     pub async fn reserve(&self, reservation: Reservation) -> Result<Reserved, StoreError> {
         self.send(|answer| Write::Reserve(reservation, answer))
             .await
+    }
+
+    /// Takes a reservation back whose request was not sent.
+    ///
+    /// # Errors
+    /// As [`Writer::reserve`].
+    pub async fn release(&self, attempt: i64) -> Result<(), StoreError> {
+        self.send(|answer| Write::Release(attempt, answer)).await
     }
 
     /// Records how an attempt ended. `cost` is none if it is not known.
@@ -174,6 +183,10 @@ fn write_group(
         answers.push(match write {
             Write::Reserve(reservation, sender) => {
                 Answer::Reserved(sender, reserve(&transaction, worker, &reservation)?)
+            }
+            Write::Release(attempt, sender) => {
+                release(&transaction, attempt)?;
+                Answer::Settled(sender)
             }
             Write::Settle(attempt, cost, ended, sender) => {
                 settle(&transaction, attempt, cost, &ended)?;

@@ -68,16 +68,16 @@ fn list(n: usize, value: &str, schema: &Value) -> Value {
 
 /// An object with exactly these fields.
 fn object<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
-    let fields: Vec<(&str, Value)> = fields.into_iter().collect();
-    let required: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
-    let properties: serde_json::Map<String, Value> = fields
-        .iter()
-        .map(|(name, schema)| ((*name).to_owned(), schema.clone()))
-        .collect();
-    json!({
-        "type": "object",
-        "properties": properties,
-        "required": required,
-        "additionalProperties": false,
-    })
+    let mut required = Vec::new();
+    let mut properties = serde_json::Map::new();
+    for (name, schema) in fields {
+        required.push(Value::from(name));
+        properties.insert(name.to_owned(), schema);
+    }
+    let mut object = serde_json::Map::new();
+    object.insert("type".to_owned(), "object".into());
+    object.insert("properties".to_owned(), properties.into());
+    object.insert("required".to_owned(), required.into());
+    object.insert("additionalProperties".to_owned(), false.into());
+    object.into()
 }

@@ -46,6 +46,7 @@ pub(crate) struct Seen {
     pub(crate) total: AtomicUsize,
     pub(crate) in_flight: AtomicUsize,
     pub(crate) most_in_flight: AtomicUsize,
+    connections: AtomicUsize,
     /// Bodies, in the order of arrival.
     pub(crate) bodies: Mutex<Vec<Value>>,
     /// Lines of headers.
@@ -81,8 +82,10 @@ impl Server {
                 }
                 let Ok(stream) = stream else { continue };
                 let (answer, seen) = (Arc::clone(&answer), Arc::clone(&shared));
+                seen.connections.fetch_add(1, Ordering::SeqCst);
                 std::thread::spawn(move || {
                     let _ = serve(stream, &*answer, &seen);
+                    seen.connections.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
@@ -91,6 +94,23 @@ impl Server {
 
     pub(crate) fn total(&self) -> usize {
         self.seen.total.load(Ordering::SeqCst)
+    }
+
+    /// Waits until all connections have ended, which they do after the process at their other end has.
+    pub(crate) fn wait_for_the_end_of_connections(&self) {
+        let mut n_quiet = 0;
+        while n_quiet < 3 {
+            std::thread::sleep(Duration::from_millis(5));
+            match self.seen.connections.load(Ordering::SeqCst) {
+                0 => n_quiet += 1,
+                _ => n_quiet = 0,
+            }
+        }
+    }
+
+    /// How often each question was asked, by its messages.
+    pub(crate) fn counts(&self) -> HashMap<String, usize> {
+        self.seen.counts.lock().expect("no panic").clone()
     }
 
     /// The most requests of one question.
@@ -113,7 +133,9 @@ fn serve(stream: TcpStream, answer: &Answer, seen: &Seen) -> std::io::Result<()>
         let mut length = 0;
         loop {
             let mut header = String::new();
-            reader.read_line(&mut header)?;
+            if reader.read_line(&mut header)? == 0 {
+                return Ok(());
+            }
             let header = header.trim().to_owned();
             if header.is_empty() {
                 break;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response};
 
-use super::body::body;
+use super::body::Body;
 use super::dialect::{Dialect, Format};
 use super::key::ApiKey;
 use super::preflight::{ChatError, choose_model};
@@ -177,7 +177,8 @@ impl Judge for ChatJudge {
 
     async fn ask(&self, ask: Ask<'_>) -> Result<Reply, JudgeError> {
         let features = self.dialect.now();
-        let body = body(&self.model, ask, features).to_string();
+        let body = Body::new(&self.model, ask, features);
+        let body = serde_json::to_vec(&body).unwrap_or_default();
         let request = self.client.post(self.endpoints.chat.clone());
         let request = request
             .header("content-type", "application/json")

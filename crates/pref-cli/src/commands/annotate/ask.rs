@@ -148,11 +148,11 @@ pub(super) fn run(kind: Kind, args: &Args) -> Result<ExitCode> {
 }
 
 pub(super) fn runtime() -> Result<Runtime> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    // One thread serves all connections: a reply needs little work, and less than to wake another thread.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    runtime.context("cannot start the threads for the judge")
+    runtime.context("cannot start the connections to the judge")
 }
 
 /// The store beside the output, or in the current folder.
