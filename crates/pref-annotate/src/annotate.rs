@@ -1,11 +1,12 @@
 //! The stages of annotation in one place. In: rows, a judge, a store. Out: a job, replies in the store, and a report.
 
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use pref_data::Record;
 
-use crate::judge::Judge;
-use crate::run::{Observer, Run, RunError, RunOptions, RunReport};
+use crate::judge::{ChatJudge, Judge};
+use crate::run::{BatchRun, Observer, Run, RunError, RunOptions, RunReport};
 use crate::store::{JobId, Store};
 use crate::templates::Template;
 use crate::work::{Maker, WorkError, review};
@@ -58,6 +59,35 @@ pub async fn ask<J: Judge>(
         store,
         job,
         options,
+        stop,
+    };
+    run.run(review(template, judge.model()), observer).await
+}
+
+/// Asks the open questions of a job through the batch interface of a server, whose state is asked for every `poll`.
+///
+/// # Errors
+/// As [`ask`].
+#[expect(
+    clippy::too_many_arguments,
+    reason = "they are those of `ask`, and `poll`"
+)]
+pub async fn ask_in_batches(
+    store: &mut Store,
+    job: JobId,
+    judge: &ChatJudge,
+    template: &Template,
+    options: RunOptions,
+    poll: Duration,
+    stop: &AtomicBool,
+    observer: &mut dyn Observer,
+) -> Result<RunReport, RunError> {
+    let mut run = BatchRun {
+        judge,
+        store,
+        job,
+        options,
+        poll,
         stop,
     };
     run.run(review(template, judge.model()), observer).await

@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | [`Maker`], [`put_rows`] | rows, a [`Template`] | questions in a [`Store`] |
 //! | [`ask`], [`Run`] | open questions, a [`Judge`] | replies in the store |
+//! | [`ask_in_batches`], [`BatchRun`] | open questions, a [`ChatJudge`] with a batch interface | replies in the store |
 //! | [`Task::read`] | a reply | a [`Judgement`], or a [`Complaint`] |
 //! | [`Export`] | a job in a store | rows that training reads |
 //! | [`agreement`] | judged and labelled rows | Cohen's κ, accuracies, distributions |
@@ -66,7 +67,7 @@ mod templates;
 mod work;
 
 pub use agreement::{Agreement, AspectAgreement, Distribution, Estimate, agreement};
-pub use annotate::{ask, put_rows, read_replies};
+pub use annotate::{ask, ask_in_batches, put_rows, read_replies};
 pub use complaint::Complaint;
 pub use judge::{
     ApiKey, Ask, Basis, ChatError, ChatJudge, ChatOptions, Fault, Format, Judge, JudgeError,
@@ -74,7 +75,7 @@ pub use judge::{
 };
 pub use limits::{ConcurrencyOptions, PriceError, Prices, RateOptions, RetryOptions};
 pub use request::{ChatMessage, Facts, Key, Request, Role, Sampling};
-pub use run::{End, Observer, Run, RunError, RunOptions, RunProgress, RunReport};
+pub use run::{BatchRun, End, Observer, Run, RunError, RunOptions, RunProgress, RunReport};
 pub use settings::{
     AnnotateSettings, BudgetSettings, JudgeSettings, RequestSettings, SettingsError, WorkSettings,
 };

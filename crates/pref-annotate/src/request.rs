@@ -4,7 +4,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::task::Task;
@@ -87,6 +87,10 @@ pub struct Facts {
     pub answers: Vec<Vec<String>>,
     /// The right final answer, if the data gives it.
     pub truth: Option<String>,
+    /// `prompt`, `tools` and `chat_template_kwargs` as in the row, for judges of the basis
+    /// [`Basis::Rows`](crate::Basis::Rows).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<Map<String, Value>>,
 }
 
 /// The key of a question: the first 16 bytes of the SHA-256 of the canonical request.

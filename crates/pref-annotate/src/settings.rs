@@ -56,7 +56,7 @@ pub enum SettingsError {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct JudgeSettings {
-    /// A URL, `rules:NAME` or `replay`.
+    /// A URL, `local:FOLDER`, `model:FOLDER`, `rules:NAME` or `replay`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The model of a server.
@@ -69,6 +69,8 @@ pub struct JudgeSettings {
     pub format: Format,
     /// The longest time of a request, in seconds.
     pub timeout_seconds: f64,
+    /// How often a server is asked for the state of a batch, in seconds.
+    pub poll_seconds: f64,
     /// Whether the server is asked for its models before the first question.
     pub check: bool,
 }
@@ -81,6 +83,7 @@ impl Default for JudgeSettings {
             key_variable: None,
             format: Format::Auto,
             timeout_seconds: 300.0,
+            poll_seconds: 30.0,
             check: true,
         }
     }
@@ -261,6 +264,7 @@ impl AnnotateSettings {
         }
         for (key, number) in [
             ("judge.timeout-seconds", self.judge.timeout_seconds),
+            ("judge.poll-seconds", self.judge.poll_seconds),
             ("retry.first-wait", self.retry.first_wait),
             ("retry.longest-wait", self.retry.longest_wait),
             ("budget.money", self.budget.money.unwrap_or(0.0)),
@@ -337,6 +341,11 @@ impl AnnotateSettings {
             timeout: Duration::from_secs_f64(seconds),
             check: self.judge.check,
         })
+    }
+
+    /// How often a server is asked for the state of a batch.
+    pub fn poll(&self) -> Duration {
+        Duration::from_secs_f64(self.judge.poll_seconds.max(0.001))
     }
 
     /// The rewriting of `bridge`.

@@ -48,6 +48,9 @@ pub enum Basis {
     Messages,
     /// The data behind them, [`Facts`](crate::Facts), which are then part of the key.
     Facts,
+    /// As `Facts`, with the texts of the row as training reads them. The scores are numbers from 0 to 4 that a model
+    /// computes: whole numbers, scales of the aspects, and their order along an answer are not demanded.
+    Rows,
 }
 
 /// One attempt to get a reply.

@@ -78,7 +78,7 @@ pub(super) fn worst_case(request: &Request, max_tokens: u32, options: &RunOption
 }
 
 /// What an error cost; none if the server may have answered and does not say.
-fn cost_of(error: &JudgeError, options: &RunOptions) -> Option<Cost> {
+pub(super) fn cost_of(error: &JudgeError, options: &RunOptions) -> Option<Cost> {
     match (error.usage, error.fault) {
         (Some(usage), _) => Some(options.prices.cost(usage)),
         (None, Fault::Lost | Fault::Cut) => None,

@@ -1,6 +1,7 @@
 //! Runs: asks the open questions of a job. In: a judge, a store, limits. Out: replies in the store, and a report.
 
 mod attempt;
+mod batch;
 mod decide;
 mod engine;
 mod error;
@@ -9,6 +10,7 @@ mod options;
 mod queue;
 mod report;
 
+pub use batch::BatchRun;
 pub use engine::Run;
 pub use error::RunError;
 pub use options::RunOptions;

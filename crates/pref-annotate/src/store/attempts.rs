@@ -69,7 +69,7 @@ pub enum Reserved {
     Granted(i64),
     /// No: another process asks this question now.
     Taken,
-    /// No: the question is answered or failed already.
+    /// No: the question is answered or failed already, or a batch has it.
     Settled,
     /// No: the worst case would pass a limit; the text names it.
     OverBudget(String),
@@ -149,6 +149,10 @@ pub(super) fn reserve(
             return Ok(Reserved::Taken);
         }
         Some(_) => {}
+    }
+    let in_batch = "SELECT 1 FROM attempt WHERE unit = ?1 AND batch IS NOT NULL AND ended IS NULL";
+    if connection.prepare_cached(in_batch)?.exists([unit.0])? {
+        return Ok(Reserved::Settled);
     }
     let spent = spend(connection)?;
     for (name, limit, spent, worst) in [

@@ -7,7 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::error::StoreError;
-use super::schema::{APPLICATION_ID, Found, TABLES, VERSION, found};
+use super::schema::{APPLICATION_ID, BATCH_TABLES, Found, TABLES, VERSION, found};
 
 /// A connection to a store.
 #[derive(Debug)]
@@ -114,11 +114,15 @@ impl Store {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed)?;
         // Another process may have made the tables since.
-        if found(&transaction).map_err(failed)? == Found::Empty {
+        let found = found(&transaction).map_err(failed)?;
+        if found == Found::Empty {
             transaction.execute_batch(TABLES).map_err(failed)?;
             transaction
                 .pragma_update(None, "application_id", APPLICATION_ID)
                 .map_err(failed)?;
+        }
+        if found != Found::Store(VERSION) {
+            transaction.execute_batch(BATCH_TABLES).map_err(failed)?;
             transaction
                 .pragma_update(None, "user_version", VERSION)
                 .map_err(failed)?;

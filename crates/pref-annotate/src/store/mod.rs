@@ -5,6 +5,7 @@
 //! only the replies that were on their way, and a better reader of replies costs nothing.
 
 mod attempts;
+mod batches;
 mod claims;
 mod database;
 mod error;
@@ -18,6 +19,7 @@ mod units;
 mod writer;
 
 pub use attempts::{Cost, Ended, Limits, Reservation, Reserved, Spend};
+pub(crate) use batches::{Batch, BatchAttempt, BatchResult, Batches};
 pub use database::Store;
 pub use error::StoreError;
 pub use forecast::Forecast;

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i64 = 0x5052_4546;
 
 /// The version of the tables.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// Times are milliseconds since 1970. Money is in billionths of the unit in which prices are given.
 pub(super) const TABLES: &str = "
@@ -106,6 +106,25 @@ CREATE TABLE discarded (
     raw TEXT NOT NULL,
     at INTEGER NOT NULL
 ) STRICT;
+";
+
+/// What version 2 adds: batches of requests that a server answers later.
+pub(super) const BATCH_TABLES: &str = "
+CREATE TABLE batch (
+    id INTEGER PRIMARY KEY,
+    url TEXT NOT NULL,
+    model TEXT NOT NULL,
+    -- the process that made it
+    worker TEXT NOT NULL,
+    -- the file of its questions, and the batch, as the server names them; null until the server has them
+    file TEXT,
+    remote TEXT,
+    started INTEGER NOT NULL,
+    ended INTEGER
+) STRICT;
+ALTER TABLE attempt ADD COLUMN batch INTEGER REFERENCES batch (id);
+CREATE INDEX attempt_of_batch ON attempt (batch) WHERE batch IS NOT NULL;
+CREATE INDEX attempt_in_batch ON attempt (unit) WHERE batch IS NOT NULL AND ended IS NULL;
 ";
 
 /// What a file is.

@@ -182,13 +182,13 @@ impl Store {
         requests
     }
 
-    /// The open units of a job, in the order in which they were added.
+    /// The open units of a job that no batch has, in the order in which they were added.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
     pub fn open_units(&self, job: JobId) -> Result<Vec<Progress>, StoreError> {
         let sql = format!(
-            "{OF_JOB} SELECT unit.id, request.prefix FROM of_job JOIN unit ON unit.id = of_job.id JOIN request ON request.unit = unit.id WHERE unit.state = 0 ORDER BY unit.id"
+            "{OF_JOB} SELECT unit.id, request.prefix FROM of_job JOIN unit ON unit.id = of_job.id JOIN request ON request.unit = unit.id WHERE unit.state = 0 AND unit.id NOT IN (SELECT unit FROM attempt WHERE batch IS NOT NULL AND ended IS NULL) ORDER BY unit.id"
         );
         let read = || -> rusqlite::Result<Vec<Progress>> {
             let mut statement = self.connection.prepare_cached(&sql)?;

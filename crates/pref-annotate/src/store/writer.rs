@@ -202,18 +202,18 @@ fn write_group(
 }
 
 /// Ends the attempts of processes that were killed. What they reserved counts as spent, because the server may have
-/// answered.
-fn end_lost_attempts(store: &Store, worker: &mut Worker) -> Result<(), StoreError> {
+/// answered. Batches go on at the server.
+pub(super) fn end_lost_attempts(store: &Store, worker: &mut Worker) -> Result<(), StoreError> {
     let mut end = || -> rusqlite::Result<()> {
         let workers: Vec<String> = store
             .connection
-            .prepare("SELECT DISTINCT worker FROM attempt WHERE ended IS NULL")?
+            .prepare("SELECT DISTINCT worker FROM attempt WHERE ended IS NULL AND batch IS NULL")?
             .query_map([], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
         for name in workers {
             if worker.has_ended(&name) {
                 store.connection.execute(
-                    "UPDATE attempt SET ended = ?2, outcome = 'lost', message = 'the process ended before the reply' WHERE worker = ?1 AND ended IS NULL",
+                    "UPDATE attempt SET ended = ?2, outcome = 'lost', message = 'the process ended before the reply' WHERE worker = ?1 AND ended IS NULL AND batch IS NULL",
                     rusqlite::params![name, now()],
                 )?;
             }

@@ -73,6 +73,7 @@ impl Maker<'_> {
             template: self.template,
             sampling: self.sampling,
             basis: self.basis,
+            row,
         };
         let slots = match self.work {
             Work::Scores(scores) => scores.slots(&questions, prepared)?,

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pref_annotate::UnitId;
 
@@ -87,11 +87,16 @@ fn the_server_counts_the_units_and_what_was_in_flight_at_each_kill() {
     let mut random = 20_u64;
     for _ in 0..KILLS {
         let mut child = start();
-        // A moment from before the first request to the middle of the run.
+        // A moment from before the first request to the middle of the run: after a number of requests, and some time.
         random = random
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        std::thread::sleep(Duration::from_millis(20 + (random >> 33) % 180));
+        let wanted = server.total() + (random >> 33) as usize % 14;
+        let started = Instant::now();
+        while server.total() < wanted && started.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis((random >> 40) % 50));
         child.kill().expect("SIGKILL");
         child.wait().expect("the end");
         server.wait_for_the_end_of_connections();

@@ -1,6 +1,8 @@
 //! Tests of annotation. In: servers of this process that behave well or badly, and the judges. Out: what is in the store
 //! and in the output.
 
+mod batch;
+mod batch_server;
 mod kill;
 mod misbehaving;
 mod reading;

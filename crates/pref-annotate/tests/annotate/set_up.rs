@@ -34,6 +34,8 @@ pub(crate) struct Bench {
     pub(crate) template: Template,
     pub(crate) options: RunOptions,
     pub(crate) timeout: Duration,
+    /// The store of another process.
+    pub(crate) at: Option<PathBuf>,
 }
 
 impl Bench {
@@ -59,11 +61,13 @@ impl Bench {
                 ..RunOptions::default()
             },
             timeout: Duration::from_millis(400),
+            at: None,
         }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
-        self.folder.path().join("annotations.sqlite")
+        let own = || self.folder.path().join("annotations.sqlite");
+        self.at.clone().unwrap_or_else(own)
     }
 
     pub(crate) fn store(&self) -> Store {

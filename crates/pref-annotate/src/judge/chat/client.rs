@@ -8,7 +8,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response};
 
 use super::body::Body;
-use super::dialect::{Dialect, Format};
+use super::dialect::{Dialect, Features, Format};
 use super::key::ApiKey;
 use super::preflight::{ChatError, choose_model};
 use super::response;
@@ -36,11 +36,11 @@ pub struct ChatOptions {
 /// A model behind an OpenAI-compatible chat server.
 #[derive(Debug)]
 pub struct ChatJudge {
-    client: Client,
+    pub(super) client: Client,
     endpoints: Endpoints,
-    model: String,
-    key: ApiKey,
-    dialect: Dialect,
+    pub(super) model: String,
+    pub(super) key: ApiKey,
+    pub(super) dialect: Dialect,
     timeout: Duration,
 }
 
@@ -124,29 +124,72 @@ impl ChatJudge {
                 url: format!("{url}/models"),
                 message,
             }),
-            _ => Err(ChatError::Unreachable { url, message }),
+            _ => Err(ChatError::Models { url, message }),
         }
     }
 
     /// Sends a request and reads the whole response.
-    async fn send(&self, request: RequestBuilder) -> Result<(u16, HeaderMap, String), JudgeError> {
+    pub(super) async fn send(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<(u16, HeaderMap, String), JudgeError> {
+        self.send_up_to(request, MOST_BYTES).await
+    }
+
+    /// As [`send`](Self::send), with a response of at most so many bytes.
+    pub(super) async fn send_up_to(
+        &self,
+        request: RequestBuilder,
+        most: usize,
+    ) -> Result<(u16, HeaderMap, String), JudgeError> {
         let response = request.send().await.map_err(|error| self.lost(error))?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let body = self.read(response).await?;
+        let body = self.read(response, most).await?;
         Ok((status, headers, body))
     }
 
-    async fn read(&self, mut response: Response) -> Result<String, JudgeError> {
+    async fn read(&self, mut response: Response, most: usize) -> Result<String, JudgeError> {
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.lost(error))? {
-            if bytes.len() + chunk.len() > MOST_BYTES {
-                let message = format!("the reply has more than {} MiB", MOST_BYTES >> 20);
+            if bytes.len() + chunk.len() > most {
+                let message = format!("the reply has more than {} MiB", most >> 20);
                 return Err(JudgeError::new(Fault::Lost, message));
             }
             bytes.extend_from_slice(&chunk);
         }
         Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The answer to a question that was sent with `features`.
+    pub(super) fn read_answer(
+        &self,
+        status: u16,
+        headers: &HeaderMap,
+        text: String,
+        features: Features,
+    ) -> Result<Reply, JudgeError> {
+        // A server that repeats the key must not bring it into the store.
+        let text = self.key.redact(&text);
+        if status == 200 {
+            let mut reply = response::read(&text)?;
+            reply.pause = pause(headers);
+            return Ok(reply);
+        }
+        let message = error_text(&text);
+        let fault = match fault(status, &text, headers) {
+            Fault::Refused if self.dialect.adapt(features, &message) => Fault::Adapted,
+            fault => fault,
+        };
+        let location = headers
+            .get("location")
+            .and_then(|value| value.to_str().ok());
+        let message = match location {
+            Some(location) if (300..400).contains(&status) => location.to_owned(),
+            _ => message,
+        };
+        let message = format!("{} (status {status}: {message})", meaning(status));
+        Err(JudgeError::new(fault, message))
     }
 
     /// The error of a request without a complete response.
@@ -184,26 +227,6 @@ impl Judge for ChatJudge {
             .header("content-type", "application/json")
             .body(body);
         let (status, headers, text) = self.send(request).await?;
-        // A server that repeats the key must not bring it into the store.
-        let text = self.key.redact(&text);
-        if status == 200 {
-            let mut reply = response::read(&text)?;
-            reply.pause = pause(&headers);
-            return Ok(reply);
-        }
-        let message = error_text(&text);
-        let fault = match fault(status, &text, &headers) {
-            Fault::Refused if self.dialect.adapt(features, &message) => Fault::Adapted,
-            fault => fault,
-        };
-        let location = headers
-            .get("location")
-            .and_then(|value| value.to_str().ok());
-        let message = match location {
-            Some(location) if (300..400).contains(&status) => location.to_owned(),
-            _ => message,
-        };
-        let message = format!("{} (status {status}: {message})", meaning(status));
-        Err(JudgeError::new(fault, message))
+        self.read_answer(status, &headers, text, features)
     }
 }

@@ -1,5 +1,6 @@
 //! A judge behind an OpenAI-compatible chat server. In: a URL, a model, a key. Out: one request per attempt.
 
+mod batch;
 mod body;
 mod client;
 mod dialect;
@@ -9,6 +10,7 @@ mod response;
 mod status;
 mod url;
 
+pub(crate) use batch::RemoteBatch;
 pub use client::{ChatJudge, ChatOptions};
 pub use dialect::Format;
 pub use key::{ApiKey, KeyError};

@@ -42,6 +42,16 @@ pub enum ChatError {
         /// What it answers.
         message: String,
     },
+    /// The server cannot say which models it has.
+    #[error(
+        "{url}/models: {message}; if the server answers questions all the same, name the model with --judge-model, and leave this check out with --set judge.check=false"
+    )]
+    Models {
+        /// The URL.
+        url: String,
+        /// What the server says.
+        message: String,
+    },
     /// The server does not have the model, or has several.
     #[error("{url}: {message}")]
     Model {
