@@ -56,8 +56,8 @@ pub use config::{
 pub use cost::Cost;
 pub use decoder::Decoder;
 pub use generate::{
-    Answer, Finish, GenerateError, GenerateOptions, Prompt, SampleCounts, Sampler, before_stop,
-    generate, sample, token_probabilities,
+    Answer, Finish, GenerateError, GenerateOptions, Guide, MakeGuide, Prompt, SampleCounts,
+    Sampler, before_stop, generate, sample, token_probabilities,
 };
 pub use hidden_part::HiddenPart;
 pub use kernels::plain as plain_kernels;

@@ -6,14 +6,15 @@
 mod common;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::backend::{Flex, NdArray};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Distribution, Tensor};
 use pref_model::{
-    Answer, Block, CachedText, Decoder, Finish, GenerateError, GenerateOptions, Kernels, KeyValues,
-    Prompt, Sampler, ScoreRule, TOKENS_OF_A_BLOCK, Texts, before_stop, generate, plain_kernels,
-    sample, token_probabilities,
+    Answer, Block, CachedText, Decoder, Finish, GenerateError, GenerateOptions, Guide, Kernels,
+    KeyValues, Prompt, Sampler, ScoreRule, TOKENS_OF_A_BLOCK, Texts, before_stop, generate,
+    plain_kernels, sample, token_probabilities,
 };
 use serde::Deserialize;
 
@@ -259,6 +260,62 @@ fn a_prompt_is_computed_once_for_its_samples() {
         counts.steps, 6,
         "two texts at a time, the first token without a step"
     );
+}
+
+/// Allows the ids from 100 on, one after the other, and ends after four.
+struct Counting(u32);
+
+impl Guide for Counting {
+    fn mask(&mut self, logits: &mut [f32]) -> Result<(), String> {
+        let allowed = 100 + self.0 as usize;
+        let others = logits.iter_mut().enumerate();
+        others
+            .filter(|(id, _)| *id != allowed)
+            .for_each(|(_, logit)| *logit = f32::NEG_INFINITY);
+        Ok(())
+    }
+
+    fn push(&mut self, id: u32) -> Result<(), String> {
+        match id == 100 + self.0 {
+            true => self.0 += 1,
+            false => return Err(format!("found {id}")),
+        }
+        Ok(())
+    }
+
+    fn finish(&self) -> Option<Finish> {
+        (self.0 == 4).then_some(Finish::Stop)
+    }
+}
+
+#[test]
+fn a_guide_holds_its_own_text_to_a_form_and_no_other() {
+    let model = load::<Flex>("llama");
+    for temperature in [0.0, 1.0] {
+        let options = options(temperature);
+        let mut sampler = Sampler::new(&model, options.clone(), 4).unwrap();
+        let mut both = prompts(2);
+        let free = both.remove(0);
+        let alone = sample(&model, vec![free.clone()], &options, 4).unwrap();
+        sampler.add(free).unwrap();
+        let guide = Arc::new(|| Ok(Box::new(Counting(0)) as Box<dyn Guide>));
+        sampler.add_guided(both.remove(0), guide).unwrap();
+        let mut answers = Vec::new();
+        while !sampler.is_idle() {
+            answers.extend(sampler.step().unwrap());
+        }
+        answers.sort_by_key(|answer| (answer.row, answer.sample));
+        assert_eq!(answers[..2], alone);
+        for answer in &answers[2..] {
+            assert_eq!(answer.ids, [100, 101, 102, 103]);
+            assert_eq!(answer.finish, Finish::Stop);
+        }
+    }
+    let mut sampler = Sampler::new(&model, options(0.0), 1).unwrap();
+    let failing = Arc::new(|| Err("no form".to_owned()));
+    sampler.add_guided(prompts(1).remove(0), failing).unwrap();
+    let error = sampler.step().unwrap_err();
+    assert_eq!(error.to_string(), "the form of a continuation: no form");
 }
 
 /// Largest difference of two tensors.

@@ -99,6 +99,12 @@ pub enum GenerateError {
     /// The text function failed.
     #[error("the text of the tokens could not be made")]
     Text(#[source] Arc<dyn Error + Send + Sync>),
+    /// A [`Guide`](crate::Guide) failed.
+    #[error("the form of a continuation: {message}")]
+    Guide {
+        /// What it says.
+        message: String,
+    },
     /// The logits have no largest value.
     #[error(
         "after {tokens} tokens the model gives logits that are not finite; check its weights with `pref logprobs`"

@@ -11,6 +11,8 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::distribution::choose;
+use super::finish::Finish;
+use super::guide::{Guide, MakeGuide, failed};
 use super::options::{GenerateError, GenerateOptions, check_prompt};
 use super::stops::{Stops, TextOf};
 use crate::decoder::{Cache, Decoder};
@@ -26,25 +28,6 @@ pub struct Prompt {
     pub ids: Vec<u32>,
     /// The numbers of the samples. The random numbers of a sample depend on the seed, the row and this number only.
     pub samples: Vec<u64>,
-}
-
-/// Why a continuation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finish {
-    /// With a stop id or a stop string.
-    Stop,
-    /// With the largest number of tokens, or at the last position of the model.
-    Length,
-}
-
-impl Finish {
-    /// `stop` or `length`, as in the answers of servers.
-    pub fn name(self) -> &'static str {
-        match self {
-            Finish::Stop => "stop",
-            Finish::Length => "length",
-        }
-    }
 }
 
 /// A finished continuation.
@@ -126,6 +109,7 @@ struct Waiting {
     row: u64,
     ids: Vec<u32>,
     samples: VecDeque<u64>,
+    guide: Option<MakeGuide>,
     /// Its place among the started prompts, if it was computed.
     started: Option<usize>,
 }
@@ -148,6 +132,7 @@ struct Text {
     rng: ChaCha8Rng,
     ids: Vec<u32>,
     blocks: Vec<usize>,
+    guide: Option<Box<dyn Guide>>,
 }
 
 impl<'a, B: Kernels> Sampler<'a, B> {
@@ -220,6 +205,18 @@ impl<'a, B: Kernels> Sampler<'a, B> {
     /// # Errors
     /// [`GenerateError`] for a prompt that the model cannot continue. The sampler goes on with the others.
     pub fn add(&mut self, prompt: Prompt) -> Result<(), GenerateError> {
+        self.put(prompt, None)
+    }
+
+    /// Adds a prompt whose continuations are held to a form.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn add_guided(&mut self, prompt: Prompt, guide: MakeGuide) -> Result<(), GenerateError> {
+        self.put(prompt, Some(guide))
+    }
+
+    fn put(&mut self, prompt: Prompt, guide: Option<MakeGuide>) -> Result<(), GenerateError> {
         let config = self.model.config();
         let positions = config.max_position_embeddings();
         check_prompt(&prompt.ids, config.vocab_size(), positions)?;
@@ -228,6 +225,7 @@ impl<'a, B: Kernels> Sampler<'a, B> {
                 row: prompt.row,
                 ids: prompt.ids,
                 samples: prompt.samples.into(),
+                guide,
                 started: None,
             });
         }
@@ -301,6 +299,8 @@ impl<'a, B: Kernels> Sampler<'a, B> {
         waiting.started = Some(place);
         let sample = waiting.samples.pop_front().unwrap_or_default();
         let row = waiting.row;
+        let guide = waiting.guide.as_ref().map(|make| make()).transpose();
+        let guide = guide.map_err(failed)?;
         if !waiting.samples.is_empty() {
             self.waiting.push_front(waiting);
         }
@@ -311,6 +311,7 @@ impl<'a, B: Kernels> Sampler<'a, B> {
             rng: ChaCha8Rng::from_seed(stream(self.options.seed, [row, sample], "sample")),
             ids: Vec::new(),
             blocks: Vec::new(),
+            guide,
         };
         let prompt = text.of(&self.prompts);
         text.push(prompt.logits.clone(), &prompt.ids, &self.options)?;
@@ -348,6 +349,9 @@ impl<'a, B: Kernels> Sampler<'a, B> {
         let ends: Vec<Option<Finish>> = self.texts[first..]
             .par_iter()
             .map(|text| {
+                if let Some(finish) = text.guide.as_ref().and_then(|guide| guide.finish()) {
+                    return Ok(Some(finish));
+                }
                 let last = text.ids.last();
                 if last.is_some_and(|id| options.stop_ids.contains(id)) || stops.ends(&text.ids)? {
                     return Ok(Some(Finish::Stop));
@@ -411,10 +415,13 @@ impl Text {
     /// Chooses the next token.
     fn push(
         &mut self,
-        logits: Vec<f32>,
+        mut logits: Vec<f32>,
         prompt: &[u32],
         options: &GenerateOptions,
     ) -> Result<(), GenerateError> {
+        if let Some(guide) = &mut self.guide {
+            guide.mask(&mut logits).map_err(failed)?;
+        }
         let all = match options.repetition_penalty == 1.0 {
             true => Vec::new(),
             false => [prompt, &self.ids].concat(),
@@ -422,8 +429,11 @@ impl Text {
         let rng = &mut self.rng;
         let next = choose(logits, &all, options, || rng.random());
         let tokens = prompt.len() + self.ids.len();
-        self.ids
-            .push(next.ok_or(GenerateError::NotFinite { tokens })?);
-        Ok(())
+        let next = next.ok_or(GenerateError::NotFinite { tokens })?;
+        self.ids.push(next);
+        match &mut self.guide {
+            Some(guide) => guide.push(next).map_err(failed),
+            None => Ok(()),
+        }
     }
 }
