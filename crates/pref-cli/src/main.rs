@@ -7,6 +7,7 @@ mod command_line;
 mod commands;
 mod device;
 mod input;
+mod log_probs;
 mod model;
 mod outcome;
 mod panics;

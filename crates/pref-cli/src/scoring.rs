@@ -1,115 +1,148 @@
-//! Log-probs of texts. In: a model, and texts as token ids. Out: the log-prob of each token that counts.
+//! Scores of answers by a reward model. In: a model's folder, and answers. Out: a score for each answer, or five for each
+//! segment.
 
 use std::ops::Range;
+use std::path::Path;
 
-use anyhow::{Result, ensure};
-use burn::tensor::{Int, Tensor, TensorData};
-use pref_model::{Decoder, Kernels, response_log_probs};
-use pref_train::TrainBackend;
+use anyhow::{Context, Result, bail};
+use burn::tensor::{Tensor, TensorData};
+use pref_data::{
+    ASPECTS, BatchLayout, Example, TokenExample, TokenizeOptions, Tokenizer, tokenize_examples,
+};
+use pref_model::{Kernels, Policy, RewardModel, hidden_at};
 
-use crate::device::Task;
-use crate::input::TextIds;
-use crate::model::ModelSource;
-use crate::progress::Counter;
-
-/// Texts that are scored between two updates of the progress.
-const AT_A_TIME: usize = 64;
-
-/// Log-probs of whole answers under a model.
-pub(crate) struct Sums<'a> {
-    pub(crate) source: &'a ModelSource,
-    pub(crate) texts: &'a [TextIds],
-    /// What is counted, for the progress.
-    pub(crate) noun: &'static str,
+/// What a model scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Whole answers.
+    Answers,
+    /// Segments in every aspect.
+    Segments,
 }
 
-impl Task for Sums<'_> {
-    /// For each text, the sum of the log-probs of its answer, nats.
-    type Output = Vec<f64>;
+impl Kind {
+    fn of<B: Kernels>(model: &RewardModel<B>, folder: &Path) -> Result<Self> {
+        match model.labels().len() {
+            1 => Ok(Kind::Answers),
+            ASPECTS => Ok(Kind::Segments),
+            n => bail!(
+                "{}: the model gives {n} scores; expected 1, for whole answers, or {ASPECTS}, for segments in as many aspects",
+                folder.display()
+            ),
+        }
+    }
+}
 
-    fn run<B: TrainBackend>(self, device: &B::Device) -> Result<Vec<f64>> {
-        let model = self.source.load::<B::InnerBackend>(&[], device)?;
-        let (n_ids, limit) = (
-            model.config().vocab_size(),
-            model.config().max_position_embeddings(),
-        );
-        for text in self.texts {
-            let highest = text.ids.iter().max().copied().unwrap_or(0);
-            ensure!(
-                (highest as usize) < n_ids && text.ids.len() <= limit,
-                "{}: a text has {} tokens, the highest id is {highest}, and the model has {limit} positions and {n_ids} ids; shorten the text, or use a model with the same tokenizer",
-                self.source.folder.display(),
-                text.ids.len()
+/// A reward model with everything that turns answers into its input.
+pub(crate) struct AnswerScorer<B: Kernels> {
+    pub(crate) kind: Kind,
+    pub(crate) tokenizer: Tokenizer,
+    options: TokenizeOptions,
+    /// A text's score is read at its last token with another id.
+    pad_id: Option<u32>,
+    model: RewardModel<B>,
+    device: B::Device,
+}
+
+impl<B: Kernels> AnswerScorer<B> {
+    /// Loads the model of a folder.
+    pub(crate) fn load(
+        folder: &Path,
+        ignored: &[String],
+        options: TokenizeOptions,
+        device: &B::Device,
+    ) -> Result<Self> {
+        let tokenizer = Tokenizer::from_folder(folder)?;
+        let model = RewardModel::<B>::load(folder, ignored, device)
+            .with_context(|| format!("{} is no reward model", folder.display()))?;
+        Ok(Self {
+            kind: Kind::of(&model, folder)?,
+            options: TokenizeOptions {
+                embedding_rows: Some(model.vocab_size()),
+                unscored_segments: true,
+                ..options
+            },
+            pad_id: model.pad_id().or(tokenizer.pad_id()).or(tokenizer.eos_id()),
+            tokenizer,
+            model,
+            device: device.clone(),
+        })
+    }
+
+    /// The scores of each answer: one row for the whole answer, or one for each segment.
+    pub(crate) fn scores(&self, answers: &[Example]) -> Result<Vec<Vec<Vec<f64>>>> {
+        let tokens = tokenize_examples(answers, &self.tokenizer, &self.options)?.rows;
+        self.forward(&tokens)
+    }
+
+    fn forward(&self, answers: &[TokenExample]) -> Result<Vec<Vec<Vec<f64>>>> {
+        let ids: Vec<[&[u32]; 2]> = answers
+            .iter()
+            .map(|a| [&a.prompt[..], &a.completion])
+            .collect();
+        let layout = BatchLayout {
+            pad_id: self.pad_id.unwrap_or(0),
+            ..BatchLayout::default()
+        };
+        let batch = layout.of_one_answer(&ids);
+        let limit = self.model.max_positions();
+        if let Some(long) = answers
+            .iter()
+            .find(|a| a.prompt.len() + a.completion.len() > limit)
+        {
+            bail!(
+                "{}: prompt and answer have {} tokens, and the model has {limit} positions; shorten them",
+                long.place,
+                long.prompt.len() + long.completion.len()
             );
         }
-        let mut counter = Counter::new(self.noun);
-        let mut sums = Vec::with_capacity(self.texts.len());
-        for texts in self.texts.chunks(AT_A_TIME) {
-            let texts: Vec<&TextIds> = texts.iter().collect();
-            let scores = score(&model, &texts, device);
-            let sum = |values: Vec<f32>| values.into_iter().map(f64::from).sum::<f64>();
-            sums.extend(scores.into_iter().map(sum));
-            counter.add(texts.len());
+        let mut places = Vec::new();
+        let mut counts = Vec::new();
+        for (row, answer) in answers.iter().enumerate() {
+            let start = answer.prompt.len();
+            let before = places.len();
+            match self.kind {
+                Kind::Answers => {
+                    let all = [&answer.prompt[..], &answer.completion].concat();
+                    let is_text = |&t: &usize| Some(all[t]) != self.pad_id;
+                    let last = (0..all.len()).rev().find(is_text);
+                    places.push((row, last.unwrap_or(0)));
+                }
+                Kind::Segments => {
+                    let segments = answer.features.iter().flat_map(|f| &f.segments);
+                    let last = |range: &Range<usize>| (row, start + range.end.max(1) - 1);
+                    places.extend(segments.map(last));
+                }
+            }
+            counts.push(places.len() - before);
         }
-        Ok(sums)
+        if places.is_empty() {
+            return Ok(vec![Vec::new(); answers.len()]);
+        }
+        let tokens: Vec<i32> = batch.tokens.iter().map(|&id| id as i32).collect();
+        let tokens = TensorData::new(tokens, [batch.rows, batch.width]);
+        let tokens = Tensor::from_data(tokens, &self.device);
+        let scores = self
+            .model
+            .logits(hidden_at(&self.model, tokens, &[], &places));
+        let [_, n_labels] = scores.dims();
+        let scores: Vec<f64> = scores.into_data().iter::<f64>().collect();
+        if let Some(bad) = scores.iter().position(|score| !score.is_finite()) {
+            let (row, _) = places[bad / n_labels];
+            bail!(
+                "{}: the score is not finite; check the model's weights",
+                answers[row].place
+            );
+        }
+        let mut rows = scores
+            .chunks(n_labels)
+            .map(|row| row.iter().map(|&s| rounded(s)).collect());
+        let of_answer = |n: usize| rows.by_ref().take(n).collect();
+        Ok(counts.into_iter().map(of_answer).collect())
     }
 }
 
-/// The positions in `text.ids` whose log-probs are computed.
-pub(crate) fn scored(text: &TextIds) -> Range<usize> {
-    let is_prompt_only = text.n_prompt >= text.ids.len();
-    let start = if is_prompt_only {
-        1
-    } else {
-        text.n_prompt.max(1)
-    };
-    start..text.ids.len()
-}
-
-/// The log-probs of each text's [scored](scored) tokens, in nats. Rows of similar length share a forward pass, of as many
-/// tokens as the backend computes fastest.
-pub(crate) fn score<B: Kernels>(
-    model: &Decoder<B>,
-    rows: &[&TextIds],
-    device: &B::Device,
-) -> Vec<Vec<f32>> {
-    let mut order: Vec<usize> = (0..rows.len()).collect();
-    order.sort_by_key(|&i| std::cmp::Reverse(rows[i].ids.len()));
-    let limit = B::TOKENS_OF_A_PASS.map_or(usize::MAX, |tokens| tokens.end);
-    let mut scores = vec![Vec::new(); rows.len()];
-    let mut rest = order.as_slice();
-    while let Some(&longest) = rest.first() {
-        let fitting = (limit / rows[longest].ids.len().max(1)).max(1);
-        let (pass, remaining) = rest.split_at(fitting.min(rest.len()));
-        let texts: Vec<&TextIds> = pass.iter().map(|&i| rows[i]).collect();
-        for (&i, values) in pass.iter().zip(score_together(model, &texts, device)) {
-            scores[i] = values;
-        }
-        rest = remaining;
-    }
-    scores
-}
-
-/// The log-probs of the scored tokens of rows in one forward pass.
-fn score_together<B: Kernels>(
-    model: &Decoder<B>,
-    rows: &[&TextIds],
-    device: &B::Device,
-) -> Vec<Vec<f32>> {
-    let width = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
-    let padded = rows.iter().flat_map(|row| {
-        let padding = std::iter::repeat_n(0, width - row.ids.len());
-        row.ids.iter().map(|&id| id as i32).chain(padding)
-    });
-    let tokens: Tensor<B, 2, Int> = Tensor::from_data(
-        TensorData::new(padded.collect::<Vec<i32>>(), [rows.len(), width]),
-        device,
-    );
-    let responses: Vec<Range<usize>> = rows.iter().map(|row| scored(row)).collect();
-    let values = response_log_probs(model, tokens, &responses);
-    let [_, width] = values.dims();
-    let values: Vec<f32> = values.into_data().iter::<f32>().collect();
-    let rows = values.chunks(width.max(1)).zip(&responses);
-    rows.map(|(row, response)| row[..response.len()].to_vec())
-        .collect()
+/// A score with six decimals, which is about the precision of float32.
+fn rounded(score: f64) -> f64 {
+    (score * 1e6).round() / 1e6
 }

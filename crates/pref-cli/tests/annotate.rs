@@ -153,6 +153,63 @@ fn a_store_is_shown_exported_compared_and_cleaned() {
     assert_eq!(lines(&exported), lines(&scored));
 }
 
+/// A short question, which fits into the positions of the tiny models.
+const LABELS: &str = r#"
+name = "parts"
+version = 1
+system = "{{ labels }}"
+user = "{{ question }} {{ answer }} {{ n }}"
+repair = "{{ complaint }}"
+"#;
+
+#[test]
+fn a_decoder_with_random_weights_is_held_to_the_schema() {
+    let folder = tempfile::tempdir().unwrap();
+    let pairs = rows(folder.path());
+    let template = path(folder.path(), "template.toml");
+    fs::write(&template, LABELS).unwrap();
+    // The vocabularies write bytes in different ways.
+    for name in ["llama", "llama2"] {
+        let judge = format!("local:{}", model(name));
+        let output = path(folder.path(), name);
+        let output = format!("{output}.jsonl");
+        let store = path(folder.path(), &format!("{name}.sqlite"));
+        let args = [
+            "annotate",
+            "parts",
+            &pairs,
+            "--judge",
+            &judge,
+            "--template",
+            &template,
+            "--store",
+            &store,
+            "--output",
+            &output,
+            "--set",
+            "request.temperature=2",
+        ];
+        let said = run(&args);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        assert!(said.err.contains("6 questions to local:"), "{}", said.err);
+        assert!(said.err.contains("3 of 3 rows written"), "{}", said.err);
+        let status = run(&["annotate", "status", "--store", &store]);
+        assert!(
+            status
+                .out
+                .contains("6 questions answered, 0 open, 0 failed, 0 of them repairs"),
+            "{}",
+            status.out
+        );
+        let labels = ["context", "reasoning", "answer"];
+        for row in lines(&output) {
+            for part in row["chosen_parts"].as_array().unwrap() {
+                assert!(labels.contains(&part["label"].as_str().unwrap()), "{part}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_asked_is_explained_before_anything_is_asked() {
     let folder = tempfile::tempdir().unwrap();

@@ -156,6 +156,48 @@ fn segments_get_the_scores_of_transformers() {
 }
 
 #[test]
+fn a_reward_model_as_judge_gives_the_scores_of_the_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let segments = reward_model(folder.path(), "5");
+    let whole = reward_model(folder.path(), "1");
+    let pairs = common::rows(folder.path());
+    let output = folder.path().join("computed.jsonl");
+    assert_eq!(score(&segments, &pairs, &output, &[]).code, Some(0));
+    let judged = folder.path().join("judged.jsonl");
+    let annotate = |command: &str, model: &str, more: &[&str]| {
+        let judge = format!("model:{model}");
+        let path = judged.display().to_string();
+        let args = [
+            "annotate", command, &pairs, "--judge", &judge, "--output", &path,
+        ];
+        run(&[&args[..], more].concat())
+    };
+    let said = annotate("scores", &segments, &[]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let (computed, judged_rows) = (lines(&output), lines(&judged));
+    assert_eq!(computed.len(), judged_rows.len());
+    for (computed, judged) in computed.iter().zip(&judged_rows) {
+        for field in ["chosen_segments", "chosen_scores", "rejected_scores"] {
+            assert_eq!(computed[field], judged[field], "{field}");
+        }
+    }
+    // One score decides which answer is better.
+    let compare = ["--set", "work.by=compare"];
+    let said = annotate("rank", &whole, &compare);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let ratings = folder.path().join("ratings.jsonl");
+    assert_eq!(score(&whole, &pairs, &ratings, &[]).code, Some(0));
+    let first = &lines(&ratings)[0];
+    let is_better = first["chosen_rating"].as_f64() > first["rejected_rating"].as_f64();
+    let best = if is_better { "chosen" } else { "rejected" };
+    let ranked = lines(&judged);
+    let row = ranked.iter().find(|row| row["prompt"] == first["prompt"]);
+    assert_eq!(row.unwrap()["chosen"], first[best]);
+    let said = annotate("scores", &whole, &["--store", &format!("{whole}.sqlite")]);
+    assert!(said.err.contains("0 of 4 rows written"), "{}", said.err);
+}
+
+#[test]
 fn a_killed_scoring_goes_on_where_it_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let pairs = write_pairs(folder.path(), 300).display().to_string();

@@ -3,10 +3,13 @@
 
 mod ask;
 mod bar;
+mod form;
 mod inspect;
 mod judge;
+mod local;
 mod output;
 mod retry;
+mod reward;
 
 use std::process::ExitCode;
 

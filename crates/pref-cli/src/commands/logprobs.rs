@@ -13,7 +13,7 @@ use crate::device::{DeviceArgs, Task};
 use crate::input::{InputArgs, Purpose, Row, TextIds, parse_rows, read_text, shown};
 use crate::model::ModelSource;
 use crate::progress::Counter;
-use crate::scoring::{score, scored};
+use crate::log_probs::{score, scored};
 
 /// Compute the log-prob of each token of a text under a model
 ///

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use pref_annotate::{
     AnnotateSettings, End, JobId, Maker, Orders, RunReport, Scores, Store, Template, Weights, Work,
-    ask, put_rows, read_replies,
+    ask, ask_in_batches, put_rows, read_replies,
 };
 use pref_data::Record;
 use tokio::runtime::Runtime;
@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 use super::bar::{self, Bar};
 use super::judge::AnyJudge;
 use super::output::write;
+use crate::device::DeviceArgs;
 use crate::model::model_folder;
 use crate::progress::note;
 use crate::rows::{Output, ReadArgs, Rows};
@@ -53,7 +54,7 @@ pub(super) struct Args {
 /// Who is asked, and how.
 #[derive(clap::Args)]
 pub(super) struct JudgeArgs {
-    /// URL of an OpenAI-compatible chat server (http://localhost:8000/v1), rules:gsm8k, rules:arithmetic, or replay for replies in the store alone. The key of a server comes from PREF_API_KEY or OPENAI_API_KEY
+    /// URL of an OpenAI-compatible chat server (http://localhost:8000/v1), local:FOLDER for a decoder in this process, model:FOLDER for a reward model, rules:gsm8k, rules:arithmetic, or replay for replies in the store alone. The key of a server comes from PREF_API_KEY or OPENAI_API_KEY
     #[arg(long, value_name = "JUDGE")]
     judge: Option<String>,
     /// Model of the server; may be left out if it has only one
@@ -68,6 +69,11 @@ pub(super) struct JudgeArgs {
     /// Any setting, such as budget.requests=1000 or work.variant=degrade; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Send the questions through the batch interface of the server, which answers later and often for less
+    #[arg(long)]
+    pub(super) batch: bool,
+    #[command(flatten)]
+    pub(super) device: DeviceArgs,
 }
 
 impl JudgeArgs {
@@ -108,7 +114,7 @@ pub(super) fn run(kind: Kind, args: &Args) -> Result<ExitCode> {
     let store_path = store_path(args.store.as_deref(), args.output.as_deref());
     let mut store = Store::open(&store_path)?;
     let runtime = runtime()?;
-    let judge = AnyJudge::new(&settings, &store, &runtime)?;
+    let judge = AnyJudge::new(&settings, &store, &runtime, args.judge.device.device)?;
     let maker = Maker {
         work: &work,
         template: &template,
@@ -136,6 +142,7 @@ pub(super) fn run(kind: Kind, args: &Args) -> Result<ExitCode> {
         &settings,
         &runtime,
         args.dry_run,
+        args.judge.batch,
     )?;
     if args.dry_run {
         return Ok(ExitCode::SUCCESS);
@@ -198,6 +205,7 @@ fn work(kind: Kind, settings: &AnnotateSettings) -> Result<(Work, Template)> {
     Ok((work, template))
 }
 
+#[expect(clippy::too_many_arguments, reason = "what two commands share")]
 /// Says what will be asked and what it may cost, and asks. None if nobody is asked.
 pub(super) fn ask_open(
     store: &mut Store,
@@ -207,7 +215,12 @@ pub(super) fn ask_open(
     settings: &AnnotateSettings,
     runtime: &Runtime,
     is_dry_run: bool,
+    is_batch: bool,
 ) -> Result<Option<RunReport>> {
+    ensure!(
+        !is_batch || matches!(judge, AnyJudge::Chat(_)),
+        "--batch needs the URL of a chat server as --judge"
+    );
     let model = judge.model().to_owned();
     read_replies(store, job, template, &model)?;
     let counts = store.counts(job)?;
@@ -254,11 +267,27 @@ pub(super) fn ask_open(
     let mut bar = Bar::new(options.prices.are_known());
     let report = match judge {
         AnyJudge::Replay(_) => return Ok(None),
+        AnyJudge::Chat(judge) if is_batch => runtime.block_on(ask_in_batches(
+            store,
+            job,
+            judge,
+            template,
+            options,
+            settings.poll(),
+            stop,
+            &mut bar,
+        ))?,
         AnyJudge::Chat(judge) => {
             runtime.block_on(ask(store, job, &**judge, template, options, stop, &mut bar))?
         }
         AnyJudge::Rules(rules) => {
             runtime.block_on(ask(store, job, rules, template, options, stop, &mut bar))?
+        }
+        AnyJudge::Local(judge) => {
+            runtime.block_on(ask(store, job, judge, template, options, stop, &mut bar))?
+        }
+        AnyJudge::Reward(judge) => {
+            runtime.block_on(ask(store, job, judge, template, options, stop, &mut bar))?
         }
     };
     drop(bar);

@@ -34,7 +34,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let mut store = Store::open_existing(&args.store)?;
     let job = store.job(args.job)?;
     let mut settings = args.judge.settings()?;
-    if settings.judge.model.is_none() && !job.model.starts_with("rules:") {
+    let name = settings.judge.name.as_deref().unwrap_or_default();
+    let is_server_or_replay = name.starts_with("http") || name == "replay";
+    if settings.judge.model.is_none() && is_server_or_replay {
         settings.judge.model = Some(job.model.clone());
     }
     let work: Work = serde_json::from_value(job.settings["work"].clone())?;
@@ -49,7 +51,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         job.template
     );
     let runtime = runtime()?;
-    let judge = AnyJudge::new(&settings, &store, &runtime)?;
+    let judge = AnyJudge::new(&settings, &store, &runtime, args.judge.device.device)?;
     ensure!(
         judge.model() == job.model,
         "job {} was asked of {}, and this judge is {}; give the same model, or begin a job with another one",
@@ -66,7 +68,14 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let n = store.reopen(id)?;
     note(&format!("{n} failed questions are open again"));
     let end = ask_open(
-        &mut store, id, &judge, &template, &settings, &runtime, false,
+        &mut store,
+        id,
+        &judge,
+        &template,
+        &settings,
+        &runtime,
+        false,
+        args.judge.batch,
     )?;
     if let Some(code) = unfinished(end, &args.store)? {
         return Ok(code);

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{Args, write};
 use crate::input::TextIds;
 use crate::model::ModelSource;
-use crate::scoring::Sums;
+use crate::log_probs::Sums;
 
 /// A model and its reference.
 pub(super) struct Pairs<'a> {

@@ -1,24 +1,20 @@
 //! `pref reward-model score`: scores answers with a reward model. In: a model, and pairs or single answers. Out:
 //! the same rows with scores, in the form that training reads.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result, bail, ensure};
-use burn::tensor::{Tensor, TensorData};
-use pref_data::{
-    ASPECTS, BatchLayout, Example, Record, TokenExample, TokenizeOptions, Tokenizer,
-    tokenize_examples,
-};
-use pref_model::{Kernels, Policy, RewardModel, hidden_at};
+use anyhow::{Context, Result, ensure};
+use pref_data::{Example, Record};
+use pref_model::Kernels;
 use pref_train::{Ranks, TrainBackend, model_hash};
 use serde_json::{Value, json};
 
 use crate::device::{DeviceArgs, Task};
 use crate::model::model_folder;
 use crate::rows::{ReadArgs, Resumable, TokenArgs, ensure_json_lines};
+use crate::scoring::{AnswerScorer, Kind};
 use crate::segmenting::{By, SegmentArgs};
 use crate::signals;
 
@@ -78,21 +74,15 @@ impl Task for Score<'_> {
     fn run<B: TrainBackend>(self, device: &B::Device) -> Result<ExitCode> {
         let args = self.args;
         let folder = model_folder(&args.model)?;
-        let tokenizer = Tokenizer::from_folder(&folder)?;
-        let model = RewardModel::<B::InnerBackend>::load(&folder, &args.ignore_config, device)
-            .with_context(|| format!("{} is no reward model", folder.display()))?;
+        let answers = AnswerScorer::<B::InnerBackend>::load(
+            &folder,
+            &args.ignore_config,
+            args.tokens.options(),
+            device,
+        )?;
         let scorer = Scorer {
-            kind: Kind::of(&model, &folder)?,
-            by: args.segments.by(Some(&tokenizer))?,
-            options: TokenizeOptions {
-                embedding_rows: Some(model.vocab_size()),
-                unscored_segments: true,
-                ..args.tokens.options()
-            },
-            pad_id: model.pad_id().or(tokenizer.pad_id()).or(tokenizer.eos_id()),
-            tokenizer: &tokenizer,
-            model,
-            device: device.clone(),
+            by: args.segments.by(Some(&answers.tokenizer))?,
+            answers: &answers,
         };
         let rows = Resumable {
             read: &args.read,
@@ -119,51 +109,22 @@ fn origin(args: &Args, folder: &Path) -> Result<Value> {
     }))
 }
 
-/// What a model scores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// Whole answers.
-    Answers,
-    /// Segments in every aspect.
-    Segments,
-}
-
-impl Kind {
-    fn of<B: Kernels>(model: &RewardModel<B>, folder: &Path) -> Result<Self> {
-        match model.labels().len() {
-            1 => Ok(Kind::Answers),
-            ASPECTS => Ok(Kind::Segments),
-            n => bail!(
-                "{}: the model gives {n} scores; expected 1, for whole answers, or {ASPECTS}, for segments in as many aspects",
-                folder.display()
-            ),
-        }
-    }
-}
-
-/// A model with everything that turns rows into its input.
+/// A model, and how answers are divided.
 struct Scorer<'a, B: Kernels> {
-    kind: Kind,
     by: By<'a>,
-    options: TokenizeOptions,
-    /// A text's score is read at its last token with another id.
-    pad_id: Option<u32>,
-    tokenizer: &'a Tokenizer,
-    model: RewardModel<B>,
-    device: B::Device,
+    answers: &'a AnswerScorer<B>,
 }
 
 impl<B: Kernels> Scorer<'_, B> {
     /// The rows with their scores.
     fn score(&self, records: Vec<Record>) -> Result<Vec<Value>> {
         let mut answers: Vec<Example> = records.iter().flat_map(answers_of).collect();
-        if self.kind == Kind::Segments {
+        if self.answers.kind == Kind::Segments {
             for answer in &mut answers {
                 self.divide(answer)?;
             }
         }
-        let tokens = tokenize_examples(&answers, self.tokenizer, &self.options)?.rows;
-        let mut scores = self.forward(&tokens)?.into_iter();
+        let mut scores = self.answers.scores(&answers)?.into_iter();
         let mut answers = answers.into_iter();
         let mut next = || answers.next().zip(scores.next());
         let mut rows = Vec::with_capacity(records.len());
@@ -190,73 +151,6 @@ impl<B: Kernels> Scorer<'_, B> {
         Ok(())
     }
 
-    /// The scores of each answer: one row for the whole answer, or one for each segment.
-    fn forward(&self, answers: &[TokenExample]) -> Result<Vec<Vec<Vec<f64>>>> {
-        let ids: Vec<[&[u32]; 2]> = answers
-            .iter()
-            .map(|a| [&a.prompt[..], &a.completion])
-            .collect();
-        let layout = BatchLayout {
-            pad_id: self.pad_id.unwrap_or(0),
-            ..BatchLayout::default()
-        };
-        let batch = layout.of_one_answer(&ids);
-        let limit = self.model.max_positions();
-        if let Some(long) = answers
-            .iter()
-            .find(|a| a.prompt.len() + a.completion.len() > limit)
-        {
-            bail!(
-                "{}: prompt and answer have {} tokens, and the model has {limit} positions; shorten them",
-                long.place,
-                long.prompt.len() + long.completion.len()
-            );
-        }
-        let mut places = Vec::new();
-        let mut counts = Vec::new();
-        for (row, answer) in answers.iter().enumerate() {
-            let start = answer.prompt.len();
-            let before = places.len();
-            match self.kind {
-                Kind::Answers => {
-                    let all = [&answer.prompt[..], &answer.completion].concat();
-                    let is_text = |&t: &usize| Some(all[t]) != self.pad_id;
-                    let last = (0..all.len()).rev().find(is_text);
-                    places.push((row, last.unwrap_or(0)));
-                }
-                Kind::Segments => {
-                    let segments = answer.features.iter().flat_map(|f| &f.segments);
-                    let last = |range: &Range<usize>| (row, start + range.end.max(1) - 1);
-                    places.extend(segments.map(last));
-                }
-            }
-            counts.push(places.len() - before);
-        }
-        if places.is_empty() {
-            return Ok(vec![Vec::new(); answers.len()]);
-        }
-        let tokens: Vec<i32> = batch.tokens.iter().map(|&id| id as i32).collect();
-        let tokens = TensorData::new(tokens, [batch.rows, batch.width]);
-        let tokens = Tensor::from_data(tokens, &self.device);
-        let scores = self
-            .model
-            .logits(hidden_at(&self.model, tokens, &[], &places));
-        let [_, n_labels] = scores.dims();
-        let scores: Vec<f64> = scores.into_data().iter::<f64>().collect();
-        if let Some(bad) = scores.iter().position(|score| !score.is_finite()) {
-            let (row, _) = places[bad / n_labels];
-            bail!(
-                "{}: the score is not finite; check the model's weights",
-                answers[row].place
-            );
-        }
-        let mut rows = scores
-            .chunks(n_labels)
-            .map(|row| row.iter().map(|&s| rounded(s)).collect());
-        let of_answer = |n: usize| rows.by_ref().take(n).collect();
-        Ok(counts.into_iter().map(of_answer).collect())
-    }
-
     /// A row with the scores of its answers, which `next` gives.
     fn scored(
         &self,
@@ -264,7 +158,7 @@ impl<B: Kernels> Scorer<'_, B> {
         next: &mut impl FnMut() -> Option<(Example, Vec<Vec<f64>>)>,
     ) -> Result<Value> {
         let mut answer = || next().context("there is a score for each answer");
-        match (record, self.kind) {
+        match (record, self.answers.kind) {
             (Record::Pair(mut pair), Kind::Segments) => {
                 for annotation in &mut pair.annotations {
                     *annotation = annotated(answer()?);
@@ -328,9 +222,4 @@ fn annotated((answer, scores): (Example, Vec<Vec<f64>>)) -> Option<Box<pref_data
 
 fn rating(scores: &[Vec<f64>]) -> Value {
     json!(scores.first().and_then(|row| row.first()))
-}
-
-/// A score with six decimals, which is about the precision of float32.
-fn rounded(score: f64) -> f64 {
-    (score * 1e6).round() / 1e6
 }
