@@ -109,7 +109,10 @@ fn what_cannot_be_scored_is_named() {
     };
     let lora = adapter("lora");
     let other_vocabulary = failure(&lora, &model("qwen2"), &[]);
-    assert!(other_vocabulary.contains("vocabular"), "{other_vocabulary}");
+    assert!(
+        other_vocabulary.contains("must come from one base model"),
+        "{other_vocabulary}"
+    );
     let contrast = failure(&lora, &lora, &["--contrast=-1"]);
     assert!(
         contrast.contains("--contrast must be 0 or above"),

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use crate::device::{DeviceArgs, Task};
 use crate::input::{InputArgs, Purpose, Row, TextIds, parse_rows, read_text, shown};
+use crate::log_probs::{score, scored};
 use crate::model::ModelSource;
 use crate::progress::Counter;
-use crate::log_probs::{score, scored};
 
 /// Compute the log-prob of each token of a text under a model
 ///

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::{Args, write};
 use crate::input::TextIds;
-use crate::model::ModelSource;
 use crate::log_probs::Sums;
+use crate::model::ModelSource;
 
 /// A model and its reference.
 pub(super) struct Pairs<'a> {
