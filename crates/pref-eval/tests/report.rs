@@ -173,7 +173,7 @@ fn preference_run(name: &str, rate: &str) -> Run {
             ("train.learning-rate".to_owned(), rate.to_owned()),
         ],
         steps: steps.collect(),
-        evaluations: vec![evaluation(0, 0.5, 0.0), evaluation(4, 0.75, 1.0)],
+        evaluations: vec![evaluation(0, 0.5, 0.0), evaluation(4, 1.0, 1.0)],
         pairs: [(0, evaluated(0.0)), (4, evaluated(1.0))].into(),
         notes: Vec::new(),
     }
@@ -326,7 +326,7 @@ fn runs_side_by_side_share_their_charts() {
     assert!(text.contains("Rewards: chosen"));
     // Both runs have a line in each chart, and a label that needs no colour.
     let n = |pattern: &str| html.matches(pattern).count();
-    assert_eq!(n("<figure class=\"chart\">"), 7);
+    assert_eq!(n("<figure class=\"chart\">"), 8);
     assert_eq!(
         n("class=\"s0\"><polyline") + n("class=\"s1\"><polyline"),
         2 * 7 + 2

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use pref_data::{Pair, TokenPair, TokenizeOptions, Tokenizer, tokenize};
+use pref_data::{Pair, TokenPair, Tokenizer, tokenize};
 use pref_eval::{
     Difference, Extraction, Mean, Verdict, bootstrap_mean, compare_answers, expected_answer,
     paired_difference,

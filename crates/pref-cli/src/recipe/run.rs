@@ -111,7 +111,7 @@ impl Task for Recipe<'_> {
 
 impl Recipe<'_> {
     /// Writes a page about the preference training and what it gained.
-    fn write_page(&self, folder: &Path, comparison: &Comparison) -> Result<()> {
+    fn write_page(&self, folder: &Path, comparison: &Solving) -> Result<()> {
         let contents = Contents {
             tokens: None,
             rows: ROWS_OF_TABLES,
