@@ -141,13 +141,18 @@ impl Visibility {
         device: &B::Device,
     ) -> Tensor<B, 4> {
         let rows = self.branches.len().max(1);
-        let values = |tokens: &Range<usize>, of: &dyn Fn(usize, usize) -> f32| -> Tensor<B, 4> {
+        let values = |tokens: &Range<usize>, of: &dyn Fn(usize, usize) -> f32| -> Vec<f32> {
             let cells = (0..rows).flat_map(|row| tokens.clone().map(move |t| (row, t)));
-            let values: Vec<f32> = cells.map(|(row, t)| of(row, t)).collect();
-            Tensor::from_data(TensorData::new(values, [rows, 1, tokens.len(), 1]), device)
+            cells.map(|(row, t)| of(row, t)).collect()
         };
-        let column = |of: &dyn Fn(usize, usize) -> f32| values(&queries, of);
-        let across = |of: &dyn Fn(usize, usize) -> f32| values(&keys, of).swap_dims(2, 3);
+        let column = |of: &dyn Fn(usize, usize) -> f32| -> Tensor<B, 4> {
+            let values = TensorData::new(values(&queries, of), [rows, 1, queries.len(), 1]);
+            Tensor::from_data(values, device)
+        };
+        let across = |of: &dyn Fn(usize, usize) -> f32| -> Tensor<B, 4> {
+            let values = TensorData::new(values(&keys, of), [rows, 1, 1, keys.len()]);
+            Tensor::from_data(values, device)
+        };
         let index = |_: usize, t: usize| t as f32;
         let mut hidden = across(&index).greater(column(&index)).float();
         let branch = |row: usize| self.branches.get(row).cloned().unwrap_or(0..0);
@@ -211,22 +216,27 @@ impl Visibility {
     fn branched_mask<B: Backend>(&self, device: &B::Device) -> Tensor<B, 3> {
         let Self { rows, tokens, .. } = *self;
         let positions = self.positions();
-        let column = |of: &dyn Fn(usize, usize) -> f32| -> Tensor<B, 4> {
+        let values = |of: &dyn Fn(usize, usize) -> f32| -> Vec<f32> {
             let cells = (0..rows).flat_map(|row| (0..tokens).map(move |t| (row, t)));
-            let values: Vec<f32> = cells.map(|(row, t)| of(row, t)).collect();
-            Tensor::from_data(TensorData::new(values, [rows, 1, tokens, 1]), device)
+            cells.map(|(row, t)| of(row, t)).collect()
+        };
+        // Each has its own data: Burn's fusion on wgpu reads a tensor wrongly that is used both as it is and transposed.
+        let column = |of: &dyn Fn(usize, usize) -> f32| -> Tensor<B, 4> {
+            Tensor::from_data(TensorData::new(values(of), [rows, 1, tokens, 1]), device)
+        };
+        let across = |of: &dyn Fn(usize, usize) -> f32| -> Tensor<B, 4> {
+            Tensor::from_data(TensorData::new(values(of), [rows, 1, 1, tokens]), device)
         };
         let flag = |holds: bool| f32::from(u8::from(holds));
         let is_second = column(&|row, t| flag(t >= self.branches[row].end));
-        let is_first = column(&|row, t| flag(self.branches[row].contains(&t)));
-        let index = column(&|_, t| t as f32);
-        let across = |x: Tensor<B, 4>| x.swap_dims(2, 3); // [rows, 1, 1, tokens]
+        let is_first = across(&|row, t| flag(self.branches[row].contains(&t)));
+        let index = |_: usize, t: usize| t as f32;
 
-        let mut hidden = is_second * across(is_first);
-        hidden = hidden + across(index.clone()).greater(index).float();
+        let mut hidden = is_second * is_first;
+        hidden = hidden + across(&index).greater(column(&index)).float();
         if let Some(window) = self.window {
-            let position = column(&|row, t| positions[row][t] as f32);
-            let distance = position.clone() - across(position);
+            let position = |row: usize, t: usize| positions[row][t] as f32;
+            let distance = column(&position) - across(&position);
             hidden = hidden + distance.greater_equal_elem(window as f32).float();
         }
         let [heads, kv_heads] = self.heads;
