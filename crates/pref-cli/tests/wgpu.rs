@@ -163,13 +163,13 @@ fn the_gradients_of_a_first_step_are_those_of_flex() {
         "train.schedule=constant",
         "train.max-grad-norm=0",
     ];
-    check("model.safetensors", 1, &settings, 2e-5, 2e-5);
+    check("model.safetensors", 1, &settings, 2e-5, 5e-5);
 }
 
 #[test]
 fn four_steps_of_dpo_are_those_of_flex() {
     let settings = ["train.steps=4", "train.learning-rate=1e-3"];
-    check("model.safetensors", 4, &settings, 2e-5, 1e-3);
+    check("model.safetensors", 4, &settings, 1e-4, 1e-3);
 }
 
 #[test]

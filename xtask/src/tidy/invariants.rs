@@ -86,7 +86,7 @@ const ABSENCES: [Absence; 8] = [
 ];
 
 /// Programs. They may use `anyhow`, because people read their errors and no code matches on them.
-const PROGRAMS: [&str; 2] = ["crates/pref-cli/", "xtask/"];
+const PROGRAMS: [&str; 3] = ["crates/pref-cli/", "xtask/", "evidence/"];
 
 /// Complaints about one file: a crate's manifest, or a source file under `src/`.
 pub(super) fn check(file: &Text) -> Vec<Complaint> {

@@ -11,7 +11,8 @@ use pref_data::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Args, write};
+use super::args::Args;
+use super::files::write;
 use crate::input::TextIds;
 use crate::log_probs::Sums;
 use crate::model::ModelSource;

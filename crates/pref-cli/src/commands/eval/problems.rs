@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use pref_data::read_rows;
 use serde_json::{Map, Value};
 
-use super::Args;
+use super::args::Args;
 use crate::command_line::Line;
 use crate::commands::{check, sample};
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use pref_model::write_file;
 use pref_train::{Ranks, has_checkpoint};
 
-use super::Args;
+use super::args::Args;
 use super::solved::{Report, Solved};
 use crate::command_line::Line;
 use crate::commands::{annotate, check, merge, pairs, sample, train};
