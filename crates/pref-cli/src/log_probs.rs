@@ -66,7 +66,7 @@ pub(crate) fn scored(text: &TextIds) -> Range<usize> {
     start..text.ids.len()
 }
 
-/// The log-probs of each text's [scored](scored) tokens, in nats. Rows of similar length share a forward pass, of as many
+/// The log-probs of each text's [`scored`] tokens, in nats. Rows of similar length share a forward pass, of as many
 /// tokens as the backend computes fastest.
 pub(crate) fn score<B: Kernels>(
     model: &Decoder<B>,

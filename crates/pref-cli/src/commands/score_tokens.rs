@@ -25,7 +25,7 @@ const LOGITS: usize = 1 << 26;
 /// Find the critical tokens of rejected answers, for cdpo and cadpo
 ///
 /// One model has learned from right solutions and one from wrong solutions (`pref sft`). Each token y of a rejected
-/// answer gets the importance softmax((1+b)·log P⁺ − b·log P⁻)[y] over the whole vocabulary: near 0 where wrong
+/// answer gets the importance that softmax((1+b)·log P⁺ − b·log P⁻) gives to y, over the whole vocabulary: near 0 where wrong
 /// solutions go on with the token and right ones do not. The pairs are written with rejected_importance, which cdpo
 /// and cadpo weigh the tokens with. The rows are in OUTPUT.part until all are scored; the same command continues a
 /// run that was stopped or killed.
