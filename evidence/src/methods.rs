@@ -95,7 +95,11 @@ pub(crate) fn all() -> Vec<Method> {
             has_sft: false,
             ..plain("figa")
         },
-        plain("hipo"),
+        with(
+            "hipo",
+            "hipo",
+            &["objective.part_weights={ reasoning = 0.6, answer = 0.4 }"],
+        ),
         plain("1d-dpo"),
         plain("2d-dpo"),
         Method {
