@@ -1,10 +1,11 @@
-//! A command that another command runs. In: its words. Out: its parsed flags. The commands run in this process, as if they had been
-//! typed.
+//! A command that another command runs. In: its words. Out: its parsed flags, and how it ended. The commands run in this
+//! process, as if they had been typed.
 
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
+use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,6 +24,37 @@ pub(crate) fn results() -> Box<dyn Write> {
     }
 }
 
+/// A command within another one was stopped, which stops both.
+#[derive(Debug)]
+struct Stopped(ExitCode);
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a command was stopped")
+    }
+}
+
+impl std::error::Error for Stopped {}
+
+/// An error if a command did not do all of its work. [`exit_code`] turns it into the exit code of both commands.
+pub(crate) fn whole(code: ExitCode) -> Result<()> {
+    match code == ExitCode::SUCCESS {
+        true => Ok(()),
+        false => Err(Stopped(code).into()),
+    }
+}
+
+/// The exit code of a command that runs others.
+pub(crate) fn exit_code(result: Result<()>) -> Result<ExitCode> {
+    match result {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => match error.downcast_ref::<Stopped>() {
+            Some(Stopped(code)) => Ok(*code),
+            None => Err(error),
+        },
+    }
+}
+
 /// Flags in one argument, divided as a shell does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Words(Vec<String>);
@@ -30,6 +62,12 @@ pub(crate) struct Words(Vec<String>);
 impl Words {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// These flags after another one.
+    pub(crate) fn after(&self, name: &str, value: u32) -> Self {
+        let first = [format!("--{name}"), value.to_string()];
+        Self(first.into_iter().chain(self.0.iter().cloned()).collect())
     }
 
     /// Whether sampling with these flags draws from the model's own distribution.

@@ -7,8 +7,10 @@ mod command_line;
 mod commands;
 mod device;
 mod input;
+mod json_file;
 mod log_probs;
 mod model;
+mod numbers;
 mod outcome;
 mod panics;
 mod partial;
@@ -22,6 +24,7 @@ mod sampling;
 mod scoring;
 mod segmenting;
 mod signals;
+mod solving;
 mod thought;
 
 use std::process::ExitCode;

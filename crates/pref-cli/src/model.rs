@@ -6,12 +6,17 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::backend::Backend;
 use pref_model::{Decoder, LoraConfig};
+use pref_train::model_hash;
 
 /// A model folder, and the folder of an adapter of the model.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ModelSource {
     pub(crate) folder: PathBuf,
     pub(crate) adapter: Option<PathBuf>,
 }
+
+/// The hash of a model's folder, and that of its adapter's.
+pub(crate) type Hashes = (String, Option<String>);
 
 impl ModelSource {
     /// The folders of `--model` and `--adapter`. A model that is the folder of an adapter stands for the adapter
@@ -55,6 +60,12 @@ impl ModelSource {
         })?;
         let adapter = Some(adapter.to_owned());
         Ok(Self { folder, adapter })
+    }
+
+    /// What identifies the model. Every byte of the weights is read.
+    pub(crate) fn hashes(&self) -> Result<Hashes> {
+        let adapter = self.adapter.as_deref().map(model_hash).transpose()?;
+        Ok((model_hash(&self.folder)?, adapter))
     }
 
     /// Loads the model, with its adapter if there is one.

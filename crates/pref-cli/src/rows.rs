@@ -11,6 +11,6 @@ mod tokens;
 pub(crate) use kinds::{Rows, TokenRows, noun};
 pub(crate) use output::{Output, write_lines};
 pub(crate) use read::{ReadArgs, RowArgs, parse_field};
-pub(crate) use resumable::{Resumable, ensure_json_lines};
+pub(crate) use resumable::{Resumable, ScoreArgs, ensure_json_lines};
 pub(crate) use samples::{Fields, answer_text, response_text};
 pub(crate) use tokens::{TokenArgs, pair_tokens, parse_template_kwargs};

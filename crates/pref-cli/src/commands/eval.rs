@@ -2,7 +2,6 @@
 //! accuracies and KL divergences with their intervals, and each model beside the first one.
 
 mod args;
-mod files;
 mod pairs;
 mod problems;
 mod report;
@@ -12,15 +11,15 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use pref_train::model_hash;
 use serde_json::{Value, json};
 
-use crate::model::ModelSource;
+use crate::command_line::exit_code;
+use crate::json_file;
+use crate::model::{Hashes, ModelSource};
 use crate::progress;
 pub(crate) use args::Args;
-use files::write;
-use pairs::Pairs;
-use problems::{End, Problems};
+use pairs::{Pairs, Reference};
+use problems::solve;
 use report::{ModelReport, Report};
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -54,26 +53,28 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         args.pairs.is_none() || reference.is_some(),
         "the rewards of --pairs need a reference; name it with --reference, or give it as the first of several models"
     );
+    exit_code(evaluate(args, &sources, reference))
+}
+
+fn evaluate(args: &Args, sources: &[ModelSource], reference: Option<ModelSource>) -> Result<()> {
+    let hash_of_reference = reference.as_ref().map(ModelSource::hashes).transpose()?;
+    let mut reference = reference.map(Reference::new);
     let mut report = Report::new(u64::from(args.seed), args.beta, args.ks());
     for (i, source) in sources.iter().enumerate() {
         let folder = args.output.join(format!("model-{}", i + 1));
         progress::note(&format!("model {}: {}", i + 1, args.models[i].display()));
-        remember(args, &folder, source, reference.as_ref())?;
+        let is_reference = reference.as_ref().is_some_and(|r| r.source == *source);
+        let hashes = match (is_reference, &hash_of_reference) {
+            (true, Some(hashes)) => hashes.clone(),
+            _ => source.hashes()?,
+        };
+        remember(args, &folder, &hashes, hash_of_reference.as_ref())?;
         let mut model = ModelReport::new(args.models[i].clone());
         if let Some(data) = &args.data {
-            let problems = Problems {
-                args,
-                data,
-                source: &args.models[i],
-                folder: &folder,
-            };
-            match problems.solve()? {
-                End::Stopped(code) => return Ok(code),
-                End::Solved(answers) => model.answers = Some(answers),
-            }
+            model.answers = Some(solve(args, data, &args.models[i], &folder)?);
         }
-        if let Some(reference) = &reference {
-            let pairs = Pairs {
+        if let Some(reference) = &mut reference {
+            let mut pairs = Pairs {
                 args,
                 folder: &folder,
                 source,
@@ -88,26 +89,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
         report.add(model)?;
     }
-    let result = report.to_json();
-    write(&args.output.join("result.json"), &result)?;
-    report.print(args.json)?;
-    Ok(ExitCode::SUCCESS)
+    json_file::write(&args.output.join("result.json"), &report.to_json())?;
+    report.print(args.json)
 }
 
-/// Records what the files of a model are made with, or compares it with the record of an earlier start.
-fn remember(
-    args: &Args,
-    folder: &Path,
-    source: &ModelSource,
-    reference: Option<&ModelSource>,
-) -> Result<()> {
-    let hash = |source: &ModelSource| -> Result<Value> {
-        let adapter = source.adapter.as_deref().map(model_hash).transpose()?;
-        Ok(json!([model_hash(&source.folder)?, adapter]))
-    };
+/// Records what the files of a model are made with, or compares it with the record of an earlier start. `model` and
+/// `reference` are the hashes of both.
+fn remember(args: &Args, folder: &Path, model: &Hashes, reference: Option<&Hashes>) -> Result<()> {
     let now = json!({
-        "model": hash(source)?,
-        "reference": reference.map(hash).transpose()?,
+        "model": model,
+        "reference": reference,
         "data": args.data,
         "pairs": args.pairs,
         "n": args.n,
@@ -116,19 +107,11 @@ fn remember(
         "seed": args.seed,
     });
     let path = folder.join("origin.json");
-    let before = match fs::read_to_string(&path) {
-        Ok(text) => serde_json::from_str(&text).with_context(|| path.display().to_string())?,
-        Err(_) => Value::Null,
-    };
-    if before.is_null() {
+    let Some(before) = json_file::read::<Value>(&path)? else {
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-        return write(&path, &now);
-    }
-    let now = now.as_object().into_iter().flatten();
-    let changed: Vec<&str> = now
-        .filter(|(name, value)| before.get(name.as_str()) != Some(*value))
-        .map(|(name, _)| name.as_str())
-        .collect();
+        return json_file::write(&path, &now);
+    };
+    let changed = json_file::changed(&before, &now);
     ensure!(
         changed.is_empty(),
         "{} was made with another {}; remove the folder to evaluate again, or choose another --output",

@@ -10,10 +10,11 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use anyhow::{Context, Result, bail, ensure};
-use pref_model::write_file;
 use pref_train::Ranks;
 use serde_json::{Value, json};
 
+use crate::command_line::exit_code;
+use crate::json_file;
 use crate::model::whole_model;
 use crate::progress;
 pub(crate) use args::Args;
@@ -31,7 +32,7 @@ pub(crate) fn run(args: &Args, ranks: &Rc<dyn Ranks>) -> Result<ExitCode> {
     let model = whole_model(&args.model)?;
     remember(args)?;
     let rounds = Rounds { args, model, ranks };
-    rounds.run()
+    exit_code(rounds.run())
 }
 
 /// Records what the run is made with, or compares it with the record of an earlier start.
@@ -54,40 +55,23 @@ fn remember(args: &Args) -> Result<()> {
     for (name, words) in flags {
         now[*name] = json!(words.to_string());
     }
-    match fs::read_to_string(&path) {
-        Ok(text) => {
-            let before: Value =
-                serde_json::from_str(&text).with_context(|| path.display().to_string())?;
-            if let Some((name, value)) = difference(&before, &now) {
-                bail!(
-                    "{} was begun with {name} {value}, and now it is {}; give the same, or choose another --output",
-                    args.output.display(),
-                    now[&name]
-                );
-            }
-            progress::note(&format!("{}: going on", args.output.display()));
-            Ok(())
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            ensure!(
-                fs::read_dir(&args.output).map_or(true, |mut entries| entries.next().is_none()),
-                "{} has files, and none of them is iterate.json of an earlier run; choose another --output",
-                args.output.display()
+    if let Some(before) = json_file::read::<Value>(&path)? {
+        if let Some(&name) = json_file::changed(&before, &now).first() {
+            bail!(
+                "{} was begun with {name} {}, and now it is {}; give the same, or choose another --output",
+                args.output.display(),
+                before[name],
+                now[name]
             );
-            fs::create_dir_all(&args.output).with_context(|| args.output.display().to_string())?;
-            write_file(&path, format!("{now:#}\n").as_bytes())
-                .with_context(|| path.display().to_string())
         }
-        Err(error) => Err(error).with_context(|| path.display().to_string()),
+        progress::note(&format!("{}: going on", args.output.display()));
+        return Ok(());
     }
-}
-
-/// The first setting that differs, with its value before.
-fn difference(before: &Value, now: &Value) -> Option<(String, Value)> {
-    let now = now.as_object()?;
-    let changed = now
-        .iter()
-        .find(|(name, value)| before.get(*name) != Some(*value))?;
-    let (name, _) = changed;
-    Some((name.clone(), before.get(name).cloned().unwrap_or_default()))
+    ensure!(
+        fs::read_dir(&args.output).map_or(true, |mut entries| entries.next().is_none()),
+        "{} has files, and none of them is iterate.json of an earlier run; choose another --output",
+        args.output.display()
+    );
+    fs::create_dir_all(&args.output).with_context(|| args.output.display().to_string())?;
+    json_file::write(&path, &now)
 }

@@ -8,8 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use pref_data::{Pair, TokenPair, Tokenizer, tokenize};
 use pref_eval::{
-    Difference, Extraction, Mean, Verdict, bootstrap_mean, compare_answers, expected_answer,
-    paired_difference,
+    Extraction, Mean, Verdict, bootstrap_mean, compare_answers, expected_answer, paired_difference,
 };
 use pref_model::{GenerateOptions, Prompt, sample};
 use pref_train::TrainBackend;
@@ -19,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::device::{DeviceArgs, Task};
 use crate::model::ModelSource;
+use crate::numbers::{bracketed, points};
 use crate::rows::{ReadArgs, TokenArgs};
 use crate::sampling::MOST_TEXTS;
 
@@ -208,7 +208,10 @@ fn report(args: &Args, shares: &[Vec<f64>; 4]) -> Result<()> {
                 "{name:<15} {:>26} {:>26} {:>24}",
                 shown(before),
                 shown(after),
-                shown_difference(difference)
+                bracketed(
+                    points,
+                    [difference.difference, difference.low, difference.high]
+                )
             )?;
         }
     }
@@ -228,9 +231,4 @@ fn report(args: &Args, shares: &[Vec<f64>; 4]) -> Result<()> {
 fn shown(mean: Mean) -> String {
     let [mean, low, high] = [mean.mean, mean.low, mean.high].map(|value| 100.0 * value);
     format!("{mean:.1} % [{low:.1}, {high:.1}]")
-}
-
-fn shown_difference(d: Difference) -> String {
-    let [d, low, high] = [d.difference, d.low, d.high].map(|value| 100.0 * value);
-    format!("{d:+.1} [{low:+.1}, {high:+.1}]")
 }

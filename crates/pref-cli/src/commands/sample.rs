@@ -12,13 +12,14 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use pref_data::{Tokenizer, is_input};
 use pref_model::{Answer, Finish, GenerateError, GenerateOptions, Prompt, SampleCounts, Sampler};
-use pref_train::{TrainBackend, model_hash};
+use pref_train::TrainBackend;
 use serde_json::{Value, json};
 
 use crate::command_line::results;
 use crate::device::Task;
 use crate::model::ModelSource;
 use crate::progress::{self, Counter};
+use crate::rows::ensure_json_lines;
 use crate::sampling::{MOST_TEXTS, text_of};
 use crate::signals::{self, INTERRUPTED};
 pub(crate) use args::Args;
@@ -27,12 +28,7 @@ use output::Output;
 use prompts::{Prompts, Row};
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let ending = args.output.extension().and_then(|ending| ending.to_str());
-    ensure!(
-        matches!(ending, None | Some("jsonl" | "ndjson")),
-        "{}: the rows are added one by one, which only JSON Lines allow; name the file .jsonl, and convert it with `pref data convert`",
-        args.output.display()
-    );
+    ensure_json_lines(&args.output)?;
     ensure!(
         !is_input(&args.output, std::slice::from_ref(&args.data)),
         "{}: the output file is also an input file; give the output another name",
@@ -145,10 +141,10 @@ fn line(row: &Row, answer: &Answer, text: String) -> Value {
 
 /// What answers depend on, apart from the rows.
 fn origin(args: &Args, source: &ModelSource, options: &GenerateOptions) -> Result<Value> {
-    let adapter = source.adapter.as_deref().map(model_hash).transpose()?;
+    let (model, adapter) = source.hashes()?;
     let thinking = args.thinking.map(|thinking| format!("{thinking:?}"));
     Ok(json!({
-        "model": model_hash(&source.folder)?,
+        "model": model,
         "adapter": adapter,
         "ignore_config": args.ignore_config,
         "n": args.n,

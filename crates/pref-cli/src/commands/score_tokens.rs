@@ -11,12 +11,12 @@ use burn::tensor::{Int, Tensor, TensorData};
 use pref_core::{position_chunks, token_importance};
 use pref_data::{Annotation, Pair, Record, TokenPair, TokenizeOptions, Tokenizer, tokenize};
 use pref_model::{Decoder, Kernels, ResponseTokens};
-use pref_train::{Ranks, TrainBackend, model_hash};
+use pref_train::{Ranks, TrainBackend};
 use serde_json::{Value, json};
 
 use crate::device::{DeviceArgs, Task};
 use crate::model::ModelSource;
-use crate::rows::{ReadArgs, Resumable, TokenArgs, ensure_json_lines};
+use crate::rows::{ReadArgs, Resumable, ScoreArgs, TokenArgs};
 use crate::signals;
 
 /// Logits of each model that are in memory at the same time: 256 MB in float32.
@@ -31,9 +31,6 @@ const LOGITS: usize = 1 << 26;
 /// run that was stopped or killed.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Pairs: a file (JSON Lines, JSON, CSV, Parquet, Arrow), a folder, a pattern, or hub:OWNER/NAME
-    #[arg(long, value_name = "FILE")]
-    data: PathBuf,
     /// Model that has learned from right solutions: a model folder or an adapter folder
     #[arg(long, value_name = "FOLDER")]
     positive: PathBuf,
@@ -43,18 +40,11 @@ pub(crate) struct Args {
     /// Base model of the adapters, if it is not where they say
     #[arg(long, value_name = "FOLDER")]
     model: Option<PathBuf>,
-    /// Output file, JSON Lines
-    #[arg(long, value_name = "FILE")]
-    output: PathBuf,
+    #[command(flatten)]
+    rows: ScoreArgs,
     /// The weight b of the difference between both models
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     contrast: f64,
-    /// Rows computed together in one forward pass
-    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    batch_size: u16,
-    /// Key of config.json to ignore; may be repeated
-    #[arg(long, value_name = "KEY")]
-    ignore_config: Vec<String>,
     #[command(flatten)]
     tokens: TokenArgs,
     #[command(flatten)]
@@ -64,7 +54,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, ranks: &dyn Ranks) -> Result<ExitCode> {
-    ensure_json_lines(&args.output)?;
+    args.rows.check()?;
     ensure!(
         args.contrast.is_finite() && args.contrast >= 0.0,
         "--contrast must be 0 or above, found {}",
@@ -94,7 +84,7 @@ impl Task for Score<'_> {
         let [positive, negative] = sources;
         let sources = [positive?, negative?];
         let load = |source: &ModelSource| -> Result<Decoder<B::InnerBackend>> {
-            source.load(&args.ignore_config, device)
+            source.load(&args.rows.ignore_config, device)
         };
         let [positive, negative] = [load(&sources[0])?, load(&sources[1])?];
         let [n_positive, n_negative] =
@@ -122,30 +112,27 @@ impl Task for Score<'_> {
             device: device.clone(),
         };
         let rows = Resumable {
+            args: &args.rows,
             read: &args.read,
-            data: &args.data,
-            output: &args.output,
-            origin: origin(args, &sources)?,
-            at_a_time: usize::from(args.batch_size),
             stop: self.stop,
             ranks: self.ranks,
         };
-        rows.write(|records| scorer.score(records))
+        rows.write(|| origin(args, &sources), |records| scorer.score(records))
     }
 }
 
 /// What the importance depends on, apart from the rows.
 fn origin(args: &Args, sources: &[ModelSource; 2]) -> Result<Value> {
     let hash = |source: &ModelSource| -> Result<Value> {
-        let adapter = source.adapter.as_deref().map(model_hash).transpose()?;
-        Ok(json!({"model": model_hash(&source.folder)?, "adapter": adapter}))
+        let (model, adapter) = source.hashes()?;
+        Ok(json!({"model": model, "adapter": adapter}))
     };
     let options = args.tokens.options();
     Ok(json!({
         "positive": hash(&sources[0])?,
         "negative": hash(&sources[1])?,
         "contrast": args.contrast,
-        "ignore_config": args.ignore_config,
+        "ignore_config": args.rows.ignore_config,
         "boundary": options.boundary,
         "chat_template_kwargs": options.template_kwargs,
     }))

@@ -7,6 +7,7 @@ use pref_eval::{Comparison, DifferenceRow, ShareRow, ShareTable};
 use serde_json::{Value, json};
 
 use super::solve::Solved;
+use crate::numbers::{bracketed, percent, points};
 
 /// Seed of the bootstrap, the same for all runs.
 const SEED: u64 = 0;
@@ -93,14 +94,8 @@ impl fmt::Display for Solving {
             "after"
         )?;
         for (name, line) in [("greedy", &self.greedy), ("sampled", &self.sampled)] {
-            let percent = |share: f64| format!("{:.1} %", 100.0 * share);
-            let points = |share: f64| format!("{:+.1}", 100.0 * share);
-            let interval = format!(
-                "{} [{}, {}]",
-                points(line.difference.difference),
-                points(line.difference.low),
-                points(line.difference.high)
-            );
+            let d = line.difference;
+            let interval = bracketed(points, [d.difference, d.low, d.high]);
             writeln!(
                 f,
                 "{name:<22} {:>10} {:>10} {interval:>27} {:>8} {:>6} {:>13.1e}",

@@ -16,15 +16,34 @@ use crate::partial::PartialFile;
 use crate::progress;
 use crate::signals::INTERRUPTED;
 
-/// Where rows come from and go to.
+/// Which rows get values, and where they go.
+#[derive(clap::Args)]
+pub(crate) struct ScoreArgs {
+    /// Rows to score: a file (JSON Lines, JSON, CSV, Parquet, Arrow), a folder, a pattern, or hub:OWNER/NAME
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// Output file, JSON Lines
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    /// Rows computed together in one forward pass
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    batch_size: u16,
+    /// Key of config.json to ignore; may be repeated
+    #[arg(long, value_name = "KEY")]
+    pub(crate) ignore_config: Vec<String>,
+}
+
+impl ScoreArgs {
+    /// Checks what can be checked before a model is loaded.
+    pub(crate) fn check(&self) -> Result<()> {
+        ensure_json_lines(&self.output)
+    }
+}
+
+/// Rows that a model adds values to.
 pub(crate) struct Resumable<'a> {
+    pub(crate) args: &'a ScoreArgs,
     pub(crate) read: &'a ReadArgs,
-    pub(crate) data: &'a PathBuf,
-    pub(crate) output: &'a Path,
-    /// What the values are made with. A later run with something else is refused.
-    pub(crate) origin: Value,
-    /// Rows that a rank computes at a time.
-    pub(crate) at_a_time: usize,
     pub(crate) stop: &'a AtomicBool,
     pub(crate) ranks: &'a dyn Ranks,
 }
@@ -41,15 +60,21 @@ pub(crate) fn ensure_json_lines(output: &Path) -> Result<()> {
 }
 
 impl Resumable<'_> {
-    /// Writes every row with the values that `score` adds.
+    /// Writes every row with the values that `score` adds. `origin` describes what the values are made with; a later
+    /// run with something else is refused. Only rank 0 needs it.
     pub(crate) fn write(
         &self,
+        origin: impl FnOnce() -> Result<Value>,
         score: impl Fn(Vec<Record>) -> Result<Vec<Value>>,
     ) -> Result<ExitCode> {
         let ranks = self.ranks;
+        let ScoreArgs {
+            data, output: path, ..
+        } = self.args;
+        let at_a_time = usize::from(self.args.batch_size);
         // Rank 0 has the file.
         let mut output = match ranks.is_first() {
-            true => Some(PartialFile::open(self.output, &self.origin)?),
+            true => Some(PartialFile::open(path, &origin()?)?),
             false => None,
         };
         let own = output.as_ref().map(PartialFile::n_done);
@@ -59,7 +84,7 @@ impl Resumable<'_> {
         }
         let mut n_rows = 0;
         let mut is_stopped = false;
-        let files = std::slice::from_ref(self.data);
+        let files = std::slice::from_ref(data);
         let rejects = self.read.each(files, |rows| {
             let mut rest = records(rows);
             while let Some(record) = rest.first() {
@@ -72,7 +97,7 @@ impl Resumable<'_> {
                             is_same(record, &done),
                             "{}: the row differs from the row that was scored before; remove {}.part to begin again, or choose another --output",
                             record.place(),
-                            self.output.display()
+                            path.display()
                         );
                     }
                     rest.remove(0);
@@ -80,9 +105,9 @@ impl Resumable<'_> {
                     continue;
                 }
                 // Each rank scores a batch, and rank 0 writes all.
-                let n = rest.len().min(self.at_a_time * ranks.size());
+                let n = rest.len().min(at_a_time * ranks.size());
                 let round: Vec<Record> = rest.drain(..n).collect();
-                let own = round.chunks(self.at_a_time).nth(ranks.rank());
+                let own = round.chunks(at_a_time).nth(ranks.rank());
                 let own = score(own.unwrap_or_default().to_vec())?;
                 let own: Vec<String> = own.iter().map(Value::to_string).collect();
                 let all = ranks.share((own, self.stop.load(Ordering::SeqCst)))?;
@@ -105,14 +130,14 @@ impl Resumable<'_> {
         ensure!(
             n_rows >= n_before,
             "{}.part has {} rows more than {}; remove it to begin again, or choose another --output",
-            self.output.display(),
+            path.display(),
             n_before - n_rows,
-            self.data.display()
+            data.display()
         );
         if let Some(output) = output {
             output.finish()?;
         }
-        progress::note(&format!("{}: {n_rows} rows", self.output.display()));
+        progress::note(&format!("{}: {n_rows} rows", path.display()));
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -91,10 +91,7 @@ impl Visibility {
             return vec![(self.before..self.before + self.tokens).collect()];
         }
         let of_row = |branch: &Range<usize>| {
-            let position = |t: usize| match t < branch.end {
-                true => t,
-                false => t - branch.len(),
-            };
+            let position = |t: usize| position(branch, t);
             (0..self.tokens).map(position).collect()
         };
         self.branches.iter().map(of_row).collect()
@@ -145,6 +142,7 @@ impl Visibility {
             let cells = (0..rows).flat_map(|row| tokens.clone().map(move |t| (row, t)));
             cells.map(|(row, t)| of(row, t)).collect()
         };
+        // Each has its own data: a tensor used both as it is and transposed gave wrong masks on wgpu.
         let column = |of: &dyn Fn(usize, usize) -> f32| -> Tensor<B, 4> {
             let values = TensorData::new(values(&queries, of), [rows, 1, queries.len(), 1]);
             Tensor::from_data(values, device)
@@ -162,10 +160,7 @@ impl Visibility {
             hidden = hidden + column(&is_second) * across(&is_first);
         }
         if let Some(window) = self.window {
-            let position = |row: usize, t: usize| match t < branch(row).end {
-                true => t as f32,
-                false => (t - branch(row).len()) as f32,
-            };
+            let position = |row: usize, t: usize| position(&branch(row), t) as f32;
             let distance = column(&position) - across(&position);
             hidden = hidden + distance.greater_equal_elem(window as f32).float();
         }
@@ -211,40 +206,22 @@ impl Visibility {
         ))
     }
 
-    /// The mask of rows of two answers. It is computed on the device, so only a few values per token are
-    /// copied to the device.
+    /// The mask of rows of two answers, for all tokens and heads.
     fn branched_mask<B: Backend>(&self, device: &B::Device) -> Tensor<B, 3> {
         let Self { rows, tokens, .. } = *self;
-        let positions = self.positions();
-        let values = |of: &dyn Fn(usize, usize) -> f32| -> Vec<f32> {
-            let cells = (0..rows).flat_map(|row| (0..tokens).map(move |t| (row, t)));
-            cells.map(|(row, t)| of(row, t)).collect()
-        };
-        // Each has its own data: Burn's fusion on wgpu reads a tensor wrongly that is used both as it is and transposed.
-        let column = |of: &dyn Fn(usize, usize) -> f32| -> Tensor<B, 4> {
-            Tensor::from_data(TensorData::new(values(of), [rows, 1, tokens, 1]), device)
-        };
-        let across = |of: &dyn Fn(usize, usize) -> f32| -> Tensor<B, 4> {
-            Tensor::from_data(TensorData::new(values(of), [rows, 1, 1, tokens]), device)
-        };
-        let flag = |holds: bool| f32::from(u8::from(holds));
-        let is_second = column(&|row, t| flag(t >= self.branches[row].end));
-        let is_first = across(&|row, t| flag(self.branches[row].contains(&t)));
-        let index = |_: usize, t: usize| t as f32;
-
-        let mut hidden = is_second * is_first;
-        hidden = hidden + across(&index).greater(column(&index)).float();
-        if let Some(window) = self.window {
-            let position = |row: usize, t: usize| positions[row][t] as f32;
-            let distance = column(&position) - across(&position);
-            hidden = hidden + distance.greater_equal_elem(window as f32).float();
-        }
         let [heads, kv_heads] = self.heads;
         let group = heads / kv_heads;
-        let mask = hidden.zeros_like();
-        let mask = mask.mask_fill(hidden.greater_elem(0.0), INVISIBLE);
+        let mask = self.mask_of(0..tokens, 0..tokens, device);
         // One copy per head: the layers share the mask, and adding tensors of one shape is fastest.
         let mask = mask.repeat(&[1, kv_heads, group, 1]);
         mask.reshape([rows * kv_heads, 1, group * tokens * tokens])
+    }
+}
+
+/// The position of token `t` of a row. The second answer continues the positions of the prompt.
+fn position(branch: &Range<usize>, t: usize) -> usize {
+    match t < branch.end {
+        true => t,
+        false => t - branch.len(),
     }
 }

@@ -1,28 +1,41 @@
 //! Rewards of pairs, and the KL divergence from the reference. In: a model, a reference, and rows. Out: a value for each
 //! row. The values are kept in files, because they take one pass of both models.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use pref_data::{
     Example, ReadOptions, Shape, TokenizeOptions, Tokenizer, read_with, tokenize, tokenize_examples,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::args::Args;
-use super::files::write;
 use crate::input::TextIds;
+use crate::json_file;
 use crate::log_probs::Sums;
 use crate::model::ModelSource;
+
+/// The reference of all models.
+pub(super) struct Reference {
+    pub(super) source: ModelSource,
+    /// The log-probs of the answers of the pairs, which are the same for every model.
+    of_pairs: Option<Vec<f64>>,
+}
+
+impl Reference {
+    pub(super) fn new(source: ModelSource) -> Self {
+        let of_pairs = None;
+        Self { source, of_pairs }
+    }
+}
 
 /// A model and its reference.
 pub(super) struct Pairs<'a> {
     pub(super) args: &'a Args,
     pub(super) folder: &'a Path,
     pub(super) source: &'a ModelSource,
-    pub(super) reference: &'a ModelSource,
+    pub(super) reference: &'a mut Reference,
 }
 
 /// What is known of a pair.
@@ -46,9 +59,9 @@ pub(super) struct Divergence {
 
 impl Pairs<'_> {
     /// The log-ratios of both answers of each pair.
-    pub(super) fn margins(&self, data: &Path) -> Result<Vec<Margin>> {
+    pub(super) fn margins(&mut self, data: &Path) -> Result<Vec<Margin>> {
         let path = self.folder.join("pairs.json");
-        if let Some(found) = stored(&path)? {
+        if let Some(found) = json_file::read(&path)? {
             return Ok(found);
         }
         let pairs = read_with(data, &ReadOptions::default())?.rows;
@@ -61,7 +74,12 @@ impl Pairs<'_> {
             };
             Ok(rows.iter().flat_map(both).collect())
         };
-        let [policy, reference] = self.sums(&tokens, "answers")?;
+        let texts = self.texts(&tokens)?;
+        let policy = self.sums(self.source, &texts, "answers")?;
+        let reference = match self.reference.of_pairs.take() {
+            Some(known) => known,
+            None => self.of_reference(&policy, &texts, "answers")?,
+        };
         let margins: Vec<Margin> = policy
             .chunks(2)
             .zip(reference.chunks(2))
@@ -72,7 +90,8 @@ impl Pairs<'_> {
                 rejected_logp: policy[1],
             })
             .collect();
-        write(&path, &json!(margins))?;
+        self.reference.of_pairs = Some(reference);
+        json_file::write(&path, &margins)?;
         Ok(margins)
     }
 
@@ -84,7 +103,7 @@ impl Pairs<'_> {
             return Ok(None);
         }
         let path = self.folder.join("divergence.json");
-        if let Some(found) = stored(&path)? {
+        if let Some(found) = json_file::read(&path)? {
             return Ok(Some(found));
         }
         let options = ReadOptions {
@@ -110,51 +129,57 @@ impl Pairs<'_> {
             };
             Ok(rows.iter().zip(&answers).map(one).collect())
         };
-        let [policy, reference] = self.sums(&tokens, "samples")?;
+        let texts = self.texts(&tokens)?;
+        let policy = self.sums(self.source, &texts, "samples")?;
+        let reference = self.of_reference(&policy, &texts, "samples")?;
         let ratios: Vec<f64> = policy.iter().zip(&reference).map(|(p, r)| p - r).collect();
         let mean = |ratios: &[f64]| ratios.iter().sum::<f64>() / ratios.len() as f64;
         let found = Divergence {
             by_problem: ratios.chunks(self.args.n as usize).map(mean).collect(),
         };
-        write(&path, &json!(found))?;
+        json_file::write(&path, &found)?;
         Ok(Some(found))
     }
 
-    /// The log-probs of texts under the model and under the reference.
-    fn sums(
-        &self,
-        tokens: &dyn Fn(&ModelSource) -> Result<Vec<TextIds>>,
-        noun: &'static str,
-    ) -> Result<[Vec<f64>; 2]> {
-        let texts = tokens(self.source)?;
-        if self.source.folder != self.reference.folder {
+    /// The texts as the model and the reference read them.
+    fn texts(&self, tokens: &dyn Fn(&ModelSource) -> Result<Vec<TextIds>>) -> Result<Vec<TextIds>> {
+        let (source, reference) = (self.source, &self.reference.source);
+        let texts = tokens(source)?;
+        if source.folder != reference.folder {
             ensure!(
-                texts == tokens(self.reference)?,
+                texts == tokens(reference)?,
                 "the tokenizers of {} and {} give different tokens, so their log-probs cannot be compared; name another --reference",
-                self.source.folder.display(),
-                self.reference.folder.display()
+                source.folder.display(),
+                reference.folder.display()
             );
         }
-        let sums = |source: &ModelSource| {
-            self.args.device.device.run(Sums {
-                source,
-                texts: &texts,
-                noun,
-            })
-        };
-        Ok([sums(self.source)?, sums(self.reference)?])
+        Ok(texts)
     }
-}
 
-/// The values of an earlier start.
-fn stored<T: for<'a> Deserialize<'a>>(path: &PathBuf) -> Result<Option<T>> {
-    match fs::read_to_string(path) {
-        Ok(text) => {
-            let found = serde_json::from_str(&text);
-            found.map(Some).with_context(|| path.display().to_string())
+    /// The log-probs of texts under the reference. `policy` are those under the model.
+    fn of_reference(
+        &self,
+        policy: &[f64],
+        texts: &[TextIds],
+        noun: &'static str,
+    ) -> Result<Vec<f64>> {
+        match *self.source == self.reference.source {
+            true => Ok(policy.to_vec()),
+            false => self.sums(&self.reference.source, texts, noun),
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| path.display().to_string()),
+    }
+
+    fn sums(
+        &self,
+        source: &ModelSource,
+        texts: &[TextIds],
+        noun: &'static str,
+    ) -> Result<Vec<f64>> {
+        self.args.device.device.run(Sums {
+            source,
+            texts,
+            noun,
+        })
     }
 }
 

@@ -11,7 +11,9 @@ use pref_eval::{
 use serde_json::{Map, Value, json};
 
 use super::pairs::{Divergence, Margin};
-use super::problems::{Answer, Answers};
+use super::problems::Answers;
+use crate::numbers::{bracketed, percent, points};
+use crate::solving::Answer;
 
 /// What is known of a model.
 pub(super) struct ModelReport {
@@ -53,7 +55,7 @@ enum Unit {
 impl Unit {
     fn show(self, value: f64) -> String {
         match self {
-            Unit::Share => format!("{:.1} %", 100.0 * value),
+            Unit::Share => percent(value),
             Unit::Nats => format!("{value:.3}"),
             Unit::Tokens => format!("{value:.1}"),
         }
@@ -61,7 +63,7 @@ impl Unit {
 
     fn show_difference(self, value: f64) -> String {
         match self {
-            Unit::Share => format!("{:+.1}", 100.0 * value),
+            Unit::Share => points(value),
             Unit::Nats => format!("{value:+.3}"),
             Unit::Tokens => format!("{value:+.1}"),
         }
@@ -316,9 +318,9 @@ impl Report {
                 if i > 0
                     && let Some(d) = difference
                 {
-                    let [d, low, high] =
-                        [d.difference, d.low, d.high].map(|value| unit.show_difference(value));
-                    text = format!("{text:<56} {d} [{low}, {high}]");
+                    let show = |value| unit.show_difference(value);
+                    let difference = bracketed(show, [d.difference, d.low, d.high]);
+                    text = format!("{text:<56} {difference}");
                 }
                 if let (Some((found, p)), "greedy") = (&comparisons[i], metric.name.as_str()) {
                     text = format!("{text}  +{} −{}, p {p:.1e}", found.gained, found.lost);

@@ -4,10 +4,13 @@
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use pref_data::read_rows;
 use pref_eval::{Comparison, wilson};
 use serde_json::{Value, json};
+
+use crate::numbers::{bracketed, percent, points};
+use crate::solving::read_checked;
 
 /// Seed of the bootstrap, the same for all runs.
 const SEED: u64 = 0;
@@ -19,19 +22,8 @@ pub(super) struct Solved(Vec<bool>);
 impl Solved {
     /// Reads a file of `pref check`.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let mut rows = Vec::new();
-        for row in read_rows(path)? {
-            let row = row?;
-            let is_correct = row.object.get("is_correct").and_then(Value::as_bool);
-            rows.push(is_correct.with_context(|| {
-                format!(
-                    "{}:{}: `is_correct` is missing; remove the file, and run the command again",
-                    row.path.display(),
-                    row.line
-                )
-            })?);
-        }
-        Ok(Self(rows))
+        let answers = read_checked(path)?;
+        Ok(Self(answers.iter().map(|answer| answer.is_right).collect()))
     }
 
     fn n_right(&self) -> usize {
@@ -143,21 +135,11 @@ impl Report {
                 .map_or(String::new(), |solved| percent(share_of(solved)));
             let eval = round.eval.as_ref().map_or(String::new(), |solved| {
                 let share = wilson(solved.n_right(), solved.0.len());
-                format!(
-                    "{} [{}, {}]",
-                    percent(share.share),
-                    percent(share.low),
-                    percent(share.high)
-                )
+                bracketed(percent, [share.share, share.low, share.high])
             });
             let (gain, p) = self.gain(round).map_or_else(Default::default, |gain| {
-                let points = |value: f64| format!("{:+.1}", 100.0 * value);
-                let interval = format!(
-                    "{} [{}, {}]",
-                    points(gain.difference.difference),
-                    points(gain.difference.low),
-                    points(gain.difference.high)
-                );
+                let d = gain.difference;
+                let interval = bracketed(points, [d.difference, d.low, d.high]);
                 (interval, format!("{:.1e}", gain.p))
             });
             let line = format!(
@@ -182,8 +164,4 @@ impl Report {
 
 fn share_of(solved: &Solved) -> f64 {
     solved.n_right() as f64 / solved.0.len().max(1) as f64
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::device::{DeviceArgs, Task};
 use crate::model::model_folder;
-use crate::rows::{ReadArgs, Resumable, TokenArgs, ensure_json_lines};
+use crate::rows::{ReadArgs, Resumable, ScoreArgs, TokenArgs};
 use crate::scoring::{AnswerScorer, Kind};
 use crate::segmenting::{By, SegmentArgs};
 use crate::signals;
@@ -30,18 +30,8 @@ pub(super) struct Args {
     /// Reward model: a folder in Hugging Face's layout, hub:OWNER/NAME or hub:OWNER/NAME@REVISION
     #[arg(long, value_name = "FOLDER")]
     model: PathBuf,
-    /// Rows to score: a file (JSON Lines, JSON, CSV, Parquet, Arrow), a folder, a pattern, or hub:OWNER/NAME
-    #[arg(long, value_name = "FILE")]
-    data: PathBuf,
-    /// Output file, JSON Lines
-    #[arg(long, value_name = "FILE")]
-    output: PathBuf,
-    /// Rows computed together in one forward pass
-    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    batch_size: u16,
-    /// Key of config.json to ignore; may be repeated
-    #[arg(long, value_name = "KEY")]
-    ignore_config: Vec<String>,
+    #[command(flatten)]
+    rows: ScoreArgs,
     #[command(flatten)]
     segments: SegmentArgs,
     #[command(flatten)]
@@ -53,7 +43,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, ranks: &dyn Ranks) -> Result<ExitCode> {
-    ensure_json_lines(&args.output)?;
+    args.rows.check()?;
     let stop = signals::stop_flag()?;
     args.device.device.run(Score {
         args,
@@ -76,7 +66,7 @@ impl Task for Score<'_> {
         let folder = model_folder(&args.model)?;
         let answers = AnswerScorer::<B::InnerBackend>::load(
             &folder,
-            &args.ignore_config,
+            &args.rows.ignore_config,
             args.tokens.options(),
             device,
         )?;
@@ -85,15 +75,12 @@ impl Task for Score<'_> {
             answers: &answers,
         };
         let rows = Resumable {
+            args: &args.rows,
             read: &args.read,
-            data: &args.data,
-            output: &args.output,
-            origin: origin(args, &folder)?,
-            at_a_time: usize::from(args.batch_size),
             stop: self.stop,
             ranks: self.ranks,
         };
-        rows.write(|records| scorer.score(records))
+        rows.write(|| origin(args, &folder), |records| scorer.score(records))
     }
 }
 
@@ -102,7 +89,7 @@ fn origin(args: &Args, folder: &Path) -> Result<Value> {
     let options = args.tokens.options();
     Ok(json!({
         "model": model_hash(folder)?,
-        "ignore_config": args.ignore_config,
+        "ignore_config": args.rows.ignore_config,
         "segments": args.segments.describe(),
         "boundary": options.boundary,
         "chat_template_kwargs": options.template_kwargs,
