@@ -87,7 +87,7 @@ pub use store::{
 pub use task::{Copy, Judgement, PARSER_VERSION, Task, Winner};
 pub use templates::{Aspect, Template, TemplateError, TemplateKind};
 pub use work::{
-    ASPECT_NAMES, Bridge, Distance, Distances, Division, Export, ExportReport, Flip, Flips,
-    Interval, Maker, Orders, Parts, Prepared, Produced, Rank, RankBy, Scores, Variant, Weights,
-    Work, WorkError, review,
+    ASPECT_NAMES, Bridge, Compare, Distance, Distances, Division, Export, ExportReport, Flip,
+    Flips, Interval, Maker, Orders, Parts, Prepared, Produced, Rank, RankBy, Scores, Variant,
+    Weights, Work, WorkError, review,
 };

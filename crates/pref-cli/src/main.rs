@@ -26,6 +26,7 @@ mod segmenting;
 mod signals;
 mod solving;
 mod thought;
+mod win_rates;
 
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -75,6 +76,7 @@ enum Command {
     Rollouts(commands::rollouts::Args),
     Iterate(commands::iterate::Args),
     Eval(commands::eval::Args),
+    WinRate(commands::win_rate::Args),
     Merge(commands::merge::Args),
     Report(commands::report::Args),
     Objectives(commands::objectives::Args),
@@ -131,6 +133,7 @@ impl Command {
             | Command::Iterate(_)
             | Command::Rollouts(_)
             | Command::Eval(_)
+            | Command::WinRate(_)
             | Command::Merge(_)
             | Command::Report(_)
             | Command::Objectives(_)
@@ -159,6 +162,7 @@ impl Command {
             Command::Sample(args) => commands::sample::run(&args),
             Command::ScoreTokens(args) => commands::score_tokens::run(&args, &**ranks),
             Command::Eval(args) => commands::eval::run(&args),
+            Command::WinRate(args) => commands::win_rate::run(&args),
             Command::Rollouts(args) => commands::rollouts::run(&args),
             Command::Iterate(args) => commands::iterate::run(&args, ranks),
             Command::Merge(args) => commands::merge::run(&args),

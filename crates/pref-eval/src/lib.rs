@@ -7,6 +7,7 @@
 //! | [`wilson`], [`bootstrap_mean`], [`paired_difference`] | counts, values by question | 95 % intervals |
 //! | [`Comparison`] | the questions that two systems solve | difference, interval, test |
 //! | [`mcnemar`], [`holm`] | counts, p-values | p-values |
+//! | [`win_rate`] | answers that a judge compared, and their lengths | win rates, with and without the effect of the length |
 //! | [`choose_pairs`] | graded samples of a question | pairs of a better and a worse one |
 //! | [`pass_at_k`], [`maj_at_k`] | samples of a question | rates |
 //! | [`Report::to_html`] | metrics, plans, pairs and tokens of runs | one HTML page |
@@ -37,6 +38,6 @@ pub use report::{
     TokenPair, TokenValues, TokenView,
 };
 pub use statistics::{
-    AnswerClass, Comparison, Difference, Mean, RESAMPLES, Share, bootstrap_mean, holm, maj_at_k,
-    mcnemar, paired_difference, pass_at_k, wilson,
+    AnswerClass, Comparison, Difference, Duel, GamedDuel, Mean, RESAMPLES, Share, WinRate,
+    bootstrap_mean, holm, maj_at_k, mcnemar, paired_difference, pass_at_k, wilson, win_rate,
 };

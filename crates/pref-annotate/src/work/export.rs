@@ -59,7 +59,11 @@ impl<'a> Export<'a> {
         })?;
         let tokenizer = match &work {
             Work::Weights(weights) => Some(Tokenizer::from_folder(&weights.model)?),
-            Work::Scores(_) | Work::Bridge(_) | Work::Rank(_) | Work::Parts(_) => None,
+            Work::Scores(_)
+            | Work::Bridge(_)
+            | Work::Rank(_)
+            | Work::Compare(_)
+            | Work::Parts(_) => None,
         };
         Ok(Self {
             store,
@@ -90,6 +94,7 @@ impl<'a> Export<'a> {
                 Work::Scores(scores) => whole(scores.row(item.row, &outcomes, &mut flips)),
                 Work::Bridge(bridge) => bridge.row(item.row, &outcomes, &mut distances),
                 Work::Rank(rank) => rank.row(&item.row, &outcomes),
+                Work::Compare(compare) => whole(compare.row(item.row, &outcomes, &mut flips)),
                 Work::Parts(parts) => whole(parts.row(item.row, &outcomes)),
                 Work::Weights(weights) => match &self.tokenizer {
                     Some(tokenizer) => {

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bridge::Bridge;
+use super::compare::Compare;
 use super::parts::Parts;
 use super::rank::Rank;
 use super::scores::Scores;
@@ -20,6 +21,8 @@ pub enum Work {
     Bridge(Bridge),
     /// The best and the worst of several answers.
     Rank(Rank),
+    /// Which of two answers is better.
+    Compare(Compare),
     /// Labelled parts (HiPO).
     Parts(Parts),
     /// Weights of tokens.
@@ -33,6 +36,7 @@ impl Work {
             Self::Scores(_) => "scores",
             Self::Bridge(_) => "bridge",
             Self::Rank(_) => "rank",
+            Self::Compare(_) => "compare",
             Self::Parts(_) => "parts",
             Self::Weights(_) => "weights",
         }
@@ -44,6 +48,7 @@ impl Work {
             Self::Scores(_) => TemplateKind::Scores,
             Self::Bridge(_) => TemplateKind::Bridge,
             Self::Rank(rank) => rank.by.template(),
+            Self::Compare(_) => TemplateKind::Compare,
             Self::Parts(_) => TemplateKind::Parts,
             Self::Weights(_) => TemplateKind::Weights,
         }

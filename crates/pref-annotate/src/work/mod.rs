@@ -1,6 +1,7 @@
 //! What is annotated. In: rows. Out: the questions that they need, and later the rows with what the judge says.
 
 mod bridge;
+mod compare;
 mod distance;
 mod division;
 mod error;
@@ -18,6 +19,7 @@ mod scores;
 mod weights;
 
 pub use bridge::{Bridge, Variant};
+pub use compare::Compare;
 pub use distance::{Distance, Distances};
 pub use division::Division;
 pub use error::WorkError;

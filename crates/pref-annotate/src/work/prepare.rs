@@ -41,7 +41,11 @@ impl Maker<'_> {
         }
         match self.work {
             Work::Rank(rank) => rank.rows(records, self.division),
-            Work::Scores(_) | Work::Bridge(_) | Work::Parts(_) | Work::Weights(_) => {
+            Work::Scores(_)
+            | Work::Bridge(_)
+            | Work::Compare(_)
+            | Work::Parts(_)
+            | Work::Weights(_) => {
                 let rows = records.into_iter();
                 let rows: Result<Vec<_>, _> = rows.map(|row| prepare(row, self.division)).collect();
                 Ok(rows?.into_iter().unzip())
@@ -79,6 +83,7 @@ impl Maker<'_> {
             Work::Scores(scores) => scores.slots(&questions, prepared)?,
             Work::Bridge(bridge) => bridge.slots(&questions, row, prepared)?,
             Work::Rank(rank) => rank.slots(&questions, prepared)?,
+            Work::Compare(compare) => compare.slots(&questions, prepared)?,
             Work::Parts(parts) => parts.slots(&questions, prepared)?,
             Work::Weights(weights) => weights.slots(&questions, prepared)?,
         };

@@ -7,6 +7,7 @@ use pref_data::Record;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::compare;
 use super::division::Division;
 use super::error::WorkError;
 use super::flips::Flips;
@@ -147,18 +148,8 @@ impl Rank {
             RankBy::Compare => {
                 for (i, j) in ordered_pairs(n) {
                     let answers = vec![row.answers[i].clone(), row.answers[j].clone()];
-                    let request = maker.request(row, answers, Task::Compare, |answers| {
-                        let text = |i: usize| fenced(answers[i].concat().trim());
-                        maker.template.messages(
-                            context! {},
-                            context! {
-                                question => fenced(&row.question),
-                                answer_a => text(0),
-                                answer_b => text(1),
-                            },
-                        )
-                    });
-                    slots.push((format!("{i}-{j}"), request?));
+                    let request = compare::question(maker, row, answers)?;
+                    slots.push((format!("{i}-{j}"), request));
                 }
             }
         }

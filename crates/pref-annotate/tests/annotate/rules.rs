@@ -1,6 +1,8 @@
 //! The judges that are programs. In: worked solutions. Out: scores, parts, ranks.
 
-use pref_annotate::{Judge, Orders, Parts, Rank, RankBy, Rules, Scores, TemplateKind, Work};
+use pref_annotate::{
+    Compare, Judge, Orders, Parts, Rank, RankBy, Rules, Scores, TemplateKind, Work,
+};
 use pref_data::{Pair, Record, Text};
 use serde_json::json;
 
@@ -86,6 +88,17 @@ fn the_best_and_the_worst_answer_become_a_pair() {
         assert_eq!(row["rejected"], WRONG, "{by:?}");
         assert_eq!(row["chosen_scores"].is_array(), by == RankBy::Scores);
     }
+}
+
+#[test]
+fn the_better_answer_of_a_pair_is_preferred() {
+    let mut bench = Bench::new();
+    bench.work = Work::Compare(Compare {
+        orders: Orders::Both,
+        samples: 2,
+    });
+    bench.template = bench.work.template().template().expect("a template");
+    assert_eq!(scored(&bench, Rules::Gsm8k)["preference"], 1.0);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Outputs. In: judges with known habits. Out: rows that training reads, and reports.
 
 use pref_annotate::{
-    Bridge, Format, Orders, RankBy, Scores, Template, TemplateKind, Variant, Weights, Work,
-    agreement,
+    Bridge, Compare, Format, Orders, RankBy, Scores, Template, TemplateKind, Variant, Weights,
+    Work, agreement,
 };
 use pref_data::{Pair, ReadOptions, Record, Text, read_with};
 use serde_json::{Value, json};
@@ -271,6 +271,18 @@ fn comparisons_are_made_in_both_orders() {
     assert_complete(&bench.scored(&server.url, 1).0);
     assert_eq!(server.total(), 2);
     assert_eq!(bench.rows().1.dropped["all answers are equally good"], 1);
+
+    // Of a pair it says the same, and that the order decides.
+    let mut bench = Bench::new();
+    bench.work = Work::Compare(Compare {
+        orders: Orders::Both,
+        samples: 1,
+    });
+    bench.template = TemplateKind::Compare.template().expect("a template");
+    assert_complete(&bench.scored(&server.url, 1).0);
+    let (rows, report) = bench.rows();
+    assert_eq!(rows[0]["preference"], 0.5);
+    assert_eq!((report.flips[0].flips.k, report.flips[0].flips.n), (1, 1));
 }
 
 #[test]

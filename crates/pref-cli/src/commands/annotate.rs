@@ -34,6 +34,8 @@ enum Command {
     Bridge(ask::Args),
     /// Find the best and the worst of several answers to each prompt
     Rank(ask::Args),
+    /// Say which answer of a pair is better; the rows get `preference`, from 0 to 1
+    Compare(ask::Args),
     /// Label the parts of answers; the rows are for hipo
     Parts(ask::Args),
     /// Weigh the tokens of answers; the rows are for token weights of the kind given
@@ -46,11 +48,20 @@ enum Command {
     Template(inspect::TemplateArgs),
 }
 
+/// The flags of `pref annotate compare`.
+pub(crate) use ask::Args as CompareArgs;
+
+/// Runs `pref annotate compare`.
+pub(crate) fn compare(args: &CompareArgs) -> Result<ExitCode> {
+    ask::run(ask::Kind::Compare, args)
+}
+
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     match &args.command {
         Command::Scores(args) => ask::run(ask::Kind::Scores, args),
         Command::Bridge(args) => ask::run(ask::Kind::Bridge, args),
         Command::Rank(args) => ask::run(ask::Kind::Rank, args),
+        Command::Compare(args) => compare(args),
         Command::Parts(args) => ask::run(ask::Kind::Parts, args),
         Command::Weights(args) => ask::run(ask::Kind::Weights, args),
         Command::Status(args) => inspect::status(args),

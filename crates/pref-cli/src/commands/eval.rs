@@ -2,6 +2,7 @@
 //! accuracies and KL divergences with their intervals, and each model beside the first one.
 
 mod args;
+mod judged;
 mod pairs;
 mod problems;
 mod report;
@@ -18,14 +19,15 @@ use crate::json_file;
 use crate::model::{Hashes, ModelSource};
 use crate::progress;
 pub(crate) use args::Args;
+use judged::{Baseline, Judged};
 use pairs::{Pairs, Reference};
 use problems::solve;
 use report::{ModelReport, Report};
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     ensure!(
-        args.data.is_some() || args.pairs.is_some(),
-        "there is nothing to evaluate on; give problems with --data, or pairs with --pairs"
+        args.data.is_some() || args.pairs.is_some() || args.prompts.is_some(),
+        "there is nothing to evaluate on; give problems with --data, pairs with --pairs, or prompts and a judge with --prompts and --judge"
     );
     ensure!(
         args.beta.is_finite() && args.beta > 0.0,
@@ -53,12 +55,17 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         args.pairs.is_none() || reference.is_some(),
         "the rewards of --pairs need a reference; name it with --reference, or give it as the first of several models"
     );
+    ensure!(
+        args.prompts.is_none() || args.baseline.is_some() || args.models.len() > 1,
+        "the win rates of a single model need answers to compare with; give a second model, or --baseline"
+    );
     exit_code(evaluate(args, &sources, reference))
 }
 
 fn evaluate(args: &Args, sources: &[ModelSource], reference: Option<ModelSource>) -> Result<()> {
     let hash_of_reference = reference.as_ref().map(ModelSource::hashes).transpose()?;
     let mut reference = reference.map(Reference::new);
+    let mut judged = judged(args)?;
     let mut report = Report::new(u64::from(args.seed), args.beta, args.ks());
     for (i, source) in sources.iter().enumerate() {
         let folder = args.output.join(format!("model-{}", i + 1));
@@ -87,10 +94,27 @@ fn evaluate(args: &Args, sources: &[ModelSource], reference: Option<ModelSource>
                 model.divergence = pairs.divergence()?;
             }
         }
+        if let Some(judged) = &mut judged {
+            model.standing = judged.standing(&args.models[i], &folder)?;
+        }
         report.add(model)?;
     }
     json_file::write(&args.output.join("result.json"), &report.to_json())?;
     report.print(args.json)
+}
+
+/// The judge of the win rates, if there is one.
+fn judged(args: &Args) -> Result<Option<Judged<'_>>> {
+    let (Some(prompts), Some(judge)) = (&args.prompts, &args.judge) else {
+        return Ok(None);
+    };
+    let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
+    Ok(Some(Judged {
+        args,
+        prompts,
+        judge,
+        baseline,
+    }))
 }
 
 /// Records what the files of a model are made with, or compares it with the record of an earlier start. `model` and
@@ -101,6 +125,8 @@ fn remember(args: &Args, folder: &Path, model: &Hashes, reference: Option<&Hashe
         "reference": reference,
         "data": args.data,
         "pairs": args.pairs,
+        "prompts": args.prompts,
+        "baseline": args.baseline,
         "n": args.n,
         "sample": args.sample.to_string(),
         "check": args.check.to_string(),

@@ -27,3 +27,4 @@ pub(crate) mod score_tokens;
 pub(crate) mod segment;
 pub(crate) mod sft;
 pub(crate) mod train;
+pub(crate) mod win_rate;

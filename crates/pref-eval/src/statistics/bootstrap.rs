@@ -78,7 +78,7 @@ pub fn paired_difference(questions: &[(f64, f64)], seed: u64) -> Option<Differen
 }
 
 /// The quantile of sorted values, with linear interpolation between neighbours.
-fn quantile(sorted: &[f64], at: f64) -> f64 {
+pub(super) fn quantile(sorted: &[f64], at: f64) -> f64 {
     let position = at * (sorted.len() - 1) as f64;
     let below = position.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);

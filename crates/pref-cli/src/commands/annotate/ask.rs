@@ -1,4 +1,4 @@
-//! `pref annotate scores|bridge|rank|parts|weights`. In: rows and a judge. Out: replies in the store, and rows.
+//! `pref annotate scores|bridge|rank|compare|parts|weights`. In: rows and a judge. Out: replies in the store, and rows.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, bail, ensure};
 use pref_annotate::{
-    AnnotateSettings, End, JobId, Maker, Orders, RunReport, Scores, Store, Template, Weights, Work,
-    ask, ask_in_batches, put_rows, read_replies,
+    AnnotateSettings, Compare, End, JobId, Maker, Orders, RunReport, Scores, Store, Template,
+    Weights, Work, ask, ask_in_batches, put_rows, read_replies,
 };
 use pref_data::Record;
 use tokio::runtime::Runtime;
@@ -23,7 +23,7 @@ use crate::signals::{self, INTERRUPTED};
 
 /// Flags of the commands that ask a judge.
 #[derive(clap::Args)]
-pub(super) struct Args {
+pub(crate) struct Args {
     /// Files of pairs or single answers (JSON Lines, JSON, CSV, Parquet, Arrow), folders, patterns, hub:OWNER/NAME, or - for stdin
     #[arg(value_name = "DATA", required = true)]
     files: Vec<PathBuf>,
@@ -35,7 +35,7 @@ pub(super) struct Args {
     /// The store; annotations.sqlite beside the output by default
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
-    /// For scores: show the two answers in one order only, which halves the cost
+    /// For scores and compare: show the two answers in one order only, which halves the cost
     #[arg(long)]
     one_order: bool,
     /// For weights: folder of the model whose tokens are weighed
@@ -98,6 +98,7 @@ pub(super) enum Kind {
     Scores,
     Bridge,
     Rank,
+    Compare,
     Parts,
     Weights,
 }
@@ -187,6 +188,10 @@ fn work(kind: Kind, settings: &AnnotateSettings) -> Result<(Work, Template)> {
         }
         Kind::Bridge => Work::Bridge(settings.bridge()),
         Kind::Rank => Work::Rank(settings.rank()),
+        Kind::Compare => Work::Compare(Compare {
+            orders: settings.work.orders,
+            samples: settings.request.samples,
+        }),
         Kind::Parts => Work::Parts(pref_annotate::Parts {
             labels: settings.work.labels.clone(),
         }),

@@ -129,7 +129,7 @@ impl RewardJudge {
                 "a reward model with five scores can only do `pref annotate scores`, and `rank` with work.by=scores"
             ),
             (_, Kind::Answers) => anyhow::bail!(
-                "a reward model with one score can only do `pref annotate rank` with work.by=compare"
+                "a reward model with one score can only do `pref annotate compare`, and `rank` with work.by=compare"
             ),
         }
     }

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use crate::command_line::Words;
 use crate::device::DeviceArgs;
 
-/// Evaluate models: problems solved, pass@k, maj@k, reward accuracy, KL to a reference
+/// Evaluate models: problems solved, pass@k, maj@k, reward accuracy, KL to a reference, win rates
 ///
 /// With --data, every model solves the problems, once greedily and --n times by sampling, and the final answers are
 /// checked. With --pairs, the implicit rewards of both answers are computed, with --reference or else the first model
-/// as reference. Every share has a 95 % interval, and every model is compared with the first one on the same rows. The
+/// as reference. With --prompts, a judge compares the greedy answers of every model with those of the first model, or
+/// with --baseline. Every share has a 95 % interval, and every model is compared with the first one on the same rows. The
 /// answers are in OUTPUT; the same command continues a run that was stopped or killed.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -22,6 +23,23 @@ pub(crate) struct Args {
     /// Pairs: rows with `prompt`, `chosen` and `rejected`
     #[arg(long, value_name = "FILE")]
     pub(super) pairs: Option<PathBuf>,
+    /// Prompts: rows with `prompt`, whose answers the judge compares
+    #[arg(long, value_name = "FILE", requires = "judge")]
+    pub(super) prompts: Option<PathBuf>,
+    /// Judge of the win rates, as in `pref annotate`: a URL, local:FOLDER, model:FOLDER, rules:gsm8k, …
+    #[arg(long, value_name = "JUDGE", requires = "prompts")]
+    pub(super) judge: Option<String>,
+    /// Answers that the win rates are against: rows with `prompt` and `response`, in the order of --prompts; the answers of the first model by default
+    #[arg(long, value_name = "FILE", requires = "prompts")]
+    pub(super) baseline: Option<PathBuf>,
+    /// Flags for `pref annotate compare`, such as '--judge-model NAME --one-order'
+    #[arg(
+        long,
+        value_name = "FLAGS",
+        default_value = "",
+        allow_hyphen_values = true
+    )]
+    pub(super) compare: Words,
     /// Folder for the answers and for result.json
     #[arg(long, value_name = "FOLDER")]
     pub(super) output: PathBuf,

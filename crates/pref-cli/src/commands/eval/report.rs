@@ -12,8 +12,9 @@ use serde_json::{Map, Value, json};
 
 use super::pairs::{Divergence, Margin};
 use super::problems::Answers;
-use crate::numbers::{bracketed, percent, points};
+use crate::numbers::{bracketed, p_value, percent, points};
 use crate::solving::Answer;
+use crate::win_rates::{Standing, correct};
 
 /// What is known of a model.
 pub(super) struct ModelReport {
@@ -21,6 +22,8 @@ pub(super) struct ModelReport {
     pub(super) answers: Option<Answers>,
     pub(super) margins: Option<Vec<Margin>>,
     pub(super) divergence: Option<Divergence>,
+    /// Against the baseline, by the judge.
+    pub(super) standing: Option<Standing>,
 }
 
 impl ModelReport {
@@ -30,6 +33,7 @@ impl ModelReport {
             answers: None,
             margins: None,
             divergence: None,
+            standing: None,
         }
     }
 }
@@ -78,6 +82,7 @@ struct Line {
     values: Vec<(String, Unit, Vec<f64>)>,
     greedy: Vec<bool>,
     counts: Value,
+    standing: Option<Standing>,
 }
 
 /// All models.
@@ -107,6 +112,7 @@ impl Report {
             values: Vec::new(),
             greedy: Vec::new(),
             counts: json!({}),
+            standing: None,
         };
         if let Some(answers) = &model.answers {
             self.add_answers(&mut line, answers);
@@ -116,6 +122,17 @@ impl Report {
         }
         if let Some(divergence) = &model.divergence {
             self.put(&mut line, "kl", Unit::Nats, divergence.by_problem.clone());
+        }
+        if let Some(standing) = model.standing {
+            line.metrics
+                .extend(standing.rates().into_iter().map(|(name, mean)| Metric {
+                    name: name.to_owned(),
+                    value: mean.mean,
+                    low: mean.low,
+                    high: mean.high,
+                    unit: Unit::Share,
+                }));
+            line.standing = Some(standing);
         }
         if let Some(first) = self.lines.first() {
             let same = first.values.iter().all(|(name, _, values)| {
@@ -257,7 +274,16 @@ impl Report {
         all
     }
 
+    /// The p-values of the win rates, by model, corrected for the number of models that have one.
+    fn judged(&self) -> Vec<Option<f64>> {
+        let mut p =
+            correct(self.lines.iter().filter_map(|line| line.standing.as_ref())).into_iter();
+        let of = |line: &Line| line.standing.as_ref().and_then(|_| p.next());
+        self.lines.iter().map(of).collect()
+    }
+
     pub(super) fn to_json(&self) -> Value {
+        let judged = self.judged();
         let comparisons = self.comparisons();
         let model = |(i, line): (usize, &Line)| {
             let metrics: Map<String, Value> = line
@@ -270,6 +296,9 @@ impl Report {
                 .collect();
             let mut object =
                 json!({"model": line.model, "metrics": metrics, "counts": line.counts});
+            if let (Some(standing), Some(p)) = (&line.standing, judged[i]) {
+                object["judged"] = standing.counts(p);
+            }
             if i > 0 {
                 let differences: Map<String, Value> = self
                     .differences(line)
@@ -302,6 +331,7 @@ impl Report {
             return Ok(());
         }
         let comparisons = self.comparisons();
+        let judged = self.judged();
         for (i, line) in self.lines.iter().enumerate() {
             writeln!(stdout, "model {}: {}", i + 1, line.model.display())?;
             let differences = self.differences(line);
@@ -309,7 +339,7 @@ impl Report {
                 let unit = metric.unit;
                 let [value, low, high] =
                     [metric.value, metric.low, metric.high].map(|value| unit.show(value));
-                let mut text = format!("  {:<19} {value:>9} [{low}, {high}]", metric.name);
+                let mut text = format!("  {:<26} {value:>9} [{low}, {high}]", metric.name);
                 let difference = differences.iter().find(|(name, ..)| *name == metric.name);
                 let difference = match (&comparisons[i], metric.name.as_str()) {
                     (Some((found, _)), "greedy") => Some(found.difference),
@@ -320,12 +350,20 @@ impl Report {
                 {
                     let show = |value| unit.show_difference(value);
                     let difference = bracketed(show, [d.difference, d.low, d.high]);
-                    text = format!("{text:<56} {difference}");
+                    text = format!("{text:<62} {difference}");
                 }
                 if let (Some((found, p)), "greedy") = (&comparisons[i], metric.name.as_str()) {
-                    text = format!("{text}  +{} −{}, p {p:.1e}", found.gained, found.lost);
+                    text = format!(
+                        "{text}  +{} −{}, p {}",
+                        found.gained,
+                        found.lost,
+                        p_value(*p)
+                    );
                 }
                 writeln!(stdout, "{text}")?;
+            }
+            if let (Some(standing), Some(p)) = (&line.standing, judged[i]) {
+                writeln!(stdout, "  judged: {}", standing.line(p))?;
             }
             for (name, counts) in [
                 ("greedy", &line.counts["greedy"]),
