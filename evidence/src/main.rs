@@ -15,6 +15,8 @@ mod interval;
 mod methods;
 mod page;
 mod program;
+mod real;
+mod real_page;
 mod runs;
 mod setup;
 mod steps;
@@ -26,6 +28,7 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 
 use program::Pref;
+use real::{Real, Size};
 use runs::Outcome;
 
 /// Train every method on the same data, and write which claims of the papers hold
@@ -47,6 +50,15 @@ struct Args {
     /// Methods to run, such as dpo,adpo-a8; all by default
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     only: Vec<String>,
+    /// Run the second part: fine-tune this instruct model, a folder in Hugging Face's layout, on --pairs
+    #[arg(long, value_name = "FOLDER", requires = "pairs")]
+    real: Option<PathBuf>,
+    /// Pairs for --real: JSON Lines with `prompt`, `chosen` and `rejected`
+    #[arg(long, value_name = "FILE", requires = "real")]
+    pairs: Option<PathBuf>,
+    /// How much --real trains, and on which device
+    #[arg(long, value_enum, default_value = "cpu")]
+    size: Size,
     /// Write the page from the runs that are there, and start none
     #[arg(long)]
     page_only: bool,
@@ -80,15 +92,30 @@ fn run(args: &Args) -> Result<()> {
         .filter(|method| args.only.is_empty() || args.only.iter().any(|name| name == method.name))
         .collect();
     let pref = Pref::new(&args.pref)?;
+    if let (Some(model), Some(pairs), false) = (&args.real, &args.pairs, args.page_only) {
+        let real = Real {
+            model,
+            pairs,
+            size: args.size,
+            output: &args.output,
+        };
+        // The page shows the first part as far as it is there.
+        return real.run(&pref, &|| tasks(args, &pref, &methods, true));
+    }
+    tasks(args, &pref, &methods, args.page_only)
+}
+
+/// The first part: all methods on generated tasks. Writes the page after each seed.
+fn tasks(args: &Args, pref: &Pref, methods: &[methods::Method], is_reading: bool) -> Result<()> {
     let mut outcomes: Vec<Outcome> = Vec::new();
     // The rates are chosen with the data of a seed that is not compared on.
     let mut seeds = vec![setup::RATE_SEED];
     seeds.extend(0..args.seeds);
     for &seed in &seeds {
-        if !args.page_only {
-            setup::prepare(&pref, &args.output, seed)?;
+        if !is_reading {
+            setup::prepare(pref, &args.output, seed)?;
         }
-        for method in &methods {
+        for method in methods {
             let rates = match seed == setup::RATE_SEED {
                 true => methods::RATES.to_vec(),
                 false => vec![runs::best_rate(&outcomes, method.name)],
@@ -100,13 +127,14 @@ fn run(args: &Args) -> Result<()> {
                     seed,
                     output: &args.output,
                 };
-                outcomes.extend(run.outcome(&pref, args.page_only)?);
+                outcomes.extend(run.outcome(pref, is_reading)?);
             }
         }
         if let Some(base) = runs::base(&args.output, seed)? {
             outcomes.push(base);
         }
-        page::write(&args.page, &outcomes, &methods)?;
+        let real = real::read(&args.output)?;
+        page::write(&args.page, &outcomes, methods, &real)?;
     }
     println!(
         "{} results, page in {}",

@@ -9,6 +9,8 @@ use anyhow::{Context, Result};
 use crate::claims::{self, Measure, Verdict};
 use crate::interval::Interval;
 use crate::methods::{Method, RATES};
+use crate::real::RealOutcome;
+use crate::real_page;
 use crate::runs::{BASE, Outcome, best_rate};
 use crate::setup::RATE_SEED;
 
@@ -27,8 +29,14 @@ Which claims of the papers hold for small decoders on a generated task? `cargo x
 ";
 
 /// Writes the page from what is known so far.
-pub(crate) fn write(path: &Path, outcomes: &[Outcome], methods: &[Method]) -> Result<()> {
-    let text = text(outcomes, methods)?;
+pub(crate) fn write(
+    path: &Path,
+    outcomes: &[Outcome],
+    methods: &[Method],
+    real: &[RealOutcome],
+) -> Result<()> {
+    let mut text = text(outcomes, methods)?;
+    real_page::write(&mut text, real)?;
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     }

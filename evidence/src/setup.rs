@@ -158,7 +158,7 @@ pub(crate) fn rows(path: &Path) -> Result<Vec<Value>> {
         .collect()
 }
 
-fn write(path: &Path, rows: &[Value]) -> Result<()> {
+pub(crate) fn write(path: &Path, rows: &[Value]) -> Result<()> {
     let text: String = rows.iter().map(|row| format!("{row}\n")).collect();
     let part = path.with_extension("part");
     fs::write(&part, text).with_context(|| part.display().to_string())?;
