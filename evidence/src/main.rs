@@ -10,6 +10,8 @@
     reason = "a command line tool: results on stdout, messages on stderr"
 )]
 
+mod bvpo;
+mod bvpo_page;
 mod claims;
 mod interval;
 mod methods;
@@ -24,8 +26,8 @@ mod steps;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, ensure};
-use clap::Parser;
+use anyhow::{Context, Result, ensure};
+use clap::{Parser, ValueEnum};
 
 use program::Pref;
 use real::{Real, Size};
@@ -50,18 +52,32 @@ struct Args {
     /// Methods to run, such as dpo,adpo-a8; all by default
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     only: Vec<String>,
-    /// Run the second part: fine-tune this instruct model, a folder in Hugging Face's layout, on --pairs
-    #[arg(long, value_name = "FOLDER", requires = "pairs")]
-    real: Option<PathBuf>,
-    /// Pairs for --real: JSON Lines with `prompt`, `chosen` and `rejected`
-    #[arg(long, value_name = "FILE", requires = "real")]
+    /// What is run; the page shows all parts as far as they are there
+    #[arg(long, value_enum, default_value = "tasks")]
+    part: Part,
+    /// For the part real: an instruct model, a folder in Hugging Face's layout
+    #[arg(long, value_name = "FOLDER", required_if_eq("part", "real"))]
+    model: Option<PathBuf>,
+    /// For the part real: pairs, JSON Lines with `prompt`, `chosen` and `rejected`
+    #[arg(long, value_name = "FILE", required_if_eq("part", "real"))]
     pairs: Option<PathBuf>,
-    /// How much --real trains, and on which device
+    /// For the part real: how much is trained, and on which device
     #[arg(long, value_enum, default_value = "cpu")]
     size: Size,
     /// Write the page from the runs that are there, and start none
     #[arg(long)]
     page_only: bool,
+}
+
+/// A part of the evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// All methods on generated tasks
+    Tasks,
+    /// BVPO with a decoder that thinks, on the data of the part tasks
+    Bvpo,
+    /// Fine-tuning of a real model
+    Real,
 }
 
 fn main() -> ExitCode {
@@ -92,17 +108,29 @@ fn run(args: &Args) -> Result<()> {
         .filter(|method| args.only.is_empty() || args.only.iter().any(|name| name == method.name))
         .collect();
     let pref = Pref::new(&args.pref)?;
-    if let (Some(model), Some(pairs), false) = (&args.real, &args.pairs, args.page_only) {
-        let real = Real {
-            model,
-            pairs,
-            size: args.size,
-            output: &args.output,
-        };
-        // The page shows the first part as far as it is there.
-        return real.run(&pref, &|| tasks(args, &pref, &methods, true));
+    // The page shows the other parts as far as they are there.
+    let show = || tasks(args, &pref, &methods, true);
+    match args.part {
+        _ if args.page_only => show(),
+        Part::Tasks => tasks(args, &pref, &methods, false),
+        Part::Bvpo => {
+            for seed in 0..args.seeds {
+                setup::prepare_recipe(&pref, &args.output, seed)?;
+                bvpo::run(&pref, &args.output, seed)?;
+                show()?;
+            }
+            Ok(())
+        }
+        Part::Real => {
+            let real = Real {
+                model: args.model.as_deref().context("--model is missing")?,
+                pairs: args.pairs.as_deref().context("--pairs is missing")?,
+                size: args.size,
+                output: &args.output,
+            };
+            real.run(&pref, &show)
+        }
     }
-    tasks(args, &pref, &methods, args.page_only)
 }
 
 /// The first part: all methods on generated tasks. Writes the page after each seed.
@@ -133,8 +161,7 @@ fn tasks(args: &Args, pref: &Pref, methods: &[methods::Method], is_reading: bool
         if let Some(base) = runs::base(&args.output, seed)? {
             outcomes.push(base);
         }
-        let real = real::read(&args.output)?;
-        page::write(&args.page, &outcomes, methods, &real)?;
+        page::write(&args.page, &outcomes, methods, &others(args)?)?;
     }
     println!(
         "{} results, page in {}",
@@ -142,4 +169,16 @@ fn tasks(args: &Args, pref: &Pref, methods: &[methods::Method], is_reading: bool
         args.page.display()
     );
     Ok(())
+}
+
+/// The parts of the page about BVPO and about a real model.
+fn others(args: &Args) -> Result<String> {
+    let mut text = String::new();
+    let mut outcomes = Vec::new();
+    for seed in 0..args.seeds {
+        outcomes.extend(bvpo::read(&args.output, seed)?);
+    }
+    bvpo_page::write(&mut text, &outcomes)?;
+    real_page::write(&mut text, &real::read(&args.output)?)?;
+    Ok(text)
 }

@@ -9,8 +9,6 @@ use anyhow::{Context, Result};
 use crate::claims::{self, Measure, Verdict};
 use crate::interval::Interval;
 use crate::methods::{Method, RATES};
-use crate::real::RealOutcome;
-use crate::real_page;
 use crate::runs::{BASE, Outcome, best_rate};
 use crate::setup::RATE_SEED;
 
@@ -22,21 +20,20 @@ Which claims of the papers hold for small decoders on a generated task? `cargo x
 
 **Equal chances.** The learning rate of each method is the best of RATES, by the share of solved samples on a seed of its own, which is not compared on. Other settings are the defaults of each method ([objectives.md](objectives.md)), and not searched. All methods on pairs have an SFT term of 1, except for those named *alone*, because without it the likelihood of right answers falls.
 
-**What the methods need.** *Importance* of tokens (cdpo, cadpo) comes from two adapters trained on right and on wrong samples ([critical-tokens.md](critical-tokens.md)). *Parts* (hipo) are the steps and the final answer. *Scores* (1d-dpo, 2d-dpo) come from a program that checks each step. *Near pairs* (dpo-bc, dpo-bmc) take the right sample that differs least from the wrong one, in place of a rewrite by a language model, so the claims of DPO-BMC are tested on this substitute. BVPO is not tested: the task has no reasoning traces.
+**What the methods need.** *Importance* of tokens (cdpo, cadpo) comes from two adapters trained on right and on wrong samples ([critical-tokens.md](critical-tokens.md)). *Parts* (hipo) are the steps and the final answer. *Scores* (1d-dpo, 2d-dpo) come from a program that checks each step. *Near pairs* (dpo-bc, dpo-bmc) take the right sample that differs least from the wrong one, in place of a rewrite by a language model, so the claims of DPO-BMC are tested on this substitute. BVPO has a part of its own below, because its decoders think before they answer.
 
 **Intervals** are 95 % intervals over seeds (Student's t): they contain the differences between decoders, data and training runs. A claim *holds* if the interval of the difference is above 0, *does not hold* if it is below 0, and is *undecided* otherwise. The intervals of the claims are not corrected for their number: of twenty true zero differences, one is expected outside of its interval.
 
 ";
 
-/// Writes the page from what is known so far.
+/// Writes the page from what is known so far. `others` are the parts about BVPO and about a real model.
 pub(crate) fn write(
     path: &Path,
     outcomes: &[Outcome],
     methods: &[Method],
-    real: &[RealOutcome],
+    others: &str,
 ) -> Result<()> {
-    let mut text = text(outcomes, methods)?;
-    real_page::write(&mut text, real)?;
+    let text = text(outcomes, methods, others)?;
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     }
@@ -45,7 +42,7 @@ pub(crate) fn write(
     fs::rename(&part, path).with_context(|| path.display().to_string())
 }
 
-fn text(outcomes: &[Outcome], methods: &[Method]) -> Result<String> {
+fn text(outcomes: &[Outcome], methods: &[Method], others: &str) -> Result<String> {
     let rates: Vec<String> = RATES.iter().map(|rate| format!("{rate:e}")).collect();
     let mut text = INTRODUCTION.replace("RATES", &rates.join(", "));
     let seeds: Vec<u64> = {
@@ -92,6 +89,7 @@ fn text(outcomes: &[Outcome], methods: &[Method]) -> Result<String> {
         "\n`adpo-s4` has groups of four tokens, `adpo-a8` eight groups in each answer.\n",
     );
     claims(&mut text, outcomes)?;
+    text.push_str(others);
     values(&mut text, outcomes, methods)?;
     Ok(text)
 }

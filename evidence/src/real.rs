@@ -1,4 +1,4 @@
-//! The second part: a real instruct model on pairs that people or models wrote. In: a model's folder and pairs. Out: for
+//! A real instruct model on pairs that people or models wrote. In: a model's folder and pairs. Out: for
 //! each method, way of training and seed the rewards and log-probs of held-out pairs.
 
 use std::fs;
@@ -79,7 +79,7 @@ pub(crate) const METHODS: [(&str, &str, Option<&str>); 5] = [
 
 pub(crate) const SEEDS: u64 = 3;
 
-/// The second part of the evidence.
+/// The part of the evidence about a real model.
 pub(crate) struct Real<'a> {
     pub(crate) model: &'a Path,
     pub(crate) pairs: &'a Path,

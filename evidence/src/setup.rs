@@ -19,20 +19,22 @@ pub(crate) fn folder(output: &Path, seed: u64) -> PathBuf {
     output.join(format!("seed-{seed}"))
 }
 
+/// Runs the recipe of a seed, unless it was run.
+pub(crate) fn prepare_recipe(pref: &Pref, output: &Path, seed: u64) -> Result<()> {
+    let recipe = folder(output, seed).join("recipe");
+    if recipe.join("result.json").exists() {
+        return Ok(());
+    }
+    eprintln!("seed {seed}: lessons, samples and pairs");
+    let recipe = recipe.display().to_string();
+    pref.run(&["train", "--output", &recipe, "--seed", &seed.to_string()])
+}
+
 /// Makes the data of a seed, unless they are there.
 pub(crate) fn prepare(pref: &Pref, output: &Path, seed: u64) -> Result<()> {
     let folder = folder(output, seed);
     let at = |name: &str| folder.join(name).display().to_string();
-    if !Path::new(&at("recipe/result.json")).exists() {
-        eprintln!("seed {seed}: lessons, samples and pairs");
-        pref.run(&[
-            "train",
-            "--output",
-            &at("recipe"),
-            "--seed",
-            &seed.to_string(),
-        ])?;
-    }
+    prepare_recipe(pref, output, seed)?;
     let (base, pairs) = (at("recipe/lessons/model"), at("recipe/data/pairs.jsonl"));
     if !Path::new(&at("checked.jsonl")).exists() {
         let (right, wrong) = (at("right.jsonl"), at("wrong.jsonl"));
