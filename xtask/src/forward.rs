@@ -101,6 +101,9 @@ pub(crate) fn test_arguments(arguments: &[OsString], installed: Installed) -> Ve
         let mut features = vec![BOTH_CPU_BACKENDS];
         features.extend(installed.mpi.then_some("pref-cli/mpi"));
         features.extend(installed.vulkan.then_some("pref-cli/wgpu"));
+        // The tests of pref-model are a package of their own.
+        let is_all = packages.is_empty();
+        features.extend((is_all && installed.vulkan).then_some("pref-model-tests/wgpu"));
         all.extend(["--features".into(), features.join(",").into()]);
     }
     all.extend(arguments.iter().cloned());
@@ -239,15 +242,15 @@ mod tests {
             mpi: true,
             vulkan: true,
         };
-        let expected =
-            "test --workspace --features pref-cli/ndarray,pref-cli/mpi,pref-cli/wgpu ranks";
+        let expected = "test --workspace --features pref-cli/ndarray,pref-cli/mpi,pref-cli/wgpu,pref-model-tests/wgpu ranks";
         assert_eq!(test_arguments(&words("ranks"), all), words(expected));
         assert_eq!(
             test_arguments(&words("-p pref-core"), all),
             words("test -p pref-core")
         );
         let vulkan = Installed { mpi: false, ..all };
-        let expected = "test --workspace --features pref-cli/ndarray,pref-cli/wgpu";
+        let expected =
+            "test --workspace --features pref-cli/ndarray,pref-cli/wgpu,pref-model-tests/wgpu";
         assert_eq!(test_arguments(&[], vulkan), words(expected));
     }
 

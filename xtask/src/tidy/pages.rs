@@ -6,8 +6,8 @@
 use super::complaint::{Complaint, Text};
 
 /// Folders of the workspace. A word in code that begins with one of them is checked as a path.
-const FOLDERS: [&str; 7] = [
-    ".cargo", ".ci", "benches", "crates", "docs", "fixtures", "xtask",
+const FOLDERS: [&str; 8] = [
+    ".cargo", ".ci", "benches", "crates", "docs", "fixtures", "tests", "xtask",
 ];
 
 /// Complaints about one page; `exists` tells whether a path from the root exists. The changelog is

@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
-mod common;
-
 use std::ops::Range;
 
 use burn::backend::{Autodiff, Flex};
@@ -12,7 +10,7 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use pref_model::{Decoder, GenerateError, GenerateOptions, Policy, generate, response_log_probs};
 
-use common::{FAMILIES, fixture};
+use crate::common::{FAMILIES, fixture};
 
 fn load<B: Backend>(name: &str) -> Decoder<B> {
     Decoder::load(&fixture(name), &B::Device::default()).unwrap()

@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
-mod common;
-
 use std::path::Path;
 
 use burn::backend::{Autodiff, Flex};
@@ -12,7 +10,7 @@ use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{DType, Tensor, TensorData};
 use pref_model::{Decoder, Policy, Precision, response_log_probs};
 
-use common::fixture;
+use crate::common::fixture;
 
 type Cpu = Autodiff<Flex>;
 

@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +16,7 @@ use pref_model::{
 };
 use serde_json::{Value, json};
 
-use common::fixture;
+use crate::common::fixture;
 
 /// Largest allowed error of a log-prob, nats.
 const TOLERANCE: f32 = 2e-4;

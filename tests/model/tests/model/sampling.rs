@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
-mod common;
-
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,7 +16,7 @@ use pref_model::{
 };
 use serde::Deserialize;
 
-use common::{FAMILIES, fixture};
+use crate::common::{FAMILIES, fixture};
 
 fn load<B: Backend>(name: &str) -> Decoder<B> {
     Decoder::load(&fixture(name), &B::Device::default()).unwrap()

@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
-#[path = "../common/mod.rs"]
-mod common;
 mod configurations;
 mod saving;
 
@@ -17,7 +15,7 @@ use pref_model::{Decoder, Policy, SaveDtype};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
-use common::{MODELS, fixture};
+use crate::common::{MODELS, fixture};
 
 fn load(folder: &Path) -> Result<Decoder<Flex>, pref_model::LoadError> {
     Decoder::load(folder, &Default::default())

@@ -3,14 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
-mod common;
-
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use pref_model::{Decoder, GenerateOptions, Kernels, Policy, generate, response_log_probs};
 use serde::Deserialize;
 
-use common::{MODELS, fixture};
+use crate::common::{MODELS, fixture};
 
 /// Largest allowed error of a log-prob, nats, or of a logit.
 const TOLERANCE: f32 = 2e-4;

@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
-mod common;
-
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -12,7 +10,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use pref_model::{Decoder, Kernels, Response, ResponseTokens};
 use proptest::prelude::*;
 
-use common::{FAMILIES, fixture};
+use crate::common::{FAMILIES, fixture};
 
 fn decoder<B: Backend>(name: &str) -> Decoder<B> {
     Decoder::load(&fixture(name), &B::Device::default()).unwrap()
