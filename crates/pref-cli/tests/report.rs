@@ -213,6 +213,60 @@ fn what_is_no_run_is_explained() {
 }
 
 #[test]
+fn event_files_are_written_for_each_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let text = |name: &str| at(name).display().to_string();
+    let lines =
+        "{\"step\":1,\"loss\":0.5}\nrubbish\n{\"step\":2,\"eval_loss\":0.25,\"eval_pairs\":3}\n";
+    for run in ["a/first", "b/first"] {
+        fs::create_dir_all(at(run)).unwrap();
+        fs::write(at(run).join("metrics.jsonl"), lines).unwrap();
+    }
+    let runs = [text("a/first"), text("b/first")];
+    let curves = text("curves");
+    let said = report(&[&runs[0], &runs[1], "--tensorboard", &curves]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    for run in ["a/first", "b/first"] {
+        assert!(
+            said.err
+                .contains("damaged or not complete and are left out: 1"),
+            "{}",
+            said.err
+        );
+        let names = fs::read_dir(at("curves").join(run)).unwrap();
+        let names: Vec<_> = names.map(|entry| entry.unwrap().path()).collect();
+        let [file] = &names[..] else {
+            panic!("{names:?}");
+        };
+        assert!(
+            said.err
+                .contains(&format!("{}: written, lines of metrics: 2", file.display()))
+        );
+        let bytes = fs::read(file).unwrap();
+        for tag in ["train/loss", "eval/loss", "eval/pairs"] {
+            let is_there = bytes.windows(tag.len()).any(|part| part == tag.as_bytes());
+            assert!(is_there, "{tag}");
+        }
+        assert!(!at(run).join("report.html").exists());
+    }
+    let wrong = [
+        report(&[&runs[0], "--tensorboard", &curves, "--rows", "3"]),
+        report(&[&text("curves"), "--tensorboard", &curves]),
+        report(&[
+            &runs[0],
+            "--tensorboard",
+            &format!("{}/metrics.jsonl", runs[0]),
+        ]),
+    ];
+    let wrong: Vec<String> = wrong
+        .iter()
+        .map(|said| said.failure(folder.path()))
+        .collect();
+    insta::assert_snapshot!(wrong.join(""));
+}
+
+#[test]
 fn a_run_that_has_just_begun_or_was_killed_has_a_page() {
     let folder = tempfile::tempdir().unwrap();
     let lines = [

@@ -4,6 +4,7 @@
 //! run's folder then has
 //! - `plan.toml`, the plan with every default spelled out,
 //! - `metrics.jsonl`, one line for each log step and each evaluation, with TRL's names,
+//! - `tensorboard/`, the same as an event file, if the plan asks for it; [`write_event_file`] makes it later,
 //! - `checkpoints/`, from which a killed run resumes; on a CPU it ends with the same bytes as a run that
 //!   was never killed,
 //! - `model/`, the trained model in Hugging Face's layout.
@@ -59,6 +60,7 @@ mod reference;
 mod run;
 mod sets;
 mod step;
+mod tensorboard;
 mod tracker;
 
 pub use error::TrainError;
@@ -69,7 +71,8 @@ pub use metrics::{
 };
 pub use plan::{
     Auto, AutoValue, DataPlan, GroupPlan, LoraPlan, ModelPlan, MuonRate, OnError, OptimizerKind,
-    OutputPlan, Plan, PlanError, ReferenceKind, ScheduleKind, Settings, TrainPlan, WeightFormat,
+    OutputPlan, Plan, PlanError, ReferenceKind, ReportTo, ScheduleKind, Settings, TrainPlan,
+    WeightFormat,
 };
 #[cfg(feature = "mpi")]
 pub use ranks::MpiRanks;
@@ -79,4 +82,5 @@ pub use run::{
     reward_scale, token_values, train, train_policy, train_policy_together, train_together,
 };
 pub use step::{NamedGradients, Optimizer, Schedule, TrainBackend, TrainablePolicy};
+pub use tensorboard::{EventFileSummary, write_event_file};
 pub use tracker::{Silent, Tracker};

@@ -1,5 +1,5 @@
 //! `pref report`: makes a page about runs. In: folders of runs. Out: one HTML file with curves, plans, evaluations, pairs
-//! by token, and tables of pairs and samples.
+//! by token, and tables of pairs and samples; or TensorBoard's event files.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,12 +8,14 @@ use anyhow::Result;
 
 use crate::device::DeviceArgs;
 use crate::progress;
-use crate::report::{Contents, report_of, write_page};
+use crate::report::{Contents, report_of, write_event_files, write_page};
 
 /// Make a page about runs: curves, plans, evaluations, pairs by token, samples
 ///
 /// The page is one HTML file that needs no other file. It is the same, to the byte, for the same runs. A run that is
 /// not finished, or that was stopped, has a page as well.
+///
+/// With `--tensorboard FOLDER`, event files that TensorBoard opens are written in place of the page.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Folders of runs, which `pref train`, `sft` or `reward-model train` wrote
@@ -31,11 +33,19 @@ pub(crate) struct Args {
     /// Files of samples to show, as `pref sample` or `pref check` writes them; those in the runs' folders are shown anyway
     #[arg(long, value_name = "FILE")]
     samples: Vec<PathBuf>,
+    /// Write the metrics of each run as an event file for TensorBoard, into a folder with the run's name in FOLDER, and
+    /// make no page
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["output", "tokens", "rows", "samples"])]
+    tensorboard: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgs,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if let Some(folder) = &args.tensorboard {
+        write_event_files(&args.runs, folder)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let contents = Contents {
         tokens: args.tokens,
         rows: args.rows,

@@ -1,6 +1,8 @@
 //! What a page about runs shows. In: folders of runs. Out: the page of `pref-eval`, filled with what the folders have.
 
+mod events;
 mod folder;
+mod paths;
 mod rows;
 mod settings;
 mod tokens;
@@ -8,13 +10,15 @@ mod tokens;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use pref_eval::{Report, TokenView};
 use pref_model::write_file;
 
 use crate::device::Device;
 use crate::progress;
-use folder::{RunFolder, is_run, read_run};
+pub(crate) use events::write_event_files;
+use folder::{RunFolder, read_run};
+use paths::{check_run, names};
 
 /// Held-out pairs that are shown by token by default.
 const TOKEN_PAIRS: usize = 8;
@@ -95,64 +99,10 @@ pub(crate) fn write_page(report: &Report, path: &Path) -> Result<()> {
     write_file(path, report.to_html().as_bytes()).with_context(|| path.display().to_string())
 }
 
-/// The names of folders, with as many parts of the paths as tell them apart.
-fn names(paths: &[PathBuf]) -> Vec<String> {
-    let parts = |path: &Path, n: usize| -> String {
-        let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let parts: Vec<String> = full
-            .iter()
-            .map(|part| part.to_string_lossy().into_owned())
-            .collect();
-        parts[parts.len().saturating_sub(n)..].join("/")
-    };
-    for n in 1..4 {
-        let names: Vec<String> = paths.iter().map(|path| parts(path, n)).collect();
-        if names.iter().collect::<BTreeSet<_>>().len() == names.len() {
-            return names;
-        }
-    }
-    let shown = |path: &PathBuf| path.display().to_string();
-    paths.iter().map(shown).collect()
-}
-
 fn title(names: &[String]) -> String {
     match names {
         [name] => format!("Run {name}"),
         [first, second] => format!("Runs {first} and {second}"),
         _ => format!("{} runs", names.len()),
-    }
-}
-
-/// The error for a folder that holds no run. It names the runs in its folders.
-fn no_run(path: &Path) -> anyhow::Error {
-    let inner = std::fs::read_dir(path).into_iter().flatten().flatten();
-    let mut runs: Vec<String> = inner
-        .map(|entry| entry.path())
-        .filter(|path| is_run(path))
-        .map(|path| path.display().to_string())
-        .collect();
-    runs.sort();
-    let hint = match runs.is_empty() {
-        true => "give the folder of a run, which is `output.folder` of its plan".to_owned(),
-        false => format!("there are runs in {}", runs.join(" and ")),
-    };
-    let path = path.display();
-    anyhow::anyhow!("{path}: not a run: there is neither metrics.jsonl nor plan.toml; {hint}")
-}
-
-/// Checks that a path is the folder of a run.
-fn check_run(path: &Path) -> Result<()> {
-    if !path.exists() {
-        bail!("{}: there is no such folder", path.display());
-    }
-    if !path.is_dir() {
-        bail!(
-            "{}: this is a file; give the folder of a run",
-            path.display()
-        );
-    }
-    match is_run(path) {
-        true => Ok(()),
-        false => Err(no_run(path)),
     }
 }

@@ -4,6 +4,7 @@
 use pref_core::{BvpoAlpha, ObjectiveKind};
 
 use super::error::PlanError;
+use super::report_to::ReportTo;
 use super::sections::{Plan, ReferenceKind};
 use super::settings::Settings;
 
@@ -100,6 +101,10 @@ impl Plan {
         let has_rows = self.data.eval.is_some() || self.data.eval_fraction > 0.0;
         if train.compared_metric().is_some() && !(has_rows && train.eval_every > 0) {
             return Err(PlanError::NothingToCompare);
+        }
+        let output = &self.output;
+        if output.tensorboard_folder.is_some() && output.report_to == ReportTo::None {
+            return Err(PlanError::NoEventFile);
         }
         let (warmup, ratio) = (train.warmup_steps, train.warmup_ratio);
         require(

@@ -126,6 +126,11 @@ pub enum PlanError {
         "`train.best-metric`, `train.load-best` and `train.early-stopping-patience` compare the evaluations of a run, and there are none during it; set `train.eval-every`, and give evaluation pairs with `data.eval` or `data.eval-fraction`"
     )]
     NothingToCompare,
+    /// A folder for event files is given, and none are written.
+    #[error(
+        "`output.tensorboard-folder` is set, but no event file is written; set `output.report-to` to \"tensorboard\", or leave the folder out"
+    )]
+    NoEventFile,
     /// The warm-up is longer than the run, so the learning rate would never reach its peak.
     #[error(
         "`train.warmup-steps` = {warmup} is longer than the run of {steps} steps; lower it, or train for more steps"

@@ -27,6 +27,8 @@ const ALIASES: &[(&str, &str)] = &[
     ("assistant_only_loss", "data.all-turns"),
     ("output_dir", "output.folder"),
     ("save_total_limit", "output.keep-checkpoints"),
+    ("report_to", "output.report-to"),
+    ("logging_dir", "output.tensorboard-folder"),
     ("num_train_epochs", "train.epochs"),
     ("max_steps", "train.steps"),
     ("per_device_train_batch_size", "train.batch-size"),

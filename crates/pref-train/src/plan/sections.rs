@@ -7,6 +7,7 @@ use pref_core::ObjectiveConfig;
 use serde::{Deserialize, Serialize};
 
 use super::data::DataPlan;
+use super::report_to::ReportTo;
 use super::train::TrainPlan;
 
 /// Everything that decides a run.
@@ -107,6 +108,10 @@ pub struct OutputPlan {
     /// Whether to write a checkpoint after the last step, from which a longer run can continue. A
     /// checkpoint takes three times the space of the weights in float32. Default: true.
     pub last_checkpoint: bool,
+    /// The program that the metrics are also written for: `none` or `tensorboard`. Default: `none`.
+    pub report_to: ReportTo,
+    /// Folder of TensorBoard's event file. Default: `tensorboard` in the run's folder.
+    pub tensorboard_folder: Option<PathBuf>,
 }
 
 impl Default for OutputPlan {
@@ -116,6 +121,8 @@ impl Default for OutputPlan {
             dtype: WeightFormat::Source,
             keep_checkpoints: 2,
             last_checkpoint: true,
+            report_to: ReportTo::None,
+            tensorboard_folder: None,
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::plan::{Plan, TrainPlan};
 /// Settings that may change: the length of the run, the learning rate, the rows to leave out, what is written
 /// and when, and the paths of the inputs, because fingerprints check their content. The run can only become
 /// longer; this is checked when the number of rows is known.
-const MAY_CHANGE: [&str; 22] = [
+const MAY_CHANGE: [&str; 24] = [
     "train.steps",
     "train.epochs",
     "train.learning-rate",
@@ -32,6 +32,8 @@ const MAY_CHANGE: [&str; 22] = [
     "output.dtype",
     "output.keep-checkpoints",
     "output.last-checkpoint",
+    "output.report-to",
+    "output.tensorboard-folder",
     "model.path",
     "model.reference-path",
     "data.train",

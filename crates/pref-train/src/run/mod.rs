@@ -7,6 +7,7 @@ mod checkpoint;
 mod division;
 mod entry;
 mod evaluated;
+mod events;
 mod first_step;
 mod folder;
 mod freeze;

@@ -15,6 +15,7 @@ use super::best::{Verdict, Watch};
 use super::changes::{PreviousPlan, change_line};
 use super::checkpoint::{self, Snapshot};
 use super::evaluated;
+use super::events::Events;
 use super::first_step::warning_of_first_step;
 use super::folder::Folder;
 use super::identity::Identity;
@@ -99,6 +100,7 @@ pub(super) fn run<B: TrainBackend, M: Models<B>>(
         eval_objective: RunObjective::new(&plan.objective),
         plan: &plan,
         evaluations: BTreeMap::new(),
+        events: Events::default(),
         watch: Watch::of(&plan.train),
         verdict: Verdict::default(),
         saved: None,
@@ -125,6 +127,8 @@ pub(super) fn run<B: TrainBackend, M: Models<B>>(
 struct Run<'a, B: TrainBackend, P: TrainablePolicy<B>> {
     plan: &'a Plan,
     folder: Folder,
+    /// The event file, besides the metrics in the folder.
+    events: Events,
     identity: Identity,
     trainer: Trainer<B, P>,
     /// The objective on the backend without gradients.
@@ -149,6 +153,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
     /// written by steps.
     fn begin(&mut self) -> Result<(), TrainError> {
         self.folder.begin(self.plan)?;
+        self.events = Events::begin(&self.plan.output, &self.folder)?;
         if self.plan.train.save_every > 0 {
             self.save()?;
         }
@@ -176,6 +181,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
             let line = change_line(step, &previous.changes);
             self.folder.append("changes.jsonl", &line)?;
         }
+        self.events = Events::resume(&self.plan.output, &self.folder)?;
         self.folder.write("plan.toml", &self.plan.to_toml())
     }
 
@@ -249,7 +255,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
         }
         let times = self.pace.line(&record);
         let record = MetricsLine::Step(record);
-        let Err(error) = self.folder.log(&record) else {
+        let Err(error) = self.log(&record) else {
             // Times are not needed to continue the run.
             if let Err(error) = self.folder.append("times.jsonl", &times) {
                 self.tracker
@@ -270,6 +276,20 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
             message: error_chain(&error),
             kept,
         })
+    }
+
+    /// Appends a line to the metrics and to the event file. The run goes on without the event file, because it can be made
+    /// of the metrics.
+    fn log(&mut self, record: &MetricsLine) -> Result<(), TrainError> {
+        self.folder.log(record)?;
+        if let Err(error) = self.events.log(record) {
+            let run = self.folder.path().display();
+            self.tracker.note(&format!(
+                "TensorBoard's event file is no longer written: {error}; a resumed run writes it again, and so does \
+                 `pref report {run} --tensorboard FOLDER`"
+            ));
+        }
+        Ok(())
     }
 
     /// Evaluates the policy. Breaks if the run is asked to stop meanwhile.
@@ -311,7 +331,7 @@ impl<B: TrainBackend, P: TrainablePolicy<B>> Run<'_, B, P> {
             let lines = evaluated::lines(examples, pairs);
             self.folder.write(&evaluated::name_of(step), &lines)?;
         }
-        self.folder.log(&MetricsLine::Eval(record.clone()))?;
+        self.log(&MetricsLine::Eval(record.clone()))?;
         self.tracker.evaluation(&record);
         self.evaluations.insert(record.step, record.means);
         Ok(ControlFlow::Continue(()))

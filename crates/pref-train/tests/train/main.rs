@@ -18,4 +18,5 @@ mod rewards;
 mod runs;
 mod sets;
 mod sft;
+mod tensorboard;
 mod trajectories;

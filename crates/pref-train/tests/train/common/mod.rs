@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod event_file;
 mod pairs;
 
 use std::path::{Path, PathBuf};
