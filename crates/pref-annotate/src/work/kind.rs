@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::bridge::Bridge;
 use super::parts::Parts;
 use super::rank::Rank;
+use super::samples::Samples;
 use super::scores::Scores;
 use super::weights::Weights;
 use crate::templates::TemplateKind;
@@ -24,6 +25,8 @@ pub enum Work {
     Parts(Parts),
     /// Weights of tokens.
     Weights(Weights),
+    /// Answers to prompts.
+    Samples(Samples),
 }
 
 impl Work {
@@ -35,17 +38,19 @@ impl Work {
             Self::Rank(_) => "rank",
             Self::Parts(_) => "parts",
             Self::Weights(_) => "weights",
+            Self::Samples(_) => "samples",
         }
     }
 
-    /// The kind of its template.
-    pub fn template(&self) -> TemplateKind {
-        match self {
+    /// The kind of its template. None if the rows have the questions.
+    pub fn template(&self) -> Option<TemplateKind> {
+        Some(match self {
             Self::Scores(_) => TemplateKind::Scores,
             Self::Bridge(_) => TemplateKind::Bridge,
             Self::Rank(rank) => rank.by.template(),
             Self::Parts(_) => TemplateKind::Parts,
             Self::Weights(_) => TemplateKind::Weights,
-        }
+            Self::Samples(_) => return None,
+        })
     }
 }
