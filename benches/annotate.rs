@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 
 use pref_annotate::{
     ApiKey, Basis, ChatJudge, ChatOptions, ConcurrencyOptions, Division, Format, Maker, Orders,
-    RunOptions, Sampling, Scores, Store, TemplateKind, Work, ask, put_rows, read_replies,
+    RunOptions, Sampling, Scores, ServerKind, Store, TemplateKind, Work, ask, put_rows,
+    read_replies,
 };
 use pref_data::{Pair, Record, Text};
 
@@ -62,6 +63,7 @@ async fn measure_run(units: usize) {
         model: Some("judge".to_owned()),
         key: ApiKey::none(),
         format: Format::Auto,
+        server: ServerKind::Auto,
         timeout: Duration::from_secs(10),
         check: false,
     };
@@ -82,7 +84,7 @@ async fn measure_run(units: usize) {
         &store,
         job,
         &judge,
-        &template,
+        Some(&template),
         options,
         &stop,
         &mut observer,
@@ -116,7 +118,7 @@ fn measure_resume(units: usize) {
     let start = Instant::now();
     let mut store = Store::open(&path).expect("a store");
     let job = put_rows(&mut store, &maker, "judge", pairs(units / PER_PAIR)).expect("rows");
-    read_replies(&mut store, job, &template, "judge").expect("replies");
+    read_replies(&mut store, job, Some(&template), "judge").expect("replies");
     let open = store.open_units(job).expect("units").len();
     println!(
         "{units} questions: put into a store in {put:.2} s; opened again in {:.2} s, {open} open",

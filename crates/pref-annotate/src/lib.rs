@@ -6,6 +6,7 @@
 //! | stage | in | out |
 //! |---|---|---|
 //! | [`Maker`], [`put_rows`] | rows, a [`Template`] | questions in a [`Store`] |
+//! | [`Samples`], [`put_prompts`] | prompts | questions for the answers of a model, in a [`Store`] |
 //! | [`ask`], [`Run`] | open questions, a [`Judge`] | replies in the store |
 //! | [`ask_in_batches`], [`BatchRun`] | open questions, a [`ChatJudge`] with a batch interface | replies in the store |
 //! | [`Task::read`] | a reply | a [`Judgement`], or a [`Complaint`] |
@@ -40,7 +41,7 @@
 //! let runtime = tokio::runtime::Runtime::new()?;
 //! let stop = AtomicBool::new(false);
 //! runtime.block_on(ask(
-//!     &store, job, &Rules::Gsm8k, &template, RunOptions::default(), &stop, &mut (),
+//!     &store, job, &Rules::Gsm8k, Some(&template), RunOptions::default(), &stop, &mut (),
 //! ))?;
 //!
 //! Export::new(&store, &store.job(None)?)?.each_row(|row| {
@@ -54,6 +55,7 @@
 mod agreement;
 mod annotate;
 mod complaint;
+mod drawing;
 mod judge;
 mod limits;
 mod parse;
@@ -67,11 +69,12 @@ mod templates;
 mod work;
 
 pub use agreement::{Agreement, AspectAgreement, Distribution, Estimate, agreement};
-pub use annotate::{ask, ask_in_batches, put_rows, read_replies};
+pub use annotate::{ask, ask_in_batches, put_prompts, put_rows, read_replies};
 pub use complaint::Complaint;
+pub use drawing::Drawing;
 pub use judge::{
     ApiKey, Ask, Basis, ChatError, ChatJudge, ChatOptions, Fault, Format, Judge, JudgeError,
-    KeyError, Reply, Rules, UnknownRules, Usage, final_number, same_number,
+    KeyError, Reply, Rules, ServerKind, UnknownRules, Usage, final_number, same_number,
 };
 pub use limits::{ConcurrencyOptions, PriceError, Prices, RateOptions, RetryOptions};
 pub use request::{ChatMessage, Facts, Key, Request, Role, Sampling};
@@ -88,6 +91,6 @@ pub use task::{Copy, Judgement, PARSER_VERSION, Task, Winner};
 pub use templates::{Aspect, Template, TemplateError, TemplateKind};
 pub use work::{
     ASPECT_NAMES, Bridge, Compare, Distance, Distances, Division, Export, ExportReport, Flip,
-    Flips, Interval, Maker, Orders, Parts, Prepared, Produced, Rank, RankBy, Scores, Variant,
-    Weights, Work, WorkError, review,
+    Flips, Interval, Maker, Orders, Parts, Prepared, Produced, Rank, RankBy, Samples, Scores,
+    Variant, Weights, Work, WorkError, review,
 };

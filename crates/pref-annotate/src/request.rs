@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::drawing::Drawing;
 use crate::task::Task;
 
 /// One turn of a question.
@@ -76,6 +77,12 @@ pub struct Request {
     /// The data behind the messages, for judges that read no messages. It is empty for the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<Facts>,
+    /// How an answer is drawn, for [`Task::Answer`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drawing: Option<Drawing>,
+    /// The seed that a server gets. None: the number of the sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u32>,
 }
 
 /// The data behind the messages of a question, for judges that are programs.
@@ -110,12 +117,12 @@ impl fmt::Debug for Key {
 }
 
 impl Request {
-    /// The key of this question for a judge's model. The URL of the server, the data set, the limit of the
-    /// reply's length and the number of attempts are not part of it.
+    /// The key of this question for a judge's model. The URL of the server, the data set, the limit of a
+    /// judgement's length and the number of attempts are not part of it.
     ///
     /// The hash is taken of a JSON object with its keys in alphabetical order.
     pub fn key(&self, model: &str) -> Key {
-        let canonical = json!({
+        let mut canonical = json!({
             "facts": self.facts,
             "messages": self.messages,
             "model": model,
@@ -127,6 +134,12 @@ impl Request {
             "template": self.template,
             "top_p": self.sampling.top_p,
         });
+        if let Some(drawing) = &self.drawing {
+            canonical["drawing"] = json!(drawing);
+            canonical["seed"] = json!(self.seed);
+            // `Value` keeps the order of insertion.
+            canonical.sort_all_objects();
+        }
         let digest = Sha256::digest(canonical.to_string());
         let mut first = [0; 16];
         first.copy_from_slice(&digest[..16]);
@@ -157,8 +170,8 @@ impl Request {
         request
     }
 
-    /// The schema of the reply for servers that hold a model to one.
-    pub fn schema(&self) -> Value {
+    /// The schema of the reply for servers that hold a model to one. None if any text is a reply.
+    pub fn schema(&self) -> Option<Value> {
         self.task.schema()
     }
 }
@@ -181,6 +194,8 @@ mod tests {
             template: "scores@1".to_owned(),
             task: Task::scores("clarity", 0..=4, false, vec![1]),
             facts: None,
+            drawing: None,
+            seed: None,
         }
     }
 
@@ -188,7 +203,7 @@ mod tests {
     fn the_key_is_the_sha256_of_the_canonical_request() {
         // printf '%s' '…' | sha256sum, of the line below
         let canonical = r#"{"facts":null,"messages":[{"role":"system","content":"rules"},{"role":"user","content":"question"}],"model":"m","sample":0,"schema":SCHEMA,"task":null,"temperature":0.0,"template":"scores@1","top_p":1.0}"#;
-        let canonical = canonical.replace("SCHEMA", &request().schema().to_string());
+        let canonical = canonical.replace("SCHEMA", &json!(request().schema()).to_string());
         let digest = Sha256::digest(canonical);
         assert_eq!(request().key("m").0, digest[..16]);
     }
@@ -196,12 +211,13 @@ mod tests {
     #[test]
     fn what_is_asked_changes_the_key() {
         let key = request().key("m");
-        let changes: [fn(&mut Request); 5] = [
+        let changes: [fn(&mut Request); 6] = [
             |r| r.messages[1].content.push('!'),
             |r| r.sampling.temperature = 0.5,
             |r| r.sample = 1,
             |r| r.template = "scores@2".to_owned(),
             |r| r.facts = Some(Facts::default()),
+            |r| r.drawing = Some(Drawing::default()),
         ];
         for change in changes {
             let mut other = request();
@@ -209,5 +225,19 @@ mod tests {
             assert_ne!(other.key("m"), key, "{other:?}");
         }
         assert_ne!(request().key("n"), key);
+
+        let answer = |max_tokens, seed| {
+            let mut request = request();
+            request.task = Task::Answer;
+            request.drawing = Some(Drawing {
+                max_tokens,
+                ..Drawing::default()
+            });
+            request.seed = Some(seed);
+            request.key("m")
+        };
+        assert_eq!(answer(5, 1), answer(5, 1));
+        assert_ne!(answer(5, 1), answer(6, 1), "the limit cuts an answer");
+        assert_ne!(answer(5, 1), answer(5, 2));
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use toml::{Table, Value};
 
-use crate::judge::{ApiKey, ChatOptions, Format, KeyError};
+use crate::judge::{ApiKey, ChatOptions, Format, KeyError, ServerKind};
 use crate::limits::{ConcurrencyOptions, PriceError, Prices, RateOptions, RetryOptions};
 use crate::request::Sampling;
 use crate::run::RunOptions;
@@ -67,6 +67,8 @@ pub struct JudgeSettings {
     pub key_variable: Option<String>,
     /// How the server is told the form of a reply.
     pub format: Format,
+    /// Which server it is.
+    pub server: ServerKind,
     /// The longest time of a request, in seconds.
     pub timeout_seconds: f64,
     /// How often a server is asked for the state of a batch, in seconds.
@@ -82,6 +84,7 @@ impl Default for JudgeSettings {
             model: None,
             key_variable: None,
             format: Format::Auto,
+            server: ServerKind::Auto,
             timeout_seconds: 300.0,
             poll_seconds: 30.0,
             check: true,
@@ -338,6 +341,7 @@ impl AnnotateSettings {
             model: self.judge.model.clone(),
             key: ApiKey::from_env(self.judge.key_variable.as_deref())?,
             format: self.judge.format,
+            server: self.judge.server,
             timeout: Duration::from_secs_f64(seconds),
             check: self.judge.check,
         })

@@ -1,7 +1,8 @@
 //! Flags that say how texts are continued, for `pref generate` and `pref sample`. In: flags, and a model with its
-//! tokenizer. Out: options of the sampler.
+//! tokenizer. Out: options of the sampler, or what a server is told.
 
-use pref_data::{Tokenizer, TokenizerError};
+use pref_annotate::{Drawing, Sampling};
+use pref_data::{TemplateKwargs, Tokenizer, TokenizerError};
 use pref_model::{Decoder, GenerateOptions, before_stop};
 use pref_train::TrainBackend;
 
@@ -70,6 +71,34 @@ impl SamplingArgs {
             stop_ids,
             stop_strings: self.stop.clone(),
         }
+    }
+}
+
+impl SamplingArgs {
+    /// How a server draws an answer with these flags, which have no number that it could not take.
+    pub(crate) fn of_server(
+        &self,
+        temperature: f64,
+        template_kwargs: TemplateKwargs,
+    ) -> (Sampling, Drawing) {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let sampling = Sampling {
+            temperature,
+            top_p: self.top_p,
+        };
+        let drawing = Drawing {
+            max_tokens: count(self.max_new_tokens),
+            stop: self.stop.clone(),
+            top_k: count(self.top_k),
+            min_p: self.min_p,
+            repetition_penalty: self.repetition_penalty,
+            template_kwargs,
+        };
+        (sampling, drawing)
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
     }
 }
 

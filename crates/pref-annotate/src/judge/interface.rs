@@ -37,7 +37,8 @@ pub trait Judge: Send + Sync {
         Basis::Messages
     }
 
-    /// Asks once.
+    /// Asks once. For [`Task::Answer`](crate::Task::Answer), a reply that the limit of tokens cuts is a reply, and
+    /// no [`Fault::Cut`].
     fn ask(&self, ask: Ask<'_>) -> impl Future<Output = Result<Reply, JudgeError>> + Send;
 }
 

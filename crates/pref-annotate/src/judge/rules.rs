@@ -168,6 +168,7 @@ impl Rules {
                 let weights: Vec<Value> = (0..checked.equations.len()).map(weight).collect();
                 json!({"weights": weights})
             }
+            Task::Answer => return Err("rules cannot answer a prompt; ask a model"),
             Task::Rewrite { .. } => return Err("rules cannot rewrite an answer; ask a model"),
         })
     }

@@ -68,6 +68,24 @@ pub(super) struct Shared<'a, J, R> {
     pub(super) gate: Gate,
 }
 
+/// The first limit of a reply's tokens. That of an answer is a part of the question.
+pub(super) fn first_limit(request: &Request, options: &RunOptions) -> u32 {
+    if let Some(drawing) = &request.drawing {
+        return drawing.max_tokens;
+    }
+    let usual = || request.task.usual_tokens();
+    let max_tokens = options.max_tokens.unwrap_or_else(usual);
+    max_tokens.clamp(1, options.most_tokens.max(1))
+}
+
+/// The limit to which it grows if a reply is cut.
+pub(super) fn last_limit(request: &Request, options: &RunOptions) -> u32 {
+    match &request.drawing {
+        Some(drawing) => drawing.max_tokens,
+        None => options.most_tokens,
+    }
+}
+
 /// The worst case of a request.
 pub(super) fn worst_case(request: &Request, max_tokens: u32, options: &RunOptions) -> Cost {
     options.prices.cost(Usage {
@@ -167,7 +185,7 @@ where
                 &error,
                 &mut asked.history,
                 asked.max_tokens,
-                options.most_tokens,
+                last_limit(&asked.request, options),
                 &options.retry,
             );
             let outcome = word(error.fault);

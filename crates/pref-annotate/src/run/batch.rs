@@ -6,12 +6,14 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::attempt::{cost_of, worst_case};
+use serde_json::Value;
+
+use super::attempt::{cost_of, first_limit, last_limit, worst_case};
 use super::decide::{Decision, History, decide, word};
 use super::error::RunError;
 use super::options::RunOptions;
 use super::report::{End, Observer, RunProgress, RunReport};
-use crate::judge::{Ask, ChatJudge, Fault, Judge, JudgeError, RemoteBatch, Reply};
+use crate::judge::{Ask, ChatJudge, Fault, Judge, JudgeError, RemoteBatch, batch_line_of};
 use crate::limits::pause;
 use crate::request::Request;
 use crate::store::{
@@ -130,11 +132,7 @@ impl BatchRun<'_> {
         let mut bytes = 0;
         for &unit in units.iter().take(MOST_QUESTIONS) {
             let request = self.store.request(unit)?;
-            let usual = || {
-                let max_tokens = self.options.max_tokens;
-                let max_tokens = max_tokens.unwrap_or_else(|| request.task.usual_tokens());
-                max_tokens.clamp(1, self.options.most_tokens.max(1))
-            };
+            let usual = || first_limit(&request, &self.options);
             let max_tokens = tried
                 .get(&unit)
                 .map_or_else(usual, |(_, max_tokens)| *max_tokens);
@@ -304,24 +302,23 @@ impl BatchRun<'_> {
         files: &[String],
         state: &mut State<'_>,
     ) -> Result<Option<End>, RunError> {
-        let mut found: HashMap<String, Result<Reply, JudgeError>> = HashMap::new();
-        for line in files.iter().flat_map(|file| file.lines()) {
-            if let Some((key, result)) = self.judge.read_batch_line(line) {
-                found.insert(key, result);
-            }
-        }
+        let lines = files.iter().flat_map(|file| file.lines());
+        let mut found: HashMap<String, Value> = lines.filter_map(batch_line_of).collect();
         let n_found = found.len();
         let mut end = None;
         let mut results: Vec<BatchResult> = Vec::with_capacity(attempts.len());
         let before = state.progress;
         for attempt in attempts {
-            let ended = match found.remove(&attempt.key) {
+            let request = self.store.request(attempt.unit)?;
+            let line = found.remove(&attempt.key);
+            let read = |line: &Value| self.judge.read_batch_line(line, &request.task);
+            let ended = match line.as_ref().map(read) {
                 Some(Ok(reply)) => {
                     let cost = reply.usage.map(|usage| self.options.prices.cost(usage));
                     state.progress.n_answered += 1;
                     (cost, Ended::Answered(Box::new(reply)))
                 }
-                Some(Err(error)) => self.after_error(attempt, &error, state, &mut end),
+                Some(Err(error)) => self.after_error(attempt, &request, &error, state, &mut end),
                 // The server did not ask it, so it costs nothing.
                 None => {
                     let message = format!("the batch is {} without this question", remote.status);
@@ -357,13 +354,14 @@ impl BatchRun<'_> {
     fn after_error(
         &self,
         attempt: &BatchAttempt,
+        request: &Request,
         error: &JudgeError,
         state: &mut State<'_>,
         end: &mut Option<End>,
     ) -> (Option<Cost>, Ended) {
         let tried = state.tried.entry(attempt.unit);
         let (history, max_tokens) = tried.or_insert((History::default(), attempt.max_tokens));
-        let (most, retry) = (self.options.most_tokens, &self.options.retry);
+        let (most, retry) = (last_limit(request, &self.options), &self.options.retry);
         let outcome = word(error.fault);
         let ended = match decide(error, history, *max_tokens, most, retry) {
             Decision::Again {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use super::attempt::{Asked, Done, Next, Shared, attempt, worst_case};
+use super::attempt::{Asked, Done, Next, Shared, attempt, first_limit, worst_case};
 use super::decide::History;
 use super::error::RunError;
 use super::gate::Gate;
@@ -196,12 +196,10 @@ impl<J: Judge> Run<'_, J> {
             Entry::Again(asked) => *asked,
             Entry::Fresh(Progress { unit, prefix }) => {
                 let request = self.request(state, unit)?;
-                let max_tokens = self.options.max_tokens;
-                let max_tokens = max_tokens.unwrap_or_else(|| request.task.usual_tokens());
                 Asked {
                     unit,
                     prefix,
-                    max_tokens: max_tokens.clamp(1, self.options.most_tokens.max(1)),
+                    max_tokens: first_limit(&request, &self.options),
                     request,
                     history: History::default(),
                     ticket: 0,

@@ -1,5 +1,6 @@
 //! What became of a question. In: a unit. Out: its judgement, or why there is none.
 
+use rusqlite::OptionalExtension;
 use serde::Serialize;
 
 use super::database::Store;
@@ -89,6 +90,19 @@ impl Store {
             )),
             (None, _) => Outcome::Open,
         })
+    }
+
+    /// All that the judge sent as reply to a question. None if it has not replied.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn raw_reply(&self, unit: UnitId) -> Result<Option<String>, StoreError> {
+        let read = || {
+            let sql = "SELECT raw FROM reply WHERE unit = ?1";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            statement.query_row([unit.0], |row| row.get(0)).optional()
+        };
+        read().map_err(|error| self.sqlite(error))
     }
 
     /// The questions of a job that have failed, each with the first row that needs it.

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::database::Store;
 use super::error::StoreError;
 use super::ids::{JobId, UnitId};
+use crate::drawing::Drawing;
 use crate::request::{ChatMessage, Facts, Request, Sampling};
 use crate::task::Task;
 
@@ -70,6 +71,10 @@ struct Body {
     task: Task,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     facts: Option<Facts>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    drawing: Option<Drawing>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seed: Option<u32>,
 }
 
 /// The task of a stored question.
@@ -105,6 +110,8 @@ pub(super) fn put_unit(
         template: request.template.clone(),
         task: request.task.clone(),
         facts: request.facts.clone(),
+        drawing: request.drawing.clone(),
+        seed: request.seed,
     };
     connection
         .prepare_cached("INSERT INTO request (unit, prefix, body) VALUES (?1, ?2, ?3)")?
@@ -166,6 +173,8 @@ impl Store {
             template: body.template,
             task: body.task,
             facts: body.facts,
+            drawing: body.drawing,
+            seed: body.seed,
         })
     }
 
@@ -182,13 +191,14 @@ impl Store {
         requests
     }
 
-    /// The open units of a job that no batch has, in the order in which they were added.
+    /// The open units of a job that no batch has, in the order in which they were added. A question without instructions
+    /// shares its beginning with no other.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
     pub fn open_units(&self, job: JobId) -> Result<Vec<Progress>, StoreError> {
         let sql = format!(
-            "{OF_JOB} SELECT unit.id, request.prefix FROM of_job JOIN unit ON unit.id = of_job.id JOIN request ON request.unit = unit.id WHERE unit.state = 0 AND unit.id NOT IN (SELECT unit FROM attempt WHERE batch IS NOT NULL AND ended IS NULL) ORDER BY unit.id"
+            "{OF_JOB} SELECT unit.id, CASE prefix.body WHEN '[]' THEN -unit.id ELSE prefix.id END FROM of_job JOIN unit ON unit.id = of_job.id JOIN request ON request.unit = unit.id JOIN prefix ON prefix.id = request.prefix WHERE unit.state = 0 AND unit.id NOT IN (SELECT unit FROM attempt WHERE batch IS NOT NULL AND ended IS NULL) ORDER BY unit.id"
         );
         let read = || -> rusqlite::Result<Vec<Progress>> {
             let mut statement = self.connection.prepare_cached(&sql)?;

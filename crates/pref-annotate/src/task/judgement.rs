@@ -17,6 +17,8 @@ pub const PARSER_VERSION: i64 = 1;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Judgement {
+    /// An answer to the prompt.
+    Answer(String),
     /// Scores, `[answers, segments]`.
     Scores(Vec<Vec<f64>>),
     /// The rewritten answer; none if the answer is good enough.
@@ -52,6 +54,9 @@ impl Task {
     /// # Errors
     /// A [`Complaint`] if the reply has no valid judgement, or several that differ.
     pub fn read(&self, reply: &str) -> Result<Judgement, Complaint> {
+        if *self == Task::Answer {
+            return Ok(Judgement::Answer(reply.to_owned()));
+        }
         // Reasoning models write a draft first.
         let text = match reply.rfind("</think>") {
             Some(at) => &reply[at + "</think>".len()..],
@@ -87,6 +92,7 @@ impl Task {
 
     fn of_object(&self, object: &Value) -> Result<Judgement, Complaint> {
         match self {
+            Task::Answer => complain("any text is an answer"),
             Task::Scores { n_segments, .. } => {
                 let mut items = Vec::new();
                 for (side, _) in SIDES.iter().zip(n_segments) {
@@ -160,7 +166,9 @@ impl Task {
         let lists = match self {
             Task::Scores { n_segments, .. } => n_segments.len(),
             Task::Parts { .. } | Task::Weights { .. } => 1,
-            Task::Rewrite { .. } | Task::Compare | Task::Rate { .. } => return None,
+            Task::Answer | Task::Rewrite { .. } | Task::Compare | Task::Rate { .. } => {
+                return None;
+            }
         };
         let items = labelled_lines(text, lists)?;
         Some(match self {

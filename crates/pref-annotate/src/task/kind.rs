@@ -11,6 +11,8 @@ use sha2::{Digest, Sha256};
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Task {
+    /// An answer to the prompt: any text, also an empty one and one that its limit cuts.
+    Answer,
     /// A score in one aspect for every segment of one or two answers.
     Scores {
         /// The aspect.
@@ -106,7 +108,7 @@ impl Task {
         let items = match self {
             Task::Scores { n_segments, .. } => n_segments.iter().sum(),
             Task::Parts { n_segments, .. } | Task::Weights { n_segments, .. } => *n_segments,
-            Task::Rewrite { .. } | Task::Compare | Task::Rate { .. } => 1,
+            Task::Answer | Task::Rewrite { .. } | Task::Compare | Task::Rate { .. } => 1,
         };
         let items = u32::try_from(items).unwrap_or(u32::MAX);
         items.saturating_mul(80).saturating_add(200)

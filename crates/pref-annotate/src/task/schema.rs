@@ -9,9 +9,10 @@ use super::kind::Task;
 pub(crate) const SIDES: [&str; 2] = ["a", "b"];
 
 impl Task {
-    /// The schema of the reply.
-    pub fn schema(&self) -> Value {
-        match self {
+    /// The schema of the reply. None if any text is a reply.
+    pub fn schema(&self) -> Option<Value> {
+        Some(match self {
+            Task::Answer => return None,
             Task::Scores {
                 scale, n_segments, ..
             } => {
@@ -47,7 +48,7 @@ impl Task {
             Task::Weights { max, n_segments } => {
                 object([("weights", list(*n_segments, "weight", &integer(0, *max)))])
             }
-        }
+        })
     }
 }
 

@@ -16,7 +16,7 @@ use crate::store::{Counts, Drift, Job, JobId, Outcome, Store};
 /// What an output has, and what it lacks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ExportReport {
-    /// Rows of the job.
+    /// Rows of the job; of samples, the answers.
     pub n_items: u64,
     /// Rows of the output.
     pub n_rows: u64,
@@ -63,7 +63,8 @@ impl<'a> Export<'a> {
             | Work::Bridge(_)
             | Work::Rank(_)
             | Work::Compare(_)
-            | Work::Parts(_) => None,
+            | Work::Parts(_)
+            | Work::Samples(_) => None,
         };
         Ok(Self {
             store,
@@ -85,6 +86,16 @@ impl<'a> Export<'a> {
         let mut flips = Flips::default();
         let mut distances = Distances::default();
         self.store.each_item(self.job, |item| {
+            if let Work::Samples(samples) = &self.work {
+                report.n_items += item.units.len() as u64;
+                let drawn = samples.rows(self.store, item, |row| {
+                    report.n_rows += 1;
+                    sink(row)
+                })?;
+                report.n_open += drawn.n_open;
+                report.n_failed += drawn.n_failed;
+                return Ok::<(), WorkError>(());
+            }
             report.n_items += 1;
             let mut outcomes = Vec::with_capacity(item.units.len());
             for (name, unit) in item.units {
@@ -102,6 +113,7 @@ impl<'a> Export<'a> {
                     }
                     None => Produced::Incomplete,
                 },
+                Work::Samples(_) => Produced::Incomplete,
             };
             match produced {
                 Produced::Row(row) => {

@@ -7,6 +7,7 @@ use super::bridge::Bridge;
 use super::compare::Compare;
 use super::parts::Parts;
 use super::rank::Rank;
+use super::samples::Samples;
 use super::scores::Scores;
 use super::weights::Weights;
 use crate::templates::TemplateKind;
@@ -27,6 +28,8 @@ pub enum Work {
     Parts(Parts),
     /// Weights of tokens.
     Weights(Weights),
+    /// Answers to prompts.
+    Samples(Samples),
 }
 
 impl Work {
@@ -39,18 +42,20 @@ impl Work {
             Self::Compare(_) => "compare",
             Self::Parts(_) => "parts",
             Self::Weights(_) => "weights",
+            Self::Samples(_) => "samples",
         }
     }
 
-    /// The kind of its template.
-    pub fn template(&self) -> TemplateKind {
-        match self {
+    /// The kind of its template. None if the rows have the questions.
+    pub fn template(&self) -> Option<TemplateKind> {
+        Some(match self {
             Self::Scores(_) => TemplateKind::Scores,
             Self::Bridge(_) => TemplateKind::Bridge,
             Self::Rank(rank) => rank.by.template(),
             Self::Compare(_) => TemplateKind::Compare,
             Self::Parts(_) => TemplateKind::Parts,
             Self::Weights(_) => TemplateKind::Weights,
-        }
+            Self::Samples(_) => return None,
+        })
     }
 }

@@ -15,6 +15,7 @@ mod produced;
 mod questions;
 mod rank;
 mod rows;
+mod samples;
 mod scores;
 mod weights;
 
@@ -32,5 +33,7 @@ pub use prepare::{Maker, review};
 pub use produced::Produced;
 pub use rank::{Rank, RankBy};
 pub use rows::Prepared;
+pub use samples::Samples;
+pub(crate) use samples::VERSION as ANSWERS_VERSION;
 pub use scores::{ASPECT_NAMES, Orders, Scores};
 pub use weights::Weights;

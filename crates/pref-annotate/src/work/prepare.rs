@@ -41,6 +41,7 @@ impl Maker<'_> {
         }
         match self.work {
             Work::Rank(rank) => rank.rows(records, self.division),
+            Work::Samples(_) => Err(prompts_only()),
             Work::Scores(_)
             | Work::Bridge(_)
             | Work::Compare(_)
@@ -86,6 +87,7 @@ impl Maker<'_> {
             Work::Compare(compare) => compare.slots(&questions, prepared)?,
             Work::Parts(parts) => parts.slots(&questions, prepared)?,
             Work::Weights(weights) => weights.slots(&questions, prepared)?,
+            Work::Samples(_) => return Err(prompts_only()),
         };
         Ok(Item {
             place: prepared.place.clone(),
@@ -95,15 +97,27 @@ impl Maker<'_> {
     }
 }
 
-/// Reads the replies of a job. An invalid reply of a model is repaired once; a program would repeat it.
+fn prompts_only() -> WorkError {
+    WorkError::Setting {
+        name: "samples".to_owned(),
+        message: "answers are drawn to prompts, and these rows have answers; use `put_prompts`"
+            .to_owned(),
+    }
+}
+
+/// Reads the replies of a job. An invalid reply of a model is repaired once; a program would repeat it. Without a template
+/// nothing is repaired.
 pub fn review<'a>(
-    template: &'a Template,
+    template: Option<&'a Template>,
     model: &'a str,
 ) -> impl Fn(&Request, &str, bool) -> Result<Review, RunError> + use<'a> {
     move |request, reply, is_repair| {
         let complaint = match request.task.read(reply) {
             Ok(_) => return Ok(Review::Valid),
             Err(complaint) => complaint.to_string(),
+        };
+        let Some(template) = template else {
+            return Ok(Review::Invalid { complaint });
         };
         if is_repair || request.facts.is_some() {
             return Ok(Review::Invalid { complaint });

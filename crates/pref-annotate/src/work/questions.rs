@@ -55,6 +55,8 @@ impl Questions<'_> {
             template: self.template.version.clone(),
             task,
             facts,
+            drawing: None,
+            seed: None,
         })
     }
 

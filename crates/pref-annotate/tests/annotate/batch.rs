@@ -35,7 +35,7 @@ fn run(
             &mut store,
             job,
             &judge,
-            &bench.template,
+            Some(&bench.template),
             options,
             poll,
             stop,

@@ -29,14 +29,15 @@ fn worker() {
         let maker = bench.maker(&judge);
         let model = pref_annotate::Judge::model(&judge);
         let job = pref_annotate::put_rows(&mut store, &maker, model, pairs(PAIRS)).expect("rows");
-        pref_annotate::read_replies(&mut store, job, &bench.template, model).expect("replies");
+        pref_annotate::read_replies(&mut store, job, Some(&bench.template), model)
+            .expect("replies");
         let stop = std::sync::atomic::AtomicBool::new(false);
         let mut observer = ();
         let run = pref_annotate::ask(
             &store,
             job,
             &judge,
-            &bench.template,
+            Some(&bench.template),
             bench.options,
             &stop,
             &mut observer,

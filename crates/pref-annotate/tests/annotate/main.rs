@@ -7,6 +7,7 @@ mod kill;
 mod misbehaving;
 mod reading;
 mod rules;
+mod samples;
 mod scores;
 mod server;
 mod set_up;

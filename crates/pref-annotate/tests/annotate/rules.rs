@@ -82,7 +82,12 @@ fn the_best_and_the_worst_answer_become_a_pair() {
     for by in [RankBy::Scores, RankBy::Rating, RankBy::Compare] {
         let mut bench = Bench::new();
         bench.work = Work::Rank(Rank::new(by));
-        bench.template = bench.work.template().template().expect("a template");
+        bench.template = bench
+            .work
+            .template()
+            .expect("a kind")
+            .template()
+            .expect("a template");
         let row = scored(&bench, Rules::Gsm8k);
         assert_eq!(row["chosen"], RIGHT, "{by:?}");
         assert_eq!(row["rejected"], WRONG, "{by:?}");

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use pref_annotate::{
     ApiKey, Basis, ChatJudge, ChatOptions, Division, End, Export, ExportReport, Format, Job, JobId,
-    Judge, Maker, Orders, Prices, RetryOptions, RunOptions, RunReport, Sampling, Scores, Store,
-    Template, TemplateKind, Work, ask, put_rows, read_replies,
+    Judge, Maker, Orders, Prices, RetryOptions, RunOptions, RunReport, Sampling, Scores,
+    ServerKind, Store, Template, TemplateKind, Work, ask, put_rows, read_replies,
 };
 use pref_data::{Pair, Record, Text};
 use serde_json::Value;
@@ -89,7 +89,7 @@ impl Bench {
         let mut store = self.store();
         let job = put_rows(&mut store, &maker, judge.model(), records).expect("rows");
         if judge.basis() == Basis::Messages {
-            read_replies(&mut store, job, &self.template, judge.model()).expect("replies");
+            read_replies(&mut store, job, Some(&self.template), judge.model()).expect("replies");
         }
         job
     }
@@ -103,7 +103,7 @@ impl Bench {
             &store,
             job,
             judge,
-            &self.template,
+            Some(&self.template),
             options,
             &stop,
             &mut observer,
@@ -123,6 +123,7 @@ impl Bench {
             model: Some("judge".to_owned()),
             key: ApiKey::none(),
             format: Format::Auto,
+            server: ServerKind::Auto,
             timeout: self.timeout,
             check: true,
         }

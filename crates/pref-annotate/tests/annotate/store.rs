@@ -118,7 +118,7 @@ fn a_run_that_is_stopped_finishes_what_is_in_flight() {
             &store,
             job,
             &judge,
-            &bench.template,
+            Some(&bench.template),
             bench.options,
             &stop,
             &mut observer,

@@ -13,6 +13,10 @@ mod reward;
 
 use std::process::ExitCode;
 
+pub(crate) use ask::{ask_open, runtime, store_path, unfinished};
+pub(crate) use judge::AnyJudge;
+pub(crate) use output::write;
+
 use anyhow::Result;
 use clap::Subcommand;
 

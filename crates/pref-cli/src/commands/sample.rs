@@ -1,15 +1,17 @@
-//! `pref sample`: draws several answers to each prompt. In: rows with prompts, and a model. Out: the rows with answers, one
-//! for each sample.
+//! `pref sample`: draws several answers to each prompt. In: rows with prompts, and a model or a server. Out: the rows with
+//! answers, one for each sample.
 
 mod args;
 mod output;
 mod prompts;
+mod server;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use pref_data::{Tokenizer, is_input};
 use pref_model::{Answer, Finish, GenerateError, GenerateOptions, Prompt, SampleCounts, Sampler};
 use pref_train::TrainBackend;
@@ -34,12 +36,27 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         "{}: the output file is also an input file; give the output another name",
         args.output.display()
     );
+    if let Some(name) = args.server.without_server() {
+        bail!(
+            "--{name} is for answers of a server; name the server with --server, or leave the flag out"
+        );
+    }
+    if let Some(url) = &args.server.server {
+        return server::run(args, url);
+    }
+    let model = args.model.as_deref();
+    let model = model.context("give a decoder with --model, or a chat server with --server")?;
     let stop = signals::stop_flag()?;
-    args.device.device.run(Draw { args, stop: &stop })
+    args.device.device.run(Draw {
+        args,
+        model,
+        stop: &stop,
+    })
 }
 
 struct Draw<'a> {
     args: &'a Args,
+    model: &'a Path,
     stop: &'a AtomicBool,
 }
 
@@ -48,7 +65,7 @@ impl Task for Draw<'_> {
 
     fn run<B: TrainBackend>(self, device: &B::Device) -> Result<ExitCode> {
         let args = self.args;
-        let source = ModelSource::new(&args.model, args.adapter.as_deref())?;
+        let source = ModelSource::new(self.model, args.adapter.as_deref())?;
         let tokenizer = Tokenizer::from_folder(&source.folder)?;
         let model = source.load::<B::InnerBackend>(&args.ignore_config, device)?;
         // An adapter would be computed for every token. The merged model computes the same, and is faster.
@@ -99,7 +116,7 @@ impl Task for Draw<'_> {
                 ));
                 return Ok(ExitCode::from(INTERRUPTED));
             }
-            let answers = sampler.step().map_err(|error| named(args, error))?;
+            let answers = sampler.step().map_err(|error| named(self.model, error))?;
             counter.set_tokens(sampler.counts().new_tokens);
             let n = answers.len();
             for answer in answers {
@@ -173,9 +190,8 @@ fn automatic(bytes_of_text: u64) -> usize {
 }
 
 /// The error of a step, with the way out if the text of the tokens is its cause.
-fn named(args: &Args, error: GenerateError) -> anyhow::Error {
-    let model = args.model.display().to_string();
-    anyhow::Error::new(error).context(model)
+fn named(model: &Path, error: GenerateError) -> anyhow::Error {
+    anyhow::Error::new(error).context(model.display().to_string())
 }
 
 /// Prints what was drawn.

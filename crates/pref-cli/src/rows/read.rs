@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::ValueEnum;
 use pref_data::{ReadError, ReadOptions, Reader, Reading, Shape, read_with};
 use serde_json::json;
@@ -66,6 +66,21 @@ impl RowArgs {
         match self.on_error {
             OnError::Stop => false,
             OnError::Skip => true,
+        }
+    }
+
+    /// The error of a row, if the row is skipped. Else the error that ends the command.
+    pub(crate) fn may_skip(&self, error: anyhow::Error) -> Result<anyhow::Error> {
+        let is_of_row = error
+            .downcast_ref::<ReadError>()
+            .is_none_or(|e| e.row().is_some());
+        match self.skips() {
+            true if is_of_row => Ok(error),
+            false if is_of_row => bail!(
+                "{}; --on-error skip leaves such rows out",
+                progress::text_of(&error)
+            ),
+            _ => Err(error),
         }
     }
 

@@ -12,6 +12,14 @@ use super::client::ChatJudge;
 use super::status::{error_text, fault, meaning};
 use crate::judge::{Ask, Fault, JudgeError, Reply};
 use crate::random::random;
+use crate::task::Task;
+
+/// A line of a file of replies, with the id of its question. None if it is no such line.
+pub(crate) fn batch_line_of(line: &str) -> Option<(String, Value)> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let id = line["custom_id"].as_str()?.to_owned();
+    Some((id, line))
+}
 
 /// Most bytes of a file of replies.
 const MOST_FILE_BYTES: usize = 512 << 20;
@@ -60,7 +68,7 @@ impl RemoteBatch {
 impl ChatJudge {
     /// The line of a question in a file of questions.
     pub(crate) fn batch_line(&self, id: &str, ask: Ask<'_>) -> String {
-        let body = Body::new(&self.model, ask, self.dialect.now());
+        let body = Body::new(&self.model, ask, self.dialect.now(), self.server);
         let line = json!({
             "custom_id": id,
             "method": "POST",
@@ -142,23 +150,17 @@ impl ChatJudge {
         }
     }
 
-    /// A line of a file of replies: the id of the question, and its reply or error. None if it is no such line.
-    pub(crate) fn read_batch_line(
-        &self,
-        line: &str,
-    ) -> Option<(String, Result<Reply, JudgeError>)> {
-        let line: Value = serde_json::from_str(line).ok()?;
-        let id = line["custom_id"].as_str()?.to_owned();
+    /// A line of a file of replies: the reply or the error of a question with this task.
+    pub(crate) fn read_batch_line(&self, line: &Value, task: &Task) -> Result<Reply, JudgeError> {
         let response = &line["response"];
         let Some(status) = response["status_code"].as_u64() else {
             let message = error_text(&line["error"].to_string());
             // `batch_expired` and the like: the question was not asked.
-            return Some((id, Err(JudgeError::new(Fault::Server, message))));
+            return Err(JudgeError::new(Fault::Server, message));
         };
         let status = u16::try_from(status).unwrap_or(500);
         let body = response["body"].to_string();
-        let reply = self.read_answer(status, &HeaderMap::new(), body, self.dialect.now());
-        Some((id, reply))
+        self.read_answer(status, &HeaderMap::new(), body, self.dialect.now(), task)
     }
 
     /// A URL below the server's.

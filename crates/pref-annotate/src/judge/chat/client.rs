@@ -8,13 +8,16 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response};
 
 use super::body::Body;
-use super::dialect::{Dialect, Features, Format};
+use super::dialect::{Dialect, Features, Format, refused_setting};
 use super::key::ApiKey;
+use super::kind::ServerKind;
 use super::preflight::{ChatError, choose_model};
 use super::response;
 use super::status::{error_text, fault, meaning, pause};
 use super::url::Endpoints;
+use crate::drawing::Drawing;
 use crate::judge::{Ask, Fault, Judge, JudgeError, Reply};
+use crate::task::Task;
 
 /// How a chat server is reached.
 #[derive(Clone, Debug)]
@@ -27,6 +30,8 @@ pub struct ChatOptions {
     pub key: ApiKey,
     /// How the server is told the form of a reply.
     pub format: Format,
+    /// Which server it is.
+    pub server: ServerKind,
     /// The longest time from sending a request to the end of its reply.
     pub timeout: Duration,
     /// Whether the server is asked for its models before the first question.
@@ -41,6 +46,7 @@ pub struct ChatJudge {
     pub(super) model: String,
     pub(super) key: ApiKey,
     pub(super) dialect: Dialect,
+    pub(super) server: ServerKind,
     timeout: Duration,
 }
 
@@ -82,6 +88,7 @@ impl ChatJudge {
             model: String::new(),
             key: options.key.clone(),
             dialect: Dialect::new(options.format),
+            server: options.server,
             timeout: options.timeout,
             endpoints,
         };
@@ -90,10 +97,16 @@ impl ChatJudge {
             (false, None) => {
                 return Err(ChatError::Model {
                     url: judge.endpoints.base.clone(),
-                    message: "without the check of the server, give --judge-model".to_owned(),
+                    message: "without the check of the server, name the model with --judge-model (pref sample: --server-model)".to_owned(),
                 });
             }
-            (true, wanted) => judge.check(wanted.as_deref()).await?,
+            (true, wanted) => {
+                let (model, found) = judge.check(wanted.as_deref()).await?;
+                if judge.server == ServerKind::Auto {
+                    judge.server = found;
+                }
+                model
+            }
         };
         Ok(judge)
     }
@@ -103,7 +116,22 @@ impl ChatJudge {
         &self.endpoints.base
     }
 
-    async fn check(&self, wanted: Option<&str>) -> Result<String, ChatError> {
+    /// Checks that the server takes all settings of an answer.
+    ///
+    /// # Errors
+    /// [`ChatError::Setting`] names one that it does not take.
+    pub fn takes(&self, drawing: &Drawing) -> Result<(), ChatError> {
+        match (drawing.special(), self.server.special()) {
+            (Some(setting), None) => Err(ChatError::Setting {
+                url: self.endpoints.base.clone(),
+                setting,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The model, and the kind of the server.
+    async fn check(&self, wanted: Option<&str>) -> Result<(String, ServerKind), ChatError> {
         let url = self.endpoints.base.clone();
         let sent = self
             .send(self.client.get(self.endpoints.models.clone()))
@@ -118,7 +146,10 @@ impl ChatJudge {
             self.key.redact(&error_text(&body))
         );
         match status {
-            200..=299 => choose_model(&url, &body, wanted),
+            200..=299 => Ok((
+                choose_model(&url, &body, wanted)?,
+                ServerKind::of_models(&body),
+            )),
             401 | 403 => Err(ChatError::Key { url, message }),
             300..=499 => Err(ChatError::NoChatServer {
                 url: format!("{url}/models"),
@@ -161,24 +192,28 @@ impl ChatJudge {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// The answer to a question that was sent with `features`.
+    /// The reply to a question of this task that was sent with `features`.
     pub(super) fn read_answer(
         &self,
         status: u16,
         headers: &HeaderMap,
         text: String,
         features: Features,
+        task: &Task,
     ) -> Result<Reply, JudgeError> {
         // A server that repeats the key must not bring it into the store.
         let text = self.key.redact(&text);
         if status == 200 {
-            let mut reply = response::read(&text)?;
+            let mut reply = response::read(&text, task)?;
             reply.pause = pause(headers);
             return Ok(reply);
         }
         let message = error_text(&text);
         let fault = match fault(status, &text, headers) {
-            Fault::Refused if self.dialect.adapt(features, &message) => Fault::Adapted,
+            Fault::Refused if self.dialect.adapt(features, &message, task) => Fault::Adapted,
+            Fault::Refused if *task == Task::Answer && refused_setting(&message).is_some() => {
+                Fault::Fatal
+            }
             fault => fault,
         };
         let location = headers
@@ -219,14 +254,18 @@ impl Judge for ChatJudge {
     }
 
     async fn ask(&self, ask: Ask<'_>) -> Result<Reply, JudgeError> {
+        if let Some(drawing) = &ask.request.drawing {
+            self.takes(drawing)
+                .map_err(|error| JudgeError::new(Fault::Fatal, error.to_string()))?;
+        }
         let features = self.dialect.now();
-        let body = Body::new(&self.model, ask, features);
+        let body = Body::new(&self.model, ask, features, self.server);
         let body = serde_json::to_vec(&body).unwrap_or_default();
         let request = self.client.post(self.endpoints.chat.clone());
         let request = request
             .header("content-type", "application/json")
             .body(body);
         let (status, headers, text) = self.send(request).await?;
-        self.read_answer(status, &headers, text, features)
+        self.read_answer(status, &headers, text, features, &ask.request.task)
     }
 }

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use crate::task::Task;
+
 /// How a server is told the form of a reply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -65,13 +67,16 @@ impl Dialect {
     }
 
     /// Whether a refusal (status 400 or 422) of a request with `sent` names something that can be left out. The next
-    /// requests are without it.
-    pub(super) fn adapt(&self, sent: Features, message: &str) -> bool {
+    /// requests are without it. How an answer is drawn is never left out, and an answer has no form.
+    pub(super) fn adapt(&self, sent: Features, message: &str, task: &Task) -> bool {
         let message = message.to_lowercase();
         let names = |words: &[&str]| words.iter().any(|word| message.contains(word));
         if !sent.has_completion_tokens && names(&["max_completion_tokens"]) {
             self.has_completion_tokens.store(true, Ordering::SeqCst);
             return true;
+        }
+        if *task == Task::Answer {
+            return false;
         }
         if !sent.has_no_temperature && names(&["'temperature'", "`temperature`", "\"temperature\""])
         {
@@ -95,24 +100,48 @@ impl Dialect {
     }
 }
 
+/// Settings of an answer that a refusal names. Every question has them, so the server refuses all.
+const DRAWN: [&str; 8] = [
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+    "stop",
+    "seed",
+    "chat_template_kwargs",
+];
+
+/// The setting that a refusal names in quotation marks. None if it names none.
+pub(super) fn refused_setting(message: &str) -> Option<&'static str> {
+    let message = message.to_lowercase();
+    DRAWN.into_iter().find(|name| {
+        let quoted = |mark: char| message.contains(&format!("{mark}{name}{mark}"));
+        ['\'', '`', '"'].into_iter().any(quoted)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_a_server_refuses_is_left_out() {
+        let judge = &Task::Compare;
         let dialect = Dialect::new(Format::Auto);
         let first = dialect.now();
         let message = "response_format type json_schema is not supported";
-        assert!(dialect.adapt(first, message));
+        assert!(dialect.adapt(first, message, judge));
         // A second request was sent in the same way before.
-        assert!(dialect.adapt(first, message));
+        assert!(dialect.adapt(first, message, judge));
         assert_eq!(dialect.now().format, Format::Json);
-        assert!(dialect.adapt(dialect.now(), message));
-        assert!(!dialect.adapt(dialect.now(), message));
-        assert!(dialect.adapt(dialect.now(), "use 'max_completion_tokens' instead"));
-        assert!(!dialect.adapt(dialect.now(), "this prompt is too long"));
+        assert!(dialect.adapt(dialect.now(), message, judge));
+        assert!(!dialect.adapt(dialect.now(), message, judge));
+        assert!(dialect.adapt(dialect.now(), "use 'max_completion_tokens' instead", judge));
+        assert!(!dialect.adapt(dialect.now(), "this prompt is too long", judge));
+        let answer = &Task::Answer;
+        assert!(!dialect.adapt(dialect.now(), "`temperature` must be 1", answer));
         let fixed = Dialect::new(Format::Schema);
-        assert!(!fixed.adapt(fixed.now(), message));
+        assert!(!fixed.adapt(fixed.now(), message, judge));
     }
 }

@@ -44,13 +44,23 @@ pub enum ChatError {
     },
     /// The server cannot say which models it has.
     #[error(
-        "{url}/models: {message}; if the server answers questions all the same, name the model with --judge-model, and leave this check out with --set judge.check=false"
+        "{url}/models: {message}; if the server answers questions all the same, name the model with --judge-model (pref sample: --server-model), and leave this check out with --set judge.check=false"
     )]
     Models {
         /// The URL.
         url: String,
         /// What the server says.
         message: String,
+    },
+    /// The server does not take a setting of answers.
+    #[error(
+        "{url}: OpenAI's interface has no `{setting}`, and the server is not known to take it; leave --{setting} out, or say with --set judge.server=vllm, sglang or llama.cpp which server it is"
+    )]
+    Setting {
+        /// The URL.
+        url: String,
+        /// The setting.
+        setting: &'static str,
     },
     /// The server does not have the model, or has several.
     #[error("{url}: {message}")]
@@ -104,11 +114,12 @@ pub(super) fn choose_model(
     };
     match (wanted, &names[..]) {
         (None, []) => Err(wrong(
-            "the server names no model; give --judge-model".to_owned(),
+            "the server names no model; name it with --judge-model (pref sample: --server-model)"
+                .to_owned(),
         )),
         (None, [only]) => Ok((*only).to_owned()),
         (None, _) => Err(wrong(format!(
-            "the server has {} models; choose one with --judge-model: {}",
+            "the server has {} models; choose one with --judge-model (pref sample: --server-model): {}",
             names.len(),
             shown()
         ))),

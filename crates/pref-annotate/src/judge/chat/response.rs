@@ -4,9 +4,11 @@ use serde_json::Value;
 
 use super::status::error_text;
 use crate::judge::{Fault, JudgeError, Reply, Usage};
+use crate::task::Task;
 
-/// Reads a body. A body that says that its choice is complete and has text is a reply.
-pub(super) fn read(raw: &str) -> Result<Reply, JudgeError> {
+/// Reads a body. A body that says that its choice is complete and has text is a reply. Of an answer, the choice may be cut or
+/// empty: it is what the model wrote.
+pub(super) fn read(raw: &str, task: &Task) -> Result<Reply, JudgeError> {
     let server = |message: &str| JudgeError::new(Fault::Server, message);
     let Ok(body) = serde_json::from_str::<Value>(raw) else {
         return Err(match raw.trim_start().starts_with('<') {
@@ -37,12 +39,15 @@ pub(super) fn read(raw: &str) -> Result<Reply, JudgeError> {
         let message = "the server's filter removed the reply".to_owned();
         return Err(with_usage(Fault::Refused, message));
     }
-    if finish == "length" {
+    let is_answer = *task == Task::Answer;
+    if finish == "length" && !is_answer {
         let message = "the limit of tokens cut the reply".to_owned();
         return Err(with_usage(Fault::Cut, message));
     }
     let text = content(&message["content"]);
-    if text.trim().is_empty() {
+    // Without a reason for its end, an empty reply is a failure of the server.
+    let may_be_empty = is_answer && message.is_object() && choice["finish_reason"].is_string();
+    if text.trim().is_empty() && !may_be_empty {
         return Err(with_usage(Fault::Server, "the reply is empty".to_owned()));
     }
     Ok(Reply {
@@ -53,6 +58,31 @@ pub(super) fn read(raw: &str) -> Result<Reply, JudgeError> {
         fingerprint: body["system_fingerprint"].as_str().map(str::to_owned),
         pause: None,
     })
+}
+
+/// What a body says about an answer, beside its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct About {
+    /// Why it ended: `stop`, `length`, or another word of the server.
+    pub(crate) finish: Option<String>,
+    pub(crate) n_tokens: Option<u64>,
+    /// What a reasoning model thought, if the server divides it from the answer.
+    pub(crate) reasoning: Option<String>,
+}
+
+/// What a body says about an answer. Nothing if it is no body of a chat server.
+pub(crate) fn about(raw: &str) -> About {
+    let Ok(body) = serde_json::from_str::<Value>(raw) else {
+        return About::default();
+    };
+    let choice = &body["choices"][0];
+    let thought = |name: &str| choice["message"][name].as_str();
+    let reasoning = thought("reasoning_content").or(thought("reasoning"));
+    About {
+        finish: choice["finish_reason"].as_str().map(str::to_owned),
+        n_tokens: usage(&body).map(|usage| usage.completion),
+        reasoning: reasoning.filter(|text| !text.is_empty()).map(str::to_owned),
+    }
 }
 
 /// The text of a message: a string, or blocks of text.

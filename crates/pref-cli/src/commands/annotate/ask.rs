@@ -139,7 +139,7 @@ pub(super) fn run(kind: Kind, args: &Args) -> Result<ExitCode> {
         &mut store,
         job,
         &judge,
-        &template,
+        Some(&template),
         &settings,
         &runtime,
         args.dry_run,
@@ -155,7 +155,8 @@ pub(super) fn run(kind: Kind, args: &Args) -> Result<ExitCode> {
     write(&store, &job, output, args.json)
 }
 
-pub(super) fn runtime() -> Result<Runtime> {
+/// What runs the requests to a server.
+pub(crate) fn runtime() -> Result<Runtime> {
     // One thread serves all connections: a reply needs little work, and less than to wake another thread.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -164,7 +165,7 @@ pub(super) fn runtime() -> Result<Runtime> {
 }
 
 /// The store beside the output, or in the current folder.
-fn store_path(store: Option<&Path>, output: Option<&Path>) -> PathBuf {
+pub(crate) fn store_path(store: Option<&Path>, output: Option<&Path>) -> PathBuf {
     match store {
         Some(path) => path.to_owned(),
         None => output
@@ -206,17 +207,19 @@ fn work(kind: Kind, settings: &AnnotateSettings) -> Result<(Work, Template)> {
             })
         }
     };
-    let template = template(work.template())?;
+    let kind = work.template();
+    let kind = kind.context("this work has no template")?;
+    let template = template(kind)?;
     Ok((work, template))
 }
 
 #[expect(clippy::too_many_arguments, reason = "what two commands share")]
 /// Says what will be asked and what it may cost, and asks. None if nobody is asked.
-pub(super) fn ask_open(
+pub(crate) fn ask_open(
     store: &mut Store,
     job: JobId,
     judge: &AnyJudge,
-    template: &Template,
+    template: Option<&Template>,
     settings: &AnnotateSettings,
     runtime: &Runtime,
     is_dry_run: bool,
@@ -224,7 +227,7 @@ pub(super) fn ask_open(
 ) -> Result<Option<RunReport>> {
     ensure!(
         !is_batch || matches!(judge, AnyJudge::Chat(_)),
-        "--batch needs the URL of a chat server as --judge"
+        "--batch needs a chat server; give its URL as --judge"
     );
     let model = judge.model().to_owned();
     read_replies(store, job, template, &model)?;
@@ -305,7 +308,7 @@ pub(super) fn ask_open(
 }
 
 /// The exit code of a run that was stopped, or the error of one that could not go on.
-pub(super) fn unfinished(report: Option<RunReport>, store: &Path) -> Result<Option<ExitCode>> {
+pub(crate) fn unfinished(report: Option<RunReport>, store: &Path) -> Result<Option<ExitCode>> {
     let store = store.display();
     match report.map(|report| report.end) {
         None | Some(End::Complete) => Ok(None),

@@ -12,7 +12,7 @@ use super::reward::RewardJudge;
 use crate::device::Device;
 
 /// A judge.
-pub(super) enum AnyJudge {
+pub(crate) enum AnyJudge {
     Chat(Box<ChatJudge>),
     Rules(Rules),
     /// A decoder in this process.
@@ -25,7 +25,7 @@ pub(super) enum AnyJudge {
 
 impl AnyJudge {
     /// The judge of the settings. A server is checked, and no question is asked.
-    pub(super) fn new(
+    pub(crate) fn new(
         settings: &AnnotateSettings,
         store: &Store,
         runtime: &Runtime,
@@ -65,7 +65,7 @@ impl AnyJudge {
         )
     }
 
-    pub(super) fn model(&self) -> &str {
+    pub(crate) fn model(&self) -> &str {
         match self {
             Self::Chat(judge) => judge.model(),
             Self::Rules(rules) => rules.model(),

@@ -32,7 +32,7 @@ struct Question {
 }
 
 /// A decoder in this process.
-pub(super) struct LocalJudge {
+pub(crate) struct LocalJudge {
     name: String,
     questions: mpsc::Sender<Question>,
 }
@@ -95,9 +95,13 @@ impl Judge for LocalJudge {
         let mut row = [0; 8];
         row.copy_from_slice(&key[..8]);
         let (reply, answer) = oneshot::channel();
+        let schema = request.schema().ok_or_else(|| {
+            let message = "this judge gives judgements only; `pref sample --model` draws answers of a decoder";
+            JudgeError::new(Fault::Refused, message)
+        })?;
         let question = Question {
             messages: request.messages.clone(),
-            schema: request.schema(),
+            schema,
             max_tokens: ask.max_tokens as usize,
             row: u64::from_le_bytes(row),
             sample: u64::from(request.sample),

@@ -11,7 +11,7 @@ use crate::progress::note;
 use crate::rows::Output;
 
 /// Writes the rows of a job, and reports what they lack.
-pub(super) fn write(store: &Store, job: &Job, mut file: Output, json: bool) -> Result<ExitCode> {
+pub(crate) fn write(store: &Store, job: &Job, mut file: Output, json: bool) -> Result<ExitCode> {
     let export = Export::new(store, job)?;
     let mut failed = None;
     let report = export.each_row(|row| {

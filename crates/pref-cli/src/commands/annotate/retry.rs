@@ -40,12 +40,14 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         settings.judge.model = Some(job.model.clone());
     }
     let work: Work = serde_json::from_value(job.settings["work"].clone())?;
-    let template = match &settings.work.template {
-        Some(path) => Template::from_file(work.template(), path)?,
-        None => work.template().template()?,
+    let template = match (work.template(), &settings.work.template) {
+        (Some(kind), Some(path)) => Some(Template::from_file(kind, path)?),
+        (Some(kind), None) => Some(kind.template()?),
+        (None, _) => None,
     };
+    let hash = template.as_ref().map_or("", |template| &template.hash);
     ensure!(
-        template.hash == job.template_hash,
+        hash == job.template_hash,
         "job {} was asked with another template ({}); give its file with --template",
         job.id,
         job.template
@@ -71,7 +73,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         &mut store,
         id,
         &judge,
-        &template,
+        template.as_ref(),
         &settings,
         &runtime,
         false,

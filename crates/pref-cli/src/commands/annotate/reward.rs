@@ -45,7 +45,7 @@ struct State {
 const MOST_KNOWN: usize = 1024;
 
 /// A reward model.
-pub(super) struct RewardJudge {
+pub(crate) struct RewardJudge {
     name: String,
     kind: Kind,
     state: Mutex<State>,

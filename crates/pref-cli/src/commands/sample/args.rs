@@ -15,7 +15,8 @@ use crate::sampling::SamplingArgs;
 /// `messages`. The output has a row for each answer: the fields of the input row, and `response`, `sample`
 /// (from 0), `finish_reason` (stop or length) and `n_tokens`. The rows are in OUTPUT.part until all are
 /// there; the same command continues a run that was stopped or killed, and the file ends with the same
-/// bytes. An answer depends on the seed, its row and its sample, and not on the batch size.
+/// bytes. An answer depends on the seed, its row and its sample, and not on the batch size. With --server, a
+/// model behind a chat server answers, and every reply is in the store before anything else is done with it.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Rows with prompts: a file (JSON Lines, JSON, CSV, Parquet, Arrow), a folder, a pattern, hub:OWNER/NAME, or - for stdin
@@ -23,7 +24,7 @@ pub(crate) struct Args {
     pub(super) data: PathBuf,
     /// Model: a folder in Hugging Face's layout, hub:OWNER/NAME or hub:OWNER/NAME@REVISION
     #[arg(long, value_name = "FOLDER")]
-    pub(super) model: PathBuf,
+    pub(super) model: Option<PathBuf>,
     /// Adapter of the model: a folder that PEFT or `pref train` wrote
     #[arg(long, value_name = "FOLDER")]
     pub(super) adapter: Option<PathBuf>,
@@ -65,6 +66,39 @@ pub(crate) struct Args {
     pub(super) rows: RowArgs,
     #[command(flatten)]
     pub(super) device: DeviceArgs,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+}
+
+/// The server that answers in place of a decoder.
+#[derive(clap::Args)]
+#[command(next_help_heading = "From a server")]
+pub(super) struct ServerArgs {
+    /// URL of an OpenAI-compatible chat server (http://localhost:8000/v1), in place of --model. The key comes from PREF_API_KEY or OPENAI_API_KEY
+    #[arg(
+        long,
+        value_name = "URL",
+        conflicts_with_all = ["model", "adapter", "thinking", "batch_size", "ignore_eos", "ignore_config", "device"]
+    )]
+    pub(super) server: Option<String>,
+    /// Model of the server; may be left out if it has only one
+    #[arg(long, value_name = "NAME")]
+    pub(super) server_model: Option<String>,
+    /// The store of questions and replies; annotations.sqlite beside the output by default
+    #[arg(long, value_name = "FILE")]
+    pub(super) store: Option<PathBuf>,
+    /// Settings: a TOML file as for `pref annotate`, with the sections judge, concurrency, rate, retry, budget and price
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// One of these settings, such as budget.requests=1000 or judge.server=vllm; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(super) set: Vec<String>,
+    /// Show the number of questions and their expected cost, and stop
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Send the questions through the batch interface of the server, which answers later and often for less
+    #[arg(long)]
+    pub(super) batch: bool,
 }
 
 impl Args {
@@ -75,6 +109,22 @@ impl Args {
             greedy: true,
             ..self
         }
+    }
+}
+
+impl ServerArgs {
+    /// The name of a flag that is given and has no effect without `--server`.
+    pub(super) fn without_server(&self) -> Option<&'static str> {
+        [
+            ("server-model", self.server_model.is_some()),
+            ("store", self.store.is_some()),
+            ("config", self.config.is_some()),
+            ("set", !self.set.is_empty()),
+            ("dry-run", self.dry_run),
+            ("batch", self.batch),
+        ]
+        .into_iter()
+        .find_map(|(name, is_given)| (is_given && self.server.is_none()).then_some(name))
     }
 }
 

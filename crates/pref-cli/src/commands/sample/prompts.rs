@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use anyhow::{Context, Result, anyhow, bail};
-use pref_data::{PromptRow, ReadError, TemplateKwargs, Text, Tokenizer, read_prompts};
+use pref_data::{PromptRow, TemplateKwargs, Text, Tokenizer, read_prompts};
 use pref_model::{Answer, GenerateError};
 use serde_json::{Map, Value, json};
 
@@ -135,20 +135,8 @@ impl<'a> Prompts<'a> {
     }
 
     fn reject(&mut self, error: anyhow::Error) -> Result<()> {
-        let is_of_row = error
-            .downcast_ref::<ReadError>()
-            .is_none_or(|e| e.row().is_some());
-        match self.args.rows.skips() && is_of_row {
-            true => {
-                self.rejects.push(error);
-                Ok(())
-            }
-            false if is_of_row => bail!(
-                "{}; --on-error skip leaves such rows out",
-                crate::progress::text_of(&error)
-            ),
-            false => Err(error),
-        }
+        self.rejects.push(self.args.rows.may_skip(error)?);
+        Ok(())
     }
 
     /// The prompts of a row: one, or one with and one without thinking.
