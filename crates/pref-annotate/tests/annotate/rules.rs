@@ -102,7 +102,7 @@ fn the_better_answer_of_a_pair_is_preferred() {
         orders: Orders::Both,
         samples: 2,
     });
-    bench.template = bench.work.template().template().expect("a template");
+    bench.template = TemplateKind::Compare.template().expect("a template");
     assert_eq!(scored(&bench, Rules::Gsm8k)["preference"], 1.0);
 }
 
