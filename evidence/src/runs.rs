@@ -192,5 +192,5 @@ pub(crate) fn best_rate(outcomes: &[Outcome], method: &str) -> f64 {
         .filter(|outcome| outcome.seed == RATE_SEED && outcome.method == method);
     tried
         .max_by(|a, b| a.sampled.total_cmp(&b.sampled))
-        .map_or(RATES[1], |best| best.rate)
+        .map_or(RATES[2], |best| best.rate)
 }
