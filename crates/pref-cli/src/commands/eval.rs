@@ -7,7 +7,7 @@ mod problems;
 mod report;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
@@ -17,6 +17,7 @@ use crate::command_line::exit_code;
 use crate::json_file;
 use crate::model::{Hashes, ModelSource};
 use crate::progress;
+use crate::rows::hash_of_rows;
 pub(crate) use args::Args;
 use pairs::{Pairs, Reference};
 use problems::solve;
@@ -59,6 +60,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 fn evaluate(args: &Args, sources: &[ModelSource], reference: Option<ModelSource>) -> Result<()> {
     let hash_of_reference = reference.as_ref().map(ModelSource::hashes).transpose()?;
     let mut reference = reference.map(Reference::new);
+    let hash = |data: &Option<PathBuf>| data.as_deref().map(hash_of_rows).transpose();
+    let rows = [hash(&args.data)?, hash(&args.pairs)?];
     let mut report = Report::new(u64::from(args.seed), args.beta, args.ks());
     for (i, source) in sources.iter().enumerate() {
         let folder = args.output.join(format!("model-{}", i + 1));
@@ -68,7 +71,7 @@ fn evaluate(args: &Args, sources: &[ModelSource], reference: Option<ModelSource>
             (true, Some(hashes)) => hashes.clone(),
             _ => source.hashes()?,
         };
-        remember(args, &folder, &hashes, hash_of_reference.as_ref())?;
+        remember(args, &folder, &hashes, hash_of_reference.as_ref(), &rows)?;
         let mut model = ModelReport::new(args.models[i].clone());
         if let Some(data) = &args.data {
             model.answers = Some(solve(args, data, &args.models[i], &folder)?);
@@ -94,13 +97,21 @@ fn evaluate(args: &Args, sources: &[ModelSource], reference: Option<ModelSource>
 }
 
 /// Records what the files of a model are made with, or compares it with the record of an earlier start. `model` and
-/// `reference` are the hashes of both.
-fn remember(args: &Args, folder: &Path, model: &Hashes, reference: Option<&Hashes>) -> Result<()> {
+/// `reference` are the hashes of both, and `rows` those of the problems and of the pairs.
+fn remember(
+    args: &Args,
+    folder: &Path,
+    model: &Hashes,
+    reference: Option<&Hashes>,
+    rows: &[Option<String>; 2],
+) -> Result<()> {
     let now = json!({
         "model": model,
         "reference": reference,
         "data": args.data,
         "pairs": args.pairs,
+        "content of data": rows[0],
+        "content of pairs": rows[1],
         "n": args.n,
         "sample": args.sample.to_string(),
         "check": args.check.to_string(),
