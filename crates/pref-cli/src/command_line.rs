@@ -70,6 +70,14 @@ impl Words {
         Self(first.into_iter().chain(self.0.iter().cloned()).collect())
     }
 
+    /// Whether a flag is given.
+    pub(crate) fn has(&self, flag: &str) -> bool {
+        self.0.iter().any(|word| {
+            word.strip_prefix(flag)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        })
+    }
+
     /// Whether sampling with these flags draws from the model's own distribution.
     pub(crate) fn is_plain(&self) -> bool {
         const SHAPING: [&str; 7] = [

@@ -1,6 +1,7 @@
 //! Rows of data files, for every command that reads or writes them. In: flags and files. Out: chunks
 //! of rows, and files of rows.
 
+mod hash;
 mod kinds;
 mod output;
 mod read;
@@ -8,6 +9,7 @@ mod resumable;
 mod samples;
 mod tokens;
 
+pub(crate) use hash::hash_of_rows;
 pub(crate) use kinds::{Rows, TokenRows, noun};
 pub(crate) use output::{Output, write_lines};
 pub(crate) use read::{ReadArgs, RowArgs, parse_field};

@@ -3,12 +3,22 @@
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod common;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the tests of pref-annotate use the rest"
+)]
+#[path = "../../pref-annotate/tests/annotate/server.rs"]
+mod server;
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
-use common::{Said, model, run, workspace};
-use serde_json::json;
+use common::{Said, model, pref, run, workspace};
+use serde_json::{Value, json};
+use server::{Act, Server, judged};
 
 /// Problems whose answer is the last vowel of a response, so that random text is right at times.
 fn problems(folder: &Path) -> String {
@@ -68,6 +78,128 @@ fn rounds_follow_each_other_and_go_on() {
         "{}",
         refused.err
     );
+}
+
+#[test]
+fn changed_data_and_a_changed_model_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--sample", SAMPLE, "--train", TRAIN];
+    let said = iterate(folder.path(), "a", "1", &flags);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let data = problems(folder.path());
+    let again = || {
+        let output = folder.path().join("a").display().to_string();
+        let model = model("llama");
+        let args = [
+            "iterate", &data, "--model", &model, "--output", &output, "--rounds", "2",
+        ];
+        let flags = ["--check", CHECK, "--sample", SAMPLE, "--train", TRAIN];
+        run(&[&args[..], &flags].concat())
+    };
+    let rows = fs::read_to_string(&data).unwrap();
+    fs::write(&data, rows.replace("Question 3", "Question 7")).unwrap();
+    let refused = again();
+    assert_ne!(refused.code, Some(0));
+    assert!(
+        refused.err.contains("problems.jsonl has changed since"),
+        "{}",
+        refused.err
+    );
+    // The same rows written in another way are the same data.
+    fs::write(&data, rows.replace("\": ", "\":") + "\n\n").unwrap();
+    let said = again();
+    assert_eq!(said.code, Some(0), "{}", said.err);
+}
+
+/// Scores that differ between answers, and are the same in every run: a sum over the question.
+fn score(body: &Value) -> i64 {
+    let text = body["messages"].to_string();
+    text.bytes().map(i64::from).sum::<i64>() % 5
+}
+
+#[test]
+fn a_judge_ranks_the_answers_of_two_rounds_and_a_kill_changes_no_byte() {
+    let server = Server::start(|asked| {
+        let reply = judged(&asked.body, score(&asked.body));
+        Act::After(Duration::from_millis(5), Box::new(reply))
+    });
+    let folder = tempfile::tempdir().unwrap();
+    // No answers are needed, as nothing is checked.
+    let data = folder.path().join("prompts.jsonl");
+    let row = |i: usize| json!({"prompt": format!("Question {i}: which vowel?\nAnswer:")});
+    let rows: Vec<String> = (0..5).map(|i| row(i).to_string()).collect();
+    fs::write(&data, rows.join("\n")).unwrap();
+    let (data, model) = (data.display().to_string(), model("llama"));
+    let train = TRAIN.replace("dpo", "2d-dpo");
+    let run_of = |name: &str| folder.path().join(name).display().to_string();
+    let args = |output: &str| {
+        let words = [
+            "iterate",
+            &data,
+            "--model",
+            &model,
+            "--output",
+            output,
+            "--rounds",
+            "2",
+            "--json",
+            "--judge",
+            &server.url,
+            "--rank",
+            "--judge-model judge --set concurrency.start=2",
+            "--sample",
+            SAMPLE,
+            "--train",
+            &train,
+        ];
+        words.map(str::to_owned).to_vec()
+    };
+    let words = args(&run_of("a"));
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut child = pref(&words)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    while server.total() < 20 && started.elapsed() < Duration::from_secs(120) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    server.wait_for_the_end_of_connections();
+    assert!(server.total() >= 20);
+    assert!(!folder.path().join("a/round-1/pairs.jsonl").exists());
+    let goes_on = run(&words);
+    assert_eq!(goes_on.code, Some(0), "{}", goes_on.err);
+    assert!(goes_on.err.contains("a: going on"), "{}", goes_on.err);
+
+    let n_before = server.total();
+    let words = args(&run_of("b"));
+    let whole = run(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(whole.code, Some(0), "{}", whole.err);
+    // The first run asked some questions twice at most: those that were on their way at the kill.
+    let n_whole = server.total() - n_before;
+    assert!(
+        (n_whole..n_whole + 40).contains(&n_before),
+        "{n_before} {n_whole}"
+    );
+    let rounds = whole.lines().pop().unwrap()["rounds"].clone();
+    assert_eq!(rounds.as_array().unwrap().len(), 2);
+    assert!(rounds[1]["pairs"].as_u64().unwrap() > 0, "{rounds}");
+    for file in [
+        "round-1/pairs.jsonl",
+        "round-2/pairs.jsonl",
+        "round-2/train/model/model.safetensors",
+    ] {
+        let bytes = |run: &str| fs::read(folder.path().join(run).join(file)).unwrap();
+        assert!(bytes("a") == bytes("b"), "{file}");
+    }
+    let pairs = fs::read_to_string(folder.path().join("b/round-2/pairs.jsonl")).unwrap();
+    let pair: Value = serde_json::from_str(pairs.lines().next().unwrap()).unwrap();
+    let rating = |side: &str| pair[format!("{side}_rating")].as_f64().unwrap();
+    assert!(rating("chosen") > rating("rejected"), "{pair}");
+    assert_eq!(pair["chosen_scores"][0].as_array().unwrap().len(), 5);
 }
 
 #[test]
@@ -161,6 +293,16 @@ fn an_evaluation_has_the_numbers_of_its_files() {
         .sum::<f64>();
     assert!((value(1, "logps/chosen") - sums / 4.0).abs() < 1e-3);
 
+    // Other rows in the same file.
+    let rows = fs::read_to_string(&data).unwrap();
+    fs::write(&data, rows.replace("Question 3", "Question 7")).unwrap();
+    let other = eval(folder.path(), &[&base, &adapter], &flags);
+    assert!(
+        other.err.contains("another content of data"),
+        "{}",
+        other.err
+    );
+    fs::write(&data, rows).unwrap();
     let again = eval(folder.path(), &[&base, &adapter], &flags);
     assert_eq!(again.lines().pop().unwrap(), result);
     let changed = eval(folder.path(), &[&adapter, &base], &flags);

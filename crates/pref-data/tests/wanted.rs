@@ -79,6 +79,18 @@ fn rows_are_read_by_their_fields_and_written_as_the_same_rows() {
             r#"{"prompt": "p", "completion": "c", "id": 3}"#.to_owned(),
             Shape::PromptCompletion,
         ),
+        (
+            r#"{"prompt": "p", "response": "r", "sample": 0, "finish_reason": "stop"}"#.to_owned(),
+            Shape::Samples,
+        ),
+        (
+            r#"{"prompt": [{"role": "user", "content": "Hi"}], "response": "Hello"}"#.to_owned(),
+            Shape::Samples,
+        ),
+        (
+            format!(r#"{{"messages": {chat}, "response": "Good day"}}"#),
+            Shape::Samples,
+        ),
         (format!(r#"{{"messages": {chat}}}"#), Shape::Messages),
         (
             format!(r#"{{"prompt": "Hi", "messages": {chat}}}"#),
@@ -103,6 +115,15 @@ fn rows_are_read_by_their_fields_and_written_as_the_same_rows() {
         assert_eq!(again.rows[0].more, read.rows[0].more);
         assert_eq!(again.rows[0].label, None);
     }
+    // The answer is the sampled one, and not the one of the data.
+    let row = format!(r#"{{"messages": {chat}, "response": "Good day"}}"#);
+    let sampled = read_examples(&folder.write("row.jsonl", row), &ReadOptions::default()).unwrap();
+    let turns = serde_json::json!([{"role": "assistant", "content": "Good day"}]);
+    assert_eq!(sampled.rows[0].to_value()["completion"], turns);
+    // A rating that is null is a rating.
+    let row = r#"{"prompt": "p", "response": "r", "rating": null}"#;
+    let rated = read_examples(&folder.write("row.jsonl", row), &ReadOptions::default());
+    assert!(rated.is_err());
     let table = folder.write("rows.csv", "text,id\n[1],7\n");
     let read = read_examples(&table, &ReadOptions::default()).unwrap();
     assert_eq!(read.rows[0].completion.to_string(), "[1]");

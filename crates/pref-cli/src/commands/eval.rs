@@ -12,12 +12,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::command_line::exit_code;
 use crate::json_file;
 use crate::model::{Hashes, ModelSource};
 use crate::progress;
+use crate::rows::hash_of_rows;
 pub(crate) use args::Args;
 use judged::{Baseline, Judged};
 use pairs::{Pairs, Reference};
@@ -66,6 +67,7 @@ fn evaluate(args: &Args, sources: &[ModelSource], reference: Option<ModelSource>
     let hash_of_reference = reference.as_ref().map(ModelSource::hashes).transpose()?;
     let mut reference = reference.map(Reference::new);
     let mut judged = judged(args)?;
+    let rows = contents(args)?;
     let mut report = Report::new(u64::from(args.seed), args.beta, args.ks());
     for (i, source) in sources.iter().enumerate() {
         let folder = args.output.join(format!("model-{}", i + 1));
@@ -75,7 +77,7 @@ fn evaluate(args: &Args, sources: &[ModelSource], reference: Option<ModelSource>
             (true, Some(hashes)) => hashes.clone(),
             _ => source.hashes()?,
         };
-        remember(args, &folder, &hashes, hash_of_reference.as_ref())?;
+        remember(args, &folder, &hashes, hash_of_reference.as_ref(), &rows)?;
         let mut model = ModelReport::new(args.models[i].clone());
         if let Some(data) = &args.data {
             model.answers = Some(solve(args, data, &args.models[i], &folder)?);
@@ -103,6 +105,23 @@ fn evaluate(args: &Args, sources: &[ModelSource], reference: Option<ModelSource>
     report.print(args.json)
 }
 
+/// Hashes of the rows that the models are evaluated on.
+fn contents(args: &Args) -> Result<Map<String, Value>> {
+    let named = [
+        ("data", &args.data),
+        ("pairs", &args.pairs),
+        ("prompts", &args.prompts),
+        ("baseline", &args.baseline),
+    ];
+    let mut hashes = Map::new();
+    for (name, path) in named {
+        if let Some(path) = path {
+            hashes.insert(format!("content of {name}"), json!(hash_of_rows(path)?));
+        }
+    }
+    Ok(hashes)
+}
+
 /// The judge of the win rates, if there is one.
 fn judged(args: &Args) -> Result<Option<Judged<'_>>> {
     let (Some(prompts), Some(judge)) = (&args.prompts, &args.judge) else {
@@ -118,9 +137,15 @@ fn judged(args: &Args) -> Result<Option<Judged<'_>>> {
 }
 
 /// Records what the files of a model are made with, or compares it with the record of an earlier start. `model` and
-/// `reference` are the hashes of both.
-fn remember(args: &Args, folder: &Path, model: &Hashes, reference: Option<&Hashes>) -> Result<()> {
-    let now = json!({
+/// `reference` are the hashes of both, and `rows` those of the rows.
+fn remember(
+    args: &Args,
+    folder: &Path,
+    model: &Hashes,
+    reference: Option<&Hashes>,
+    rows: &Map<String, Value>,
+) -> Result<()> {
+    let mut now = json!({
         "model": model,
         "reference": reference,
         "data": args.data,
@@ -132,6 +157,9 @@ fn remember(args: &Args, folder: &Path, model: &Hashes, reference: Option<&Hashe
         "check": args.check.to_string(),
         "seed": args.seed,
     });
+    if let Some(fields) = now.as_object_mut() {
+        fields.extend(rows.clone());
+    }
     let path = folder.join("origin.json");
     let Some(before) = json_file::read::<Value>(&path)? else {
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;

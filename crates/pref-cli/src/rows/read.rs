@@ -16,7 +16,7 @@ use crate::progress::{self, Counter};
 /// How rows are read.
 #[derive(clap::Args)]
 pub(crate) struct ReadArgs {
-    /// Layout of the rows: pairs, implicit-prompt, share-gpt, rated, rated-rows, help-steer, unpaired, prompt-completion, messages or text; found out from the first rows by default
+    /// Layout of the rows: pairs, implicit-prompt, share-gpt, rated, rated-rows, help-steer, unpaired, prompt-completion, samples, messages or text; found out from the first rows by default
     #[arg(long, value_name = "SHAPE", value_parser = parse_shape)]
     shape: Option<Shape>,
     #[command(flatten)]

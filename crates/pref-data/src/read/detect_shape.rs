@@ -50,8 +50,28 @@ pub(super) fn shape_of_row(row: &SourceRow) -> Option<Shape> {
     ) {
         (true, true, _) => Some(Shape::RatedRows),
         (true, false, true) => Some(Shape::HelpSteer),
+        (true, false, false) | (false, ..) if is_sampled(row) => Some(Shape::Samples),
         (true, false, false) | (false, ..) => None,
     }
+}
+
+/// Whether a row is a sampled answer. A row with the column of a rating may lack its value, and one with another answer may
+/// be of another shape.
+fn is_sampled(row: &SourceRow) -> bool {
+    const OTHERS: [&str; 6] = [
+        "rating",
+        "helpfulness",
+        "chosen",
+        "rejected",
+        "completion",
+        "responses",
+    ];
+    let prompts = ["prompt", "messages", "conversations"];
+    has_value(row, "response")
+        && prompts.into_iter().any(|field| has_value(row, field))
+        && !OTHERS
+            .into_iter()
+            .any(|field| row.object.contains_key(field))
 }
 
 /// The shape of all rows that have one. None if no row has one.

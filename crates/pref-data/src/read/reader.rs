@@ -267,9 +267,11 @@ impl Iterator for Reader {
         };
         let shape = self.shape?;
         Some(match shape {
-            Shape::Unpaired | Shape::PromptCompletion | Shape::Messages | Shape::Text => {
-                row.example(shape).map(Record::Example)
-            }
+            Shape::Unpaired
+            | Shape::PromptCompletion
+            | Shape::Samples
+            | Shape::Messages
+            | Shape::Text => row.example(shape).map(Record::Example),
             Shape::Pairs
             | Shape::ImplicitPrompt
             | Shape::ShareGpt

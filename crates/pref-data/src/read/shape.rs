@@ -28,6 +28,9 @@ pub enum Shape {
     Unpaired,
     /// `prompt`, `completion`: single answers without a label, for sft.
     PromptCompletion,
+    /// `prompt` or `messages`, `response`: sampled answers, as `pref sample` writes them. The answer to a conversation is a
+    /// turn of the assistant.
+    Samples,
     /// `messages`, or `conversations` as in ShareGPT: a conversation that ends with a turn of the
     /// assistant, which is the answer.
     Messages,
@@ -46,6 +49,7 @@ impl Shape {
             | Shape::Rated
             | Shape::Unpaired
             | Shape::PromptCompletion
+            | Shape::Samples
             | Shape::Messages
             | Shape::Text => false,
         }
@@ -54,7 +58,11 @@ impl Shape {
     /// Whether a row is a single answer, and not a pair.
     pub fn is_single(self) -> bool {
         match self {
-            Shape::Unpaired | Shape::PromptCompletion | Shape::Messages | Shape::Text => true,
+            Shape::Unpaired
+            | Shape::PromptCompletion
+            | Shape::Samples
+            | Shape::Messages
+            | Shape::Text => true,
             Shape::Pairs
             | Shape::ImplicitPrompt
             | Shape::ShareGpt
@@ -75,6 +83,7 @@ impl Shape {
             Shape::HelpSteer => "help-steer",
             Shape::Unpaired => "unpaired",
             Shape::PromptCompletion => "prompt-completion",
+            Shape::Samples => "samples",
             Shape::Messages => "messages",
             Shape::Text => "text",
         }
@@ -92,6 +101,7 @@ impl fmt::Display for Shape {
             Shape::HelpSteer => "`response` rows, the most helpful of a prompt against the least",
             Shape::Unpaired => "single answers, a `completion` with a `label`",
             Shape::PromptCompletion => "single answers, a `completion` without a label",
+            Shape::Samples => "sampled answers, a `response` without a rating",
             Shape::Messages => "conversations, whose last turn is the answer",
             Shape::Text => "whole texts",
         })

@@ -107,9 +107,8 @@ impl Pairs<'_> {
             return Ok(Some(found));
         }
         let options = ReadOptions {
-            shape: Some(Shape::PromptCompletion),
-            columns: [("completion".to_owned(), "response".to_owned())].into(),
-            skip_bad_rows: false,
+            shape: Some(Shape::Samples),
+            ..ReadOptions::default()
         };
         let mut answers: Vec<Example> = Vec::new();
         pref_data::Reader::open(&[&samples], &options)?

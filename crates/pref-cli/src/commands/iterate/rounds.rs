@@ -100,6 +100,11 @@ impl Rounds<'_> {
             .flag("store", self.args.output.join("annotations.sqlite"))
             .flag("output", &output)
             .words(&self.args.rank);
+        // An answer of no token cannot be judged.
+        let line = match self.args.rank.has("--on-error") {
+            true => line,
+            false => line.flag("on-error", "skip"),
+        };
         whole(annotate::run(&line.parse()?)?)
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::source_row::{SourceRow, kind};
 use crate::read::error::ReadError;
 use crate::read::shape::Shape;
-use crate::text::{ASSISTANT, Example, Text};
+use crate::text::{ASSISTANT, Example, Message, Text};
 
 impl SourceRow {
     /// The single answer of a row of this shape.
@@ -18,6 +18,7 @@ impl SourceRow {
         let (prompt, completion) = match shape {
             Shape::Messages => self.conversation()?,
             Shape::Text => (Text::Plain(String::new()), self.plain_text()?),
+            Shape::Samples => self.sampled()?,
             _ => {
                 let (prompt, completion) = (self.text("prompt")?, self.text("completion")?);
                 self.check_texts([("prompt", &prompt), ("completion", &completion)])?;
@@ -39,6 +40,22 @@ impl SourceRow {
         };
         example.more = self.unused_fields(shape);
         Ok(example)
+    }
+
+    /// The prompt and the sampled answer, which is a turn of the assistant if the prompt is a conversation.
+    fn sampled(&self) -> Result<(Text, Text), ReadError> {
+        let (prompt, response) = (self.prompt_alone()?, self.text("response")?);
+        let response = match (&prompt, response) {
+            (Text::Conversation(_), Text::Plain(text)) if !text.is_empty() => {
+                Text::Conversation(vec![Message::new(ASSISTANT, text)])
+            }
+            (_, response) => response,
+        };
+        if response.is_empty() {
+            return Err(self.empty("response"));
+        }
+        self.check_texts([("prompt", &prompt), ("response", &response)])?;
+        Ok((prompt, response))
     }
 
     fn label(&self) -> Result<bool, ReadError> {

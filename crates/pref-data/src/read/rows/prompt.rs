@@ -42,7 +42,8 @@ impl SourceRow {
         })
     }
 
-    fn prompt_alone(&self) -> Result<Text, ReadError> {
+    /// The prompt, which a conversation ends with a turn that is to be answered.
+    pub(super) fn prompt_alone(&self) -> Result<Text, ReadError> {
         const TURNS: &str = "a list of messages with one that is to be answered";
         let has = |field: &str| self.object.get(field).is_some_and(|value| !value.is_null());
         let is_pair = has("chosen") && has("rejected");

@@ -22,7 +22,11 @@ impl SourceRow {
             Shape::ImplicitPrompt => self.split_prompt()?,
             // the reader has joined the rows of one prompt
             Shape::Rated | Shape::RatedRows | Shape::HelpSteer => self.best_and_worst()?,
-            Shape::Unpaired | Shape::PromptCompletion | Shape::Messages | Shape::Text => {
+            Shape::Unpaired
+            | Shape::PromptCompletion
+            | Shape::Samples
+            | Shape::Messages
+            | Shape::Text => {
                 return Err(ReadError::Unpaired {
                     path: self.path.to_path_buf(),
                     line: self.line,
@@ -67,6 +71,9 @@ impl SourceRow {
                     }
                     Shape::Unpaired | Shape::PromptCompletion => {
                         is_annotation || ["completion", "label"].contains(&field)
+                    }
+                    Shape::Samples => {
+                        is_annotation || ["response", "messages", "conversations"].contains(&field)
                     }
                     Shape::Messages => {
                         is_annotation || ["messages", "conversations"].contains(&field)
