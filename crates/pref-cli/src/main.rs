@@ -123,13 +123,12 @@ impl Command {
     fn ranks(&self) -> Use {
         match self {
             Command::Train(_) | Command::Sft(_) | Command::Logprobs(_) => Use::Divided,
-            Command::RewardModel(_) | Command::ScoreTokens(_) => Use::Divided,
+            Command::RewardModel(_) | Command::ScoreTokens(_) | Command::Sample(_) => Use::Divided,
             Command::Doctor(_) => Use::Each,
             Command::Loss(_)
             | Command::Generate(_)
             | Command::Check(_)
             | Command::Pairs(_)
-            | Command::Sample(_)
             | Command::Iterate(_)
             | Command::Rollouts(_)
             | Command::Eval(_)
@@ -159,7 +158,7 @@ impl Command {
             Command::Generate(args) => commands::generate::run(&args),
             Command::Check(args) => commands::check::run(&args),
             Command::Pairs(args) => commands::pairs::run(&args),
-            Command::Sample(args) => commands::sample::run(&args),
+            Command::Sample(args) => commands::sample::run(&args, &**ranks),
             Command::ScoreTokens(args) => commands::score_tokens::run(&args, &**ranks),
             Command::Eval(args) => commands::eval::run(&args),
             Command::WinRate(args) => commands::win_rate::run(&args),

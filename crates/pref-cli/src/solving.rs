@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use pref_data::read_rows;
+use pref_train::Alone;
 use serde_json::{Map, Value};
 
 use crate::command_line::{Line, Words, whole};
@@ -68,7 +69,7 @@ impl Solving<'_> {
                 args.once_and_greedy()
             }
         };
-        whole(sample::run(&args)?)
+        whole(sample::run(&args, &Alone)?)
     }
 
     /// Checks answers.

@@ -13,8 +13,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use pref_data::{Tokenizer, is_input};
-use pref_model::{Answer, Finish, GenerateError, GenerateOptions, Prompt, SampleCounts, Sampler};
-use pref_train::TrainBackend;
+use pref_model::{Answer, Finish, GenerateError, GenerateOptions, Prompt, Sampler};
+use pref_train::{Ranks, TrainBackend};
 use serde_json::{Value, json};
 
 use crate::command_line::results;
@@ -26,10 +26,13 @@ use crate::sampling::{MOST_TEXTS, text_of};
 use crate::signals::{self, INTERRUPTED};
 pub(crate) use args::Args;
 use args::BatchSize;
-use output::Output;
+use output::{Output, State};
 use prompts::{Prompts, Row};
 
-pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+/// Steps between two exchanges of answers, if there are several ranks.
+const STEPS_APART: usize = 16;
+
+pub(crate) fn run(args: &Args, ranks: &dyn Ranks) -> Result<ExitCode> {
     ensure_json_lines(&args.output)?;
     ensure!(
         !is_input(&args.output, std::slice::from_ref(&args.data)),
@@ -42,6 +45,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         );
     }
     if let Some(url) = &args.server.server {
+        ensure!(
+            ranks.size() == 1,
+            "--server: one process sends all questions together; start it without mpirun or srun"
+        );
         return server::run(args, url);
     }
     let model = args.model.as_deref();
@@ -51,6 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         args,
         model,
         stop: &stop,
+        ranks,
     })
 }
 
@@ -58,6 +66,7 @@ struct Draw<'a> {
     args: &'a Args,
     model: &'a Path,
     stop: &'a AtomicBool,
+    ranks: &'a dyn Ranks,
 }
 
 impl Task for Draw<'_> {
@@ -74,7 +83,11 @@ impl Task for Draw<'_> {
         let options = args
             .sampling
             .options::<B>(temperature, &model, Some(&tokenizer));
-        let mut output = Output::open(&args.output, &origin(args, &source, &options)?)?;
+        let origin = match self.ranks.is_first() {
+            true => origin(args, &source, &options)?,
+            false => Value::Null,
+        };
+        let mut output = Output::open(&args.output, &origin, self.ranks)?;
         let batch_size = match args.batch_size {
             BatchSize::Texts(n) => n,
             BatchSize::Auto => {
@@ -84,59 +97,75 @@ impl Task for Draw<'_> {
         };
         let text = |ids: &[u32]| Ok(tokenizer.decode(ids, true)?);
         let mut sampler = Sampler::with_text(&model, options.clone(), batch_size, &text)?;
-        let mut prompts = Prompts::open(args, &tokenizer)?;
+        let mut prompts = Prompts::open(args, &tokenizer, self.ranks)?;
         if output.n_before() > 0 {
             let n = output.n_before();
             progress::note(&format!("{n} answers were drawn before"));
         }
         let mut counter = Counter::new("answers");
         let started = Instant::now();
-        loop {
-            while sampler.has_room() {
-                let Some(row) = prompts.next_row(&output)? else {
+        // One process writes every answer at once.
+        let n_steps = match self.ranks.size() {
+            1 => 1,
+            _ => STEPS_APART,
+        };
+        let all = loop {
+            let mut is_done = false;
+            for _ in 0..n_steps {
+                while sampler.has_room() {
+                    let Some(row) = prompts.next_row(&output)? else {
+                        break;
+                    };
+                    let prompt = Prompt {
+                        row: row.place.key(),
+                        ids: row.ids.clone(),
+                        samples: row.missing.clone(),
+                    };
+                    match sampler.add(prompt) {
+                        Ok(()) => prompts.keep(row),
+                        Err(error) => prompts.refuse(&row, error)?,
+                    }
+                }
+                is_done = sampler.is_idle();
+                if is_done || self.stop.load(Ordering::SeqCst) {
                     break;
-                };
-                let prompt = Prompt {
-                    row: row.place.key(),
-                    ids: row.ids.clone(),
-                    samples: row.missing.clone(),
-                };
-                match sampler.add(prompt) {
-                    Ok(()) => prompts.keep(row),
-                    Err(error) => prompts.refuse(&row, error)?,
+                }
+                let answers = sampler.step().map_err(|error| named(self.model, error))?;
+                for answer in answers {
+                    let row = prompts.row_of(&answer).context("an answer has a row")?;
+                    let text = text_of(&answer.ids, &tokenizer, &options)?;
+                    let line = line(row, &answer, text);
+                    output.put(row.place, &row.key, answer.sample, &line);
+                    prompts.release(&answer);
                 }
             }
-            if sampler.is_idle() {
-                break;
+            let n_written = output.n_answers();
+            let all = output.exchange(State {
+                is_done,
+                is_stopped: !is_done && self.stop.load(Ordering::SeqCst),
+                new_tokens: sampler.counts().new_tokens,
+                prompt_tokens: sampler.counts().prompt_tokens,
+            })?;
+            counter.set_tokens(all.new_tokens);
+            counter.add(output.n_answers() - n_written);
+            if all.is_done {
+                break all;
             }
-            if self.stop.load(Ordering::SeqCst) {
+            if all.is_stopped {
                 progress::note(&format!(
                     "stopped after {} answers; run the same command again to continue",
                     output.n_answers()
                 ));
                 return Ok(ExitCode::from(INTERRUPTED));
             }
-            let answers = sampler.step().map_err(|error| named(self.model, error))?;
-            counter.set_tokens(sampler.counts().new_tokens);
-            let n = answers.len();
-            for answer in answers {
-                let row = prompts.row_of(&answer).context("an answer has a row")?;
-                let text = text_of(&answer.ids, &tokenizer, &options)?;
-                output.write(
-                    row.place,
-                    &row.key,
-                    answer.sample,
-                    &line(row, &answer, text),
-                )?;
-                prompts.release(&answer);
-            }
-            counter.add(n);
-        }
+        };
         drop(counter);
-        prompts.finish(args)?;
+        let n_rows = prompts.finish(args)?;
         output.check_all_seen(&args.data)?;
-        let seconds = started.elapsed().as_secs_f64();
-        report(args, &output, prompts.n_rows(), sampler.counts(), seconds)?;
+        if self.ranks.is_first() {
+            let seconds = started.elapsed().as_secs_f64();
+            report(args, &output, n_rows, all, seconds)?;
+        }
         output.finish()?;
         Ok(ExitCode::SUCCESS)
     }
@@ -197,9 +226,9 @@ fn named(model: &Path, error: GenerateError) -> anyhow::Error {
 /// Prints what was drawn.
 fn report(
     args: &Args,
-    output: &Output,
+    output: &Output<'_>,
     n_rows: usize,
-    counts: SampleCounts,
+    counts: State,
     seconds: f64,
 ) -> Result<()> {
     use std::io::Write;

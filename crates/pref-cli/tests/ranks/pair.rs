@@ -1,7 +1,7 @@
 //! Two processes that `mpirun` starts, compared with one.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::common::{Said, model, run, write_pairs};
@@ -148,12 +148,7 @@ fn a_killed_process_ends_the_run_which_can_be_resumed_with_two_processes_only() 
     while !checkpoint.exists() && started.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(2));
     }
-    // The second of the processes that mpirun started.
-    let id = child.id();
-    let ranks = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
-    let last = ranks.split_whitespace().last().unwrap();
-    let killed = Command::new("kill").args(["-KILL", last]).status();
-    assert!(killed.unwrap().success());
+    kill_last(&child);
     let status = child.wait().unwrap();
     assert!(!status.success(), "mpirun ends the other process");
 
@@ -253,4 +248,80 @@ fn a_reward_model_scores_the_same_rows_in_two_processes() {
     let [one, two] = outputs.map(|path| std::fs::read_to_string(path).unwrap());
     assert_eq!(one.lines().count(), 12);
     assert_eq!(one, two);
+}
+
+#[test]
+fn samples_are_the_same_in_two_processes_and_go_on_in_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("prompts.jsonl").display().to_string();
+    let mut rows: Vec<String> = (0..7)
+        .map(|i| format!("{{\"prompt\": \"the sum of {i} and {} is\"}}", i * i))
+        .collect();
+    // A row that is left out belongs to the second process.
+    rows[3] = "{\"prompt\": 3}".to_owned();
+    std::fs::write(&file, rows.join("\n")).unwrap();
+    let sample = |name: &str, n: &str| -> Vec<String> {
+        let output = folder.path().join(name).display().to_string();
+        let llama = model("llama");
+        let words = [
+            "sample",
+            &file,
+            "--model",
+            &llama,
+            "--output",
+            &output,
+            "--n",
+            n,
+            "--batch-size",
+            "2",
+            "--max-new-tokens",
+            "20",
+            "--on-error",
+            "skip",
+        ];
+        words.map(str::to_owned).to_vec()
+    };
+    let (one, two) = (run_one(&sample("one", "3")), run_two(&sample("two", "3")));
+    assert_eq!((one.code, two.code), (Some(0), Some(0)), "{}", two.err);
+    assert!(two.err.contains("18 answers to 6 rows"), "{}", two.err);
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(read("one").lines().count(), 18);
+    assert_eq!(read("one"), read("two"));
+
+    // What two processes have begun, one ends.
+    let mut child = two(&sample("killed", "60"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let part = folder.path().join("killed.part");
+    let n_lines = || std::fs::read_to_string(&part).map_or(0, |text| text.lines().count());
+    let started = Instant::now();
+    while n_lines() < 20 && started.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    kill_last(&child);
+    assert!(
+        !child.wait().unwrap().success(),
+        "mpirun ends the other process"
+    );
+    let rest = run_one(&sample("killed", "60"));
+    assert_eq!(rest.code, Some(0), "{}", rest.err);
+    assert!(
+        rest.err.contains("answers were drawn before"),
+        "{}",
+        rest.err
+    );
+    let again = run_one(&sample("again", "60"));
+    assert_eq!(again.code, Some(0), "{}", again.err);
+    assert!(read("killed") == read("again"), "the bytes are the same");
+}
+
+/// Kills the second of the processes that mpirun started.
+fn kill_last(mpirun: &Child) {
+    let id = mpirun.id();
+    let ranks = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+    let last = ranks.split_whitespace().last().unwrap();
+    let killed = Command::new("kill").args(["-KILL", last]).status();
+    assert!(killed.unwrap().success());
 }

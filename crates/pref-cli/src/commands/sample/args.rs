@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use pref_data::TemplateKwargs;
+use serde::{Deserialize, Serialize};
 
 use crate::device::DeviceArgs;
 use crate::rows::{RowArgs, parse_template_kwargs};
@@ -155,7 +156,7 @@ fn parse_batch_size(text: &str) -> Result<BatchSize, String> {
 }
 
 /// Whether an answer's prompt ended with an empty thought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) enum Thought {
     On,
     Off,

@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use anyhow::{Context, Result, anyhow, bail};
 use pref_data::{PromptRow, TemplateKwargs, Text, Tokenizer, read_prompts};
 use pref_model::{Answer, GenerateError};
+use pref_train::Ranks;
 use serde_json::{Map, Value, json};
 
 use super::args::{Args, Thinking, Thought};
@@ -38,6 +39,7 @@ pub(super) struct Prompts<'a> {
     args: &'a Args,
     tokenizer: &'a Tokenizer,
     rows: pref_data::Prompts,
+    ranks: &'a dyn Ranks,
     n_rows: usize,
     /// Prompts of the last row that were not given so far.
     ready: VecDeque<Row>,
@@ -47,12 +49,17 @@ pub(super) struct Prompts<'a> {
 }
 
 impl<'a> Prompts<'a> {
-    pub(super) fn open(args: &'a Args, tokenizer: &'a Tokenizer) -> Result<Self> {
+    pub(super) fn open(
+        args: &'a Args,
+        tokenizer: &'a Tokenizer,
+        ranks: &'a dyn Ranks,
+    ) -> Result<Self> {
         let rows = read_prompts(std::slice::from_ref(&args.data), &args.rows.columns())?;
         Ok(Self {
             args,
             tokenizer,
             rows,
+            ranks,
             n_rows: 0,
             ready: VecDeque::new(),
             open: HashMap::new(),
@@ -60,8 +67,8 @@ impl<'a> Prompts<'a> {
         })
     }
 
-    /// The next prompt with missing answers.
-    pub(super) fn next_row(&mut self, output: &Output) -> Result<Option<Row>> {
+    /// The next prompt of this rank with missing answers.
+    pub(super) fn next_row(&mut self, output: &Output<'_>) -> Result<Option<Row>> {
         loop {
             if let Some(row) = self.ready.pop_front() {
                 return Ok(Some(row));
@@ -69,8 +76,12 @@ impl<'a> Prompts<'a> {
             let Some(row) = self.rows.next() else {
                 return Ok(None);
             };
-            let number = self.n_rows as u64;
+            let number = self.n_rows;
             self.n_rows += 1;
+            if !self.ranks.owns(number) {
+                continue;
+            }
+            let number = number as u64;
             match row.map_err(anyhow::Error::from) {
                 Err(error) => self.reject(error)?,
                 Ok(row) => match self.prompts(number, &row) {
@@ -115,23 +126,20 @@ impl<'a> Prompts<'a> {
         }
     }
 
-    /// Number of rows that were read.
-    pub(super) fn n_rows(&self) -> usize {
-        self.n_rows - self.rejects.len()
-    }
-
-    /// Reports the rows that were skipped.
-    pub(super) fn finish(&self, args: &Args) -> Result<()> {
-        if self.n_rows == self.rejects.len() {
-            let first = self.rejects.first().map(|error| format!(": {error:#}"));
+    /// Reports the rows that were skipped, and gives the number of the others. All ranks call this together.
+    pub(super) fn finish(&self, args: &Args) -> Result<usize> {
+        let own: Vec<String> = self.rejects.iter().map(crate::progress::text_of).collect();
+        let errors: Vec<String> = self.ranks.share(own)?.concat();
+        if self.n_rows == errors.len() {
+            let first = errors.first().map(|error| format!(": {error}"));
             bail!(
                 "{} has no row with a prompt{}",
                 args.data.display(),
                 first.unwrap_or_default()
             );
         }
-        let errors: Vec<String> = self.rejects.iter().map(crate::progress::text_of).collect();
-        args.rows.report_skipped(&errors)
+        args.rows.report_skipped(&errors)?;
+        Ok(self.n_rows - errors.len())
     }
 
     fn reject(&mut self, error: anyhow::Error) -> Result<()> {
