@@ -281,9 +281,9 @@ fn samples_are_the_same_in_two_processes_and_go_on_in_one() {
         ];
         words.map(str::to_owned).to_vec()
     };
-    let (one, two) = (run_one(&sample("one", "3")), run_two(&sample("two", "3")));
-    assert_eq!((one.code, two.code), (Some(0), Some(0)), "{}", two.err);
-    assert!(two.err.contains("18 answers to 6 rows"), "{}", two.err);
+    let (alone, both) = (run_one(&sample("one", "3")), run_two(&sample("two", "3")));
+    assert_eq!((alone.code, both.code), (Some(0), Some(0)), "{}", both.err);
+    assert!(both.err.contains("18 answers to 6 rows"), "{}", both.err);
     let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
     assert_eq!(read("one").lines().count(), 18);
     assert_eq!(read("one"), read("two"));
