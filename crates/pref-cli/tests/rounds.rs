@@ -14,11 +14,13 @@ mod server;
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Said, model, pref, run, workspace};
 use serde_json::{Value, json};
-use server::{Act, Server, judged};
+use server::{Server, judged};
 
 /// Problems whose answer is the last vowel of a response, so that random text is right at times.
 fn problems(folder: &Path) -> String {
@@ -83,32 +85,41 @@ fn rounds_follow_each_other_and_go_on() {
 #[test]
 fn changed_data_and_a_changed_model_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let flags = ["--sample", SAMPLE, "--train", TRAIN];
-    let said = iterate(folder.path(), "a", "1", &flags);
-    assert_eq!(said.code, Some(0), "{}", said.err);
+    let copy = folder.path().join("model");
+    fs::create_dir(&copy).unwrap();
+    for file in fs::read_dir(model("llama")).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+    }
+    let [output, shown] = [&folder.path().join("a"), &copy].map(|path| path.display().to_string());
     let data = problems(folder.path());
-    let again = || {
-        let output = folder.path().join("a").display().to_string();
-        let model = model("llama");
+    let start = |rounds: &str| {
         let args = [
-            "iterate", &data, "--model", &model, "--output", &output, "--rounds", "2",
+            "iterate", &data, "--model", &shown, "--output", &output, "--rounds", rounds,
         ];
         let flags = ["--check", CHECK, "--sample", SAMPLE, "--train", TRAIN];
         run(&[&args[..], &flags].concat())
     };
+    let said = start("1");
+    assert_eq!(said.code, Some(0), "{}", said.err);
     let rows = fs::read_to_string(&data).unwrap();
     fs::write(&data, rows.replace("Question 3", "Question 7")).unwrap();
-    let refused = again();
-    assert_ne!(refused.code, Some(0));
-    assert!(
-        refused.err.contains("problems.jsonl has changed since"),
-        "{}",
-        refused.err
-    );
+    let refused = start("2").failure(folder.path());
+    let changed = "the content of [folder]/problems.jsonl has changed since [folder]/a was begun";
+    assert!(refused.contains(changed), "{refused}");
     // The same rows written in another way are the same data.
     fs::write(&data, rows.replace("\": ", "\":") + "\n\n").unwrap();
-    let said = again();
+    let said = start("2");
     assert_eq!(said.code, Some(0), "{}", said.err);
+    let weights = copy.join("model.safetensors");
+    let mut bytes = fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&weights, bytes).unwrap();
+    let refused = start("3").failure(folder.path());
+    assert!(
+        refused.contains("the content of [folder]/model has changed"),
+        "{refused}"
+    );
 }
 
 /// Scores that differ between answers, and are the same in every run: a sum over the question.
@@ -119,9 +130,11 @@ fn score(body: &Value) -> i64 {
 
 #[test]
 fn a_judge_ranks_the_answers_of_two_rounds_and_a_kill_changes_no_byte() {
-    let server = Server::start(|asked| {
-        let reply = judged(&asked.body, score(&asked.body));
-        Act::After(Duration::from_millis(5), Box::new(reply))
+    let killed = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&killed);
+    let server = Server::start(move |asked| match asked.total {
+        n if n >= 20 && !flag.load(Ordering::SeqCst) => server::until(&flag),
+        _ => judged(&asked.body, score(&asked.body)),
     });
     let folder = tempfile::tempdir().unwrap();
     // No answers are needed, as nothing is checked.
@@ -167,6 +180,7 @@ fn a_judge_ranks_the_answers_of_two_rounds_and_a_kill_changes_no_byte() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
+    killed.store(true, Ordering::SeqCst);
     server.wait_for_the_end_of_connections();
     assert!(server.total() >= 20);
     assert!(!folder.path().join("a/round-1/pairs.jsonl").exists());

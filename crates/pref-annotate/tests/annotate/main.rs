@@ -9,6 +9,7 @@ mod reading;
 mod rules;
 mod samples;
 mod scores;
+#[allow(dead_code, reason = "the tests of pref-cli use the rest")]
 mod server;
 mod set_up;
 mod store;

@@ -223,6 +223,14 @@ pub(crate) fn ok(body: &Value) -> Act {
     Act::Answer(200, Vec::new(), body.to_string())
 }
 
+/// Keeps a request until `flag` is set, and closes its connection.
+pub(crate) fn until(flag: &AtomicBool) -> Act {
+    while !flag.load(Ordering::SeqCst) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Act::Reset
+}
+
 pub(crate) fn status(status: u16, message: &str) -> Act {
     let body = json!({"error": {"message": message}}).to_string();
     Act::Answer(status, Vec::new(), body)
