@@ -328,6 +328,44 @@ fn an_evaluation_has_the_numbers_of_its_files() {
 }
 
 #[test]
+fn an_empty_sample_counts_in_the_divergence() {
+    let folder = tempfile::tempdir().unwrap();
+    let adapter = workspace("fixtures/adapters/lora").display().to_string();
+    let (base, data) = (model("llama"), problems(folder.path()));
+    let flags = [
+        "--data",
+        &data,
+        "--n",
+        "1",
+        "--reference",
+        &base,
+        "--sample",
+        "--max-new-tokens 4",
+        "--check",
+        CHECK,
+    ];
+    let first = eval(folder.path(), &[&adapter], &flags);
+    assert_eq!(first.code, Some(0), "{}", first.err);
+    let at = |name: &str| folder.path().join("eval/model-1").join(name);
+    let samples = fs::read_to_string(at("samples.jsonl")).unwrap();
+    let mut rows: Vec<serde_json::Value> = samples
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    rows[0]["response"] = json!("");
+    rows[0]["finish_reason"] = json!("stop");
+    let lines: Vec<String> = rows.iter().map(ToString::to_string).collect();
+    fs::write(at("samples.jsonl"), lines.join("\n")).unwrap();
+    for name in ["samples-checked.jsonl", "divergence.json"] {
+        fs::remove_file(at(name)).unwrap();
+    }
+    let second = eval(folder.path(), &[&adapter], &flags);
+    assert_eq!(second.code, Some(0), "{}", second.err);
+    let kl = second.lines().pop().unwrap()["models"][0]["metrics"]["kl"]["value"].clone();
+    assert!(kl.as_f64().unwrap().is_finite(), "{kl}");
+}
+
+#[test]
 fn an_evaluation_without_rows_or_reference_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let base = model("llama");

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use pref_data::{
-    Example, ReadOptions, Shape, TokenizeOptions, Tokenizer, read_with, tokenize, tokenize_examples,
+    Example, PromptRow, ReadOptions, Text, TokenizeOptions, Tokenizer, read_prompts, read_with,
+    tokenize, tokenize_examples,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::args::Args;
 use crate::input::TextIds;
@@ -106,17 +107,9 @@ impl Pairs<'_> {
         if let Some(found) = json_file::read(&path)? {
             return Ok(Some(found));
         }
-        let options = ReadOptions {
-            shape: Some(Shape::Samples),
-            ..ReadOptions::default()
-        };
-        let mut answers: Vec<Example> = Vec::new();
-        pref_data::Reader::open(&[&samples], &options)?
-            .each_example(|rows| {
-                answers.extend(rows);
-                anyhow::Ok(())
-            })
-            .with_context(|| samples.display().to_string())?;
+        let rows = read_prompts(std::slice::from_ref(&samples), &Default::default())?;
+        let answers: Result<Vec<Example>> = rows.map(|row| answered(row?)).collect();
+        let answers = answers?;
         let tokens = |source: &ModelSource| -> Result<Vec<TextIds>> {
             let tokenizer = Tokenizer::from_folder(&source.folder)?;
             let rows = tokenize_examples(&answers, &tokenizer, &TokenizeOptions::default())?.rows;
@@ -188,4 +181,26 @@ fn text(prompt: &[u32], answer: &[u32]) -> TextIds {
         ids: [prompt, answer].concat(),
         n_prompt: prompt.len(),
     }
+}
+
+/// A sample as an answer to its prompt. It may be empty: then only its end token counts.
+fn answered(row: PromptRow) -> Result<Example> {
+    let response = row.fields.get("response").and_then(Value::as_str);
+    let response = response.with_context(|| format!("{}: `response` is missing", row.place))?;
+    let completion = match row.prompt {
+        Text::Plain(_) => Text::Plain(response.to_owned()),
+        Text::Conversation(_) => {
+            serde_json::from_value(json!([{"role": "assistant", "content": response}]))?
+        }
+    };
+    Ok(Example {
+        prompt: row.prompt,
+        completion,
+        label: None,
+        tools: row.tools,
+        template_kwargs: row.template_kwargs,
+        place: row.place,
+        annotation: None,
+        more: row.fields,
+    })
 }
