@@ -43,7 +43,7 @@ sft-coefficient = 1.0
 [train]
 epochs = 1.0
 batch-size = 16
-learning-rate = 3e-4
+learning-rate = 1e-4
 schedule = "cosine"
 warmup-steps = 5
 save-every = 20
