@@ -1,8 +1,7 @@
 //! The papers' claims. In: outcomes. Out: for each claim the difference that decides it.
 
 use crate::interval::Interval;
-use crate::runs::Outcome;
-use crate::setup::RATE_SEED;
+use crate::runs::{Outcome, seeds, selected};
 
 /// What a claim is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,17 +177,10 @@ impl Claim {
             Measure::Sampled => Some(outcome.sampled),
             Measure::Kl => outcome.kl.map(|kl| -kl),
         };
-        let of = |method: &str, seed: u64| {
-            let found = outcomes
-                .iter()
-                .find(|outcome| outcome.method == method && outcome.seed == seed);
-            found.and_then(value)
-        };
-        let seeds = outcomes
-            .iter()
-            .filter(|outcome| outcome.method == self.better && outcome.seed != RATE_SEED);
-        let differences: Vec<f64> = seeds
-            .filter_map(|outcome| Some(value(outcome)? - of(self.worse, outcome.seed)?))
+        let of = |method: &str, seed: u64| selected(outcomes, method, seed).and_then(value);
+        let differences: Vec<f64> = seeds(outcomes)
+            .into_iter()
+            .filter_map(|seed| Some(of(self.better, seed)? - of(self.worse, seed)?))
             .collect();
         Interval::of(&differences)
     }

@@ -146,7 +146,7 @@ fn tasks(args: &Args, pref: &Pref, methods: &[methods::Method], is_reading: bool
         for method in methods {
             let rates = match seed == setup::RATE_SEED {
                 true => methods::RATES.to_vec(),
-                false => vec![runs::best_rate(&outcomes, method.name)],
+                false => runs::candidates(&outcomes, method.name),
             };
             for rate in rates {
                 let run = runs::Run {

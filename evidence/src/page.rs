@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::claims::{self, Measure, Verdict};
 use crate::interval::Interval;
 use crate::methods::{Method, RATES};
-use crate::runs::{BASE, Outcome, best_rate};
+use crate::runs::{BASE, Outcome, candidates, seeds, selected};
 use crate::setup::RATE_SEED;
 
 const INTRODUCTION: &str = "# Evidence
@@ -18,7 +18,7 @@ Which claims of the papers hold for small decoders on a generated task? `cargo x
 
 **Task.** The word problems of the recipe (`cargo xtask train`): two to four events, some of which have two halves. A decoder of 0.5 million weights imitates solvers of whom two thirds are careless, and is then right in about a third of its samples. For every seed, the decoder, its samples and the pairs of right and wrong samples are made anew; all methods of a seed train on the same pairs, for one epoch in batches of 16, with a cosine schedule. 500 problems that no decoder has seen are solved, once greedily and four times by sampling at temperature 1.
 
-**Equal chances.** The learning rate of each method is the best of RATES, by the share of solved samples on a seed of its own, which is not compared on. Other settings are the defaults of each method ([objectives.md](objectives.md)), and not searched. All methods on pairs have an SFT term of 1, except for those named *alone*, because without it the likelihood of right answers falls.
+**Equal chances.** The learning rates RATES are searched for each method. All are tried on a seed of their own, which is not compared on; those that solve at most 5 points less there than the best are tried on all seeds. On each seed a method then has the rate that solves most samples on the *other* seeds. Other settings are the defaults of each method ([objectives.md](objectives.md)), and not searched. All methods on pairs have an SFT term of 1, except for those named *alone*, because without it the likelihood of right answers falls.
 
 **What the methods need.** *Importance* of tokens (cdpo, cadpo) comes from two adapters trained on right and on wrong samples ([critical-tokens.md](critical-tokens.md)). *Parts* (hipo) are the steps and the final answer. *Scores* (1d-dpo, 2d-dpo) come from a program that checks each step. *Near pairs* (dpo-bc, dpo-bmc) take the right sample that differs least from the wrong one, in place of a rewrite by a language model, so the claims of DPO-BMC are tested on this substitute. BVPO has a part of its own below, because its decoders think before they answer.
 
@@ -45,13 +45,7 @@ pub(crate) fn write(
 fn text(outcomes: &[Outcome], methods: &[Method], others: &str) -> Result<String> {
     let rates: Vec<String> = RATES.iter().map(|rate| format!("{rate:e}")).collect();
     let mut text = INTRODUCTION.replace("RATES", &rates.join(", "));
-    let seeds: Vec<u64> = {
-        let mut seeds: Vec<u64> = outcomes.iter().map(|outcome| outcome.seed).collect();
-        seeds.retain(|seed| *seed != RATE_SEED);
-        seeds.sort_unstable();
-        seeds.dedup();
-        seeds
-    };
+    let seeds = seeds(outcomes);
     writeln!(
         text,
         "## Methods\n\nMeans over {} seeds; in brackets, 95 % intervals.\n",
@@ -60,9 +54,9 @@ fn text(outcomes: &[Outcome], methods: &[Method], others: &str) -> Result<String
     text.push_str("| method | learning rate | solved, sampled | solved, greedy | reward accuracy | margin | KL, nats |\n|---|---|---|---|---|---|---|\n");
     let names = std::iter::once(BASE).chain(methods.iter().map(|method| method.name));
     for name in names {
-        let own: Vec<&Outcome> = outcomes
+        let own: Vec<&Outcome> = seeds
             .iter()
-            .filter(|outcome| outcome.method == name && outcome.seed != RATE_SEED)
+            .filter_map(|&seed| selected(outcomes, name, seed))
             .collect();
         if own.len() < 2 {
             continue;
@@ -73,7 +67,7 @@ fn text(outcomes: &[Outcome], methods: &[Method], others: &str) -> Result<String
         };
         let rate = match name == BASE {
             true => String::new(),
-            false => format!("{:e}", best_rate(outcomes, name)),
+            false => rates_of(&own),
         };
         writeln!(
             text,
@@ -92,6 +86,15 @@ fn text(outcomes: &[Outcome], methods: &[Method], others: &str) -> Result<String
     text.push_str(others);
     values(&mut text, outcomes, methods)?;
     Ok(text)
+}
+
+/// The rates of outcomes, each once.
+fn rates_of(outcomes: &[&Outcome]) -> String {
+    let mut rates: Vec<f64> = outcomes.iter().map(|outcome| outcome.rate).collect();
+    rates.sort_by(f64::total_cmp);
+    rates.dedup();
+    let rates: Vec<String> = rates.iter().map(|rate| format!("{rate:e}")).collect();
+    rates.join(", ")
 }
 
 fn claims(text: &mut String, outcomes: &[Outcome]) -> Result<()> {
@@ -119,11 +122,8 @@ fn claims(text: &mut String, outcomes: &[Outcome]) -> Result<()> {
 
 /// All values, so that everyone can compute other statistics.
 fn values(text: &mut String, outcomes: &[Outcome], methods: &[Method]) -> Result<()> {
-    text.push_str("\n## All values\n\nShare of solved samples, in percent. The first columns are the search of the learning rate.\n\n");
-    let mut seeds: Vec<u64> = outcomes.iter().map(|outcome| outcome.seed).collect();
-    seeds.retain(|seed| *seed != RATE_SEED);
-    seeds.sort_unstable();
-    seeds.dedup();
+    text.push_str("\n## All values\n\nShare of solved samples, in percent. The first columns are the search of the learning rate on its own seed. The others have the rates that were nearly the best there, from the smallest to the largest.\n\n");
+    let seeds = seeds(outcomes);
     let mut header = String::from("| method |");
     for rate in RATES {
         write!(header, " {rate:e} |")?;
@@ -138,21 +138,21 @@ fn values(text: &mut String, outcomes: &[Outcome], methods: &[Method]) -> Result
     )?;
     for method in methods {
         write!(text, "| {} |", method.name)?;
-        let of = |seed: u64, rate: Option<f64>| {
+        let of = |seed: u64, rate: f64| {
             let found = outcomes.iter().find(|outcome| {
-                outcome.method == method.name
-                    && outcome.seed == seed
-                    && rate.is_none_or(|rate| rate == outcome.rate)
+                outcome.method == method.name && outcome.seed == seed && rate == outcome.rate
             });
             found.map_or(String::new(), |found| {
                 format!("{:.1}", 100.0 * found.sampled)
             })
         };
         for rate in RATES {
-            write!(text, " {} |", of(RATE_SEED, Some(rate)))?;
+            write!(text, " {} |", of(RATE_SEED, rate))?;
         }
+        let candidates = candidates(outcomes, method.name);
         for &seed in &seeds {
-            write!(text, " {} |", of(seed, None))?;
+            let all: Vec<String> = candidates.iter().map(|&rate| of(seed, rate)).collect();
+            write!(text, " {} |", all.join(" · "))?;
         }
         text.push('\n');
     }

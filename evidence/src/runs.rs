@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::methods::{Method, RATES};
+use crate::methods::Method;
 use crate::program::Pref;
 use crate::setup::{RATE_SEED, folder};
 
@@ -185,12 +185,48 @@ pub(crate) fn base(output: &Path, seed: u64) -> Result<Option<Outcome>> {
     }))
 }
 
-/// The rate with which a method solves most problems of the seed that chooses rates, by samples.
-pub(crate) fn best_rate(outcomes: &[Outcome], method: &str) -> f64 {
-    let tried = outcomes
+/// The seeds that methods are compared on, sorted.
+pub(crate) fn seeds(outcomes: &[Outcome]) -> Vec<u64> {
+    let mut seeds: Vec<u64> = outcomes.iter().map(|outcome| outcome.seed).collect();
+    seeds.retain(|seed| *seed != RATE_SEED);
+    seeds.sort_unstable();
+    seeds.dedup();
+    seeds
+}
+
+/// Rates that solve at most this much less than the best one on the seed of the first search are tried on all seeds.
+pub(crate) const NEARLY: f64 = 0.05;
+
+/// The rates of a method that are tried on all seeds.
+pub(crate) fn candidates(outcomes: &[Outcome], method: &str) -> Vec<f64> {
+    let tried: Vec<&Outcome> = outcomes
         .iter()
-        .filter(|outcome| outcome.seed == RATE_SEED && outcome.method == method);
-    tried
-        .max_by(|a, b| a.sampled.total_cmp(&b.sampled))
-        .map_or(RATES[2], |best| best.rate)
+        .filter(|outcome| outcome.seed == RATE_SEED && outcome.method == method)
+        .collect();
+    let best = tried.iter().map(|outcome| outcome.sampled);
+    let best = best.fold(f64::NEG_INFINITY, f64::max);
+    let near = tried
+        .iter()
+        .filter(|outcome| outcome.sampled >= best - NEARLY);
+    near.map(|outcome| outcome.rate).collect()
+}
+
+/// The outcome of a method on a seed, with the rate that solves most samples on all other seeds: what is compared on a
+/// seed has no part in the choice of its rate.
+pub(crate) fn selected<'a>(
+    outcomes: &'a [Outcome],
+    method: &str,
+    seed: u64,
+) -> Option<&'a Outcome> {
+    let of_method = || outcomes.iter().filter(|outcome| outcome.method == method);
+    let elsewhere = |rate: f64| {
+        let others = of_method().filter(|outcome| outcome.rate == rate && outcome.seed != seed);
+        let values: Vec<f64> = others.map(|outcome| outcome.sampled).collect();
+        values.iter().sum::<f64>() / values.len().max(1) as f64
+    };
+    let candidates = candidates(outcomes, method);
+    of_method()
+        .filter(|outcome| outcome.seed == seed)
+        .filter(|outcome| outcome.method == BASE || candidates.contains(&outcome.rate))
+        .max_by(|a, b| elsewhere(a.rate).total_cmp(&elsewhere(b.rate)))
 }
