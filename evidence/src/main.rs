@@ -179,6 +179,10 @@ fn others(args: &Args) -> Result<String> {
         outcomes.extend(bvpo::read(&args.output, seed)?);
     }
     bvpo_page::write(&mut text, &outcomes)?;
-    real_page::write(&mut text, &real::read(&args.output)?)?;
+    real_page::write(
+        &mut text,
+        &real::name(&args.output),
+        &real::read(&args.output)?,
+    )?;
     Ok(text)
 }

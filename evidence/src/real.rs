@@ -79,6 +79,9 @@ pub(crate) const METHODS: [(&str, &str, Option<&str>); 5] = [
 
 pub(crate) const SEEDS: u64 = 3;
 
+/// The file with the name of the model.
+const NAME: &str = "model.txt";
+
 /// The part of the evidence about a real model.
 pub(crate) struct Real<'a> {
     pub(crate) model: &'a Path,
@@ -144,6 +147,10 @@ impl Real<'_> {
         let train = &train[..train.len().min(n_train)];
         let folder = Self::folder(self.output);
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        let name = self.model.file_name().unwrap_or_default();
+        let record = folder.join(NAME);
+        fs::write(&record, name.to_string_lossy().as_bytes())
+            .with_context(|| record.display().to_string())?;
         let files = ["train.jsonl", "eval.jsonl"].map(|name| folder.join(name));
         for (file, rows) in files.iter().zip([train, eval]) {
             let is_same = file.exists() && self::rows(file)? == rows;
@@ -233,6 +240,11 @@ impl Real<'_> {
 fn run_folder(output: &Path, method: &str, way: Way, seed: u64) -> PathBuf {
     let name = format!("{method}-{}-seed-{seed}", way.name());
     Real::folder(output).join(name)
+}
+
+/// The name of the model's folder; empty if nothing was run.
+pub(crate) fn name(output: &Path) -> String {
+    fs::read_to_string(Real::folder(output).join(NAME)).unwrap_or_default()
 }
 
 /// The outcomes that are there.

@@ -7,15 +7,15 @@ use pref_eval::Mean;
 
 use crate::real::{METHODS, RealOutcome, SEEDS, Way, difference, is_right, mean};
 
-/// Adds the part about a real model, if it was run.
-pub(crate) fn write(text: &mut String, outcomes: &[RealOutcome]) -> Result<()> {
+/// Adds the part about a real model, if it was run. `model` is its name.
+pub(crate) fn write(text: &mut String, model: &str, outcomes: &[RealOutcome]) -> Result<()> {
     if outcomes.is_empty() {
         return Ok(());
     }
     let most = METHODS.len() * Way::ALL.len() * SEEDS as usize;
     writeln!(
         text,
-        "\n## A real model\n\nSmolLM2-135M-Instruct on pairs of right and wrong solutions to GSM8K questions, fine-tuned with all weights and with LoRA (rank 16). The learning rates ({:e} and {:e}) and all other settings are fixed, not searched. The held-out pairs are the same for all runs. Rewards are log-ratios to the model before training, also for SimPO, whose loss has no reference; before training all are 0. Values are means over pairs of the mean over seeds; in brackets, 95 % intervals of a bootstrap over pairs. The interval of a difference from DPO is that of the differences pair by pair. {} of {most} runs are done.\n",
+        "\n## A real model\n\n`{model}` on pairs of right and wrong solutions to GSM8K questions, fine-tuned with all weights and with LoRA (rank 16). The learning rates ({:e} and {:e}) and all other settings are fixed, not searched. The held-out pairs are the same for all runs. Rewards are log-ratios to the model before training, also for SimPO, whose loss has no reference; before training all are 0. Values are means over pairs of the mean over seeds; in brackets, 95 % intervals of a bootstrap over pairs. The interval of a difference from DPO is that of the differences pair by pair. {} of {most} runs are done.\n",
         Way::Full.rate(),
         Way::Lora.rate(),
         outcomes.len(),
