@@ -25,6 +25,11 @@ pub(crate) fn write(text: &mut String, outcomes: &[BvpoOutcome]) -> Result<()> {
         return Ok(());
     }
     text.push_str(INTRODUCTION);
+    writeln!(
+        text,
+        "Means over {} seeds; in brackets, 95 % intervals.\n",
+        values("dpo", &|o| o.sampled).len()
+    )?;
     text.push_str("| method | solved, sampled | solved, greedy | sampled, minus that of dpo | |\n|---|---|---|---|---|\n");
     let names = std::iter::once(BASE).chain(METHODS.iter().map(|(name, _)| *name));
     for name in names {

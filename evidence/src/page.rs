@@ -45,6 +45,7 @@ pub(crate) fn write(
 fn text(outcomes: &[Outcome], methods: &[Method], others: &str) -> Result<String> {
     let rates: Vec<String> = RATES.iter().map(|rate| format!("{rate:e}")).collect();
     let mut text = INTRODUCTION.replace("RATES", &rates.join(", "));
+    in_short(&mut text, outcomes)?;
     let seeds = seeds(outcomes);
     writeln!(
         text,
@@ -86,6 +87,30 @@ fn text(outcomes: &[Outcome], methods: &[Method], others: &str) -> Result<String
     text.push_str(others);
     values(&mut text, outcomes, methods)?;
     Ok(text)
+}
+
+/// How many claims hold, and which are decided.
+fn in_short(text: &mut String, outcomes: &[Outcome]) -> Result<()> {
+    let all = claims::all();
+    let with = |wanted: Verdict| -> Vec<String> {
+        let decided = all.iter().filter(|claim| {
+            let advantage = claim.advantage(outcomes);
+            advantage.is_some_and(|advantage| Verdict::of(advantage) == wanted)
+        });
+        let name = |claim: &claims::Claim| format!("{} − {}", claim.better, claim.worse);
+        decided.map(name).collect()
+    };
+    let (holds, fails) = (with(Verdict::Holds), with(Verdict::DoesNotHold));
+    writeln!(
+        text,
+        "**In short.** Of {} claims, {} hold ({}), {} do not ({}), and the rest is undecided at this number of seeds.\n",
+        all.len(),
+        holds.len(),
+        holds.join(", "),
+        fails.len(),
+        fails.join(", ")
+    )?;
+    Ok(())
 }
 
 /// The rates of outcomes, each once.
